@@ -1,0 +1,58 @@
+using System.Collections.Immutable;
+using Drap.Node.Sandbox;
+
+namespace Drap.Node.Drivers;
+
+/// <summary>Everything that a driver needs to run one attempt.</summary>
+public sealed record LaunchPlan
+{
+    /// <summary>The most arguments: what would not fit is refused by the kernel anyway, at a few megabytes.</summary>
+    public const int ArgumentsMax = 65_536;
+
+    public required AttemptId Attempt { get; init; }
+
+    /// <summary>The command and its arguments; for <c>dotnet</c> the handler's name and its arguments. Never empty.</summary>
+    public required ImmutableArray<string> Arguments { get; init; }
+
+    /// <summary>
+    /// The whole environment; nothing of the node's own is inherited. The process driver adds <c>DRAP_WORK</c>, <c>DRAP_IN</c>,
+    /// <c>DRAP_OUT</c>, <c>PWD</c>, its mark, and <c>TMPDIR</c> unless it is given here.
+    /// </summary>
+    public ImmutableArray<KeyValuePair<string, string>> Environment { get; init; } = [];
+
+    public LaunchLimits Limits { get; init; } = LaunchLimits.None;
+
+    /// <summary>Bytes that <see cref="Prepare"/> will put into the folder, if known: large inputs do not go to memory.</summary>
+    public long InputBytes { get; init; }
+
+    public StdinMode Stdin { get; init; }
+
+    /// <summary>Puts inputs into the folder, before the start, on the slot's thread. An exception ends the attempt as <see cref="ExitReason.PrepareFailed"/>.</summary>
+    public Action<WorkFolder>? Prepare { get; init; }
+
+    /// <summary>Takes outputs out of the folder, after the end of the family and before the folder is emptied, on the slot's thread. An exception ends the attempt as <see cref="ExitReason.CollectFailed"/>.</summary>
+    public CollectOutputs? Collect { get; init; }
+}
+
+/// <summary>Takes outputs out of an ended attempt's folder.</summary>
+public delegate void CollectOutputs(WorkFolder folder, in AttemptExit exit);
+
+/// <summary>Whether the task reads a stdin.</summary>
+public enum StdinMode
+{
+    /// <summary>It reads an end of file at once (<c>/dev/null</c>).</summary>
+    None,
+
+    /// <summary>It reads what <see cref="IDriver.WriteStdin"/> brings, until that ends it.</summary>
+    Fed,
+}
+
+/// <summary>What an attempt may use; 0 in a field sets no limit of its own.</summary>
+/// <param name="MilliCpus">Processor time, in thousandths of a core.</param>
+/// <param name="MemoryBytes">Memory of the whole family.</param>
+/// <param name="Pids">Processes and threads of the whole family; 0 takes the driver's default, since a fork bomb asks for nothing.</param>
+/// <param name="DiskBytes">Size of the work folder; 0 takes the driver's default.</param>
+public readonly record struct LaunchLimits(long MilliCpus, long MemoryBytes, int Pids, long DiskBytes)
+{
+    public static readonly LaunchLimits None;
+}
