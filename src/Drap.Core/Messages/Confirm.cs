@@ -26,7 +26,7 @@ public sealed record Confirm : Message
     /// <summary>Members of a gang: nothing starts before <see cref="Go"/>.</summary>
     public bool AwaitGo { get; init; }
 
-    /// <summary>What the tasks run: one entry a segment.</summary>
+    /// <summary>What the tasks run: one entry a group (a segment, or an alternative of it).</summary>
     public required ImmutableArray<Work> Works { get; init; }
 
     /// <summary>The tasks, at most <see cref="TasksMax"/>, in the order in which they should start.</summary>
@@ -37,8 +37,8 @@ public sealed record Confirm : Message
 /// <param name="Job">The job.</param>
 /// <param name="Group">The group under which they were advertised.</param>
 /// <param name="Ask">The price agreed, discount taken off.</param>
-/// <param name="Segment">The segment as UTF-8 JSON in the job file's own form (schemas/job.schema.json), parameters bound.</param>
-public sealed record Work(JobId Job, int Group, Price Ask, ImmutableArray<byte> Segment);
+/// <param name="Template">A <see cref="Jobs.TaskSpec"/> as UTF-8 JSON: what the segment's tasks have in common, its inputs without their parts.</param>
+public sealed record Work(JobId Job, int Group, Price Ask, ImmutableArray<byte> Template);
 
 /// <summary>One task given to a worker.</summary>
 public sealed record Assignment
@@ -55,13 +55,13 @@ public sealed record Assignment
     /// <summary>The task's index within its segment, from 0.</summary>
     public required int Index { get; init; }
 
+    /// <summary>What <c>DRAP_INDEX</c> says: the array's number, else the index.</summary>
+    public long ArrayNumber { get; init; }
+
     /// <summary>The item that the task stands for, as JSON; empty without one.</summary>
     public string Item { get; init; } = "";
 
-    /// <summary>Which of the segment's alternatives it runs; 0 for the segment as it stands.</summary>
-    public int Alternative { get; init; }
-
-    /// <summary>Inputs that earlier tasks made; those of the segment itself are in its JSON.</summary>
+    /// <summary>Everything that is laid into its work folder.</summary>
     public ImmutableArray<AssignedInput> Inputs { get; init; } = [];
 
     /// <summary>The gang's host list by rank; empty for plain tasks.</summary>
@@ -69,10 +69,11 @@ public sealed record Assignment
 }
 
 /// <summary>One blob that a task finds in its work folder.</summary>
-/// <param name="Path">Where, relative to the folder of inputs, with <c>/</c>.</param>
-/// <param name="Content">Its content.</param>
+/// <param name="Path">Where, relative to the work folder, with <c>/</c>.</param>
+/// <param name="Content">Its content; a folder's is a UnixFS directory.</param>
 /// <param name="Bytes">Its size.</param>
-public sealed record AssignedInput(string Path, Cid Content, long Bytes);
+/// <param name="Executable">Whether the file may be executed.</param>
+public sealed record AssignedInput(string Path, Cid Content, long Bytes, bool Executable);
 
 /// <summary>The worker's yes to a confirmation: the leases stand.</summary>
 /// <param name="Offer">The offer that was confirmed.</param>
