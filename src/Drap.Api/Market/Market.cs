@@ -1,0 +1,179 @@
+using System.Collections.Immutable;
+using Drap.Core;
+
+namespace Drap.Api;
+
+/// <summary>The machines that this node knows of, what they have free and what they ask.</summary>
+public sealed record MarketDocument : Document
+{
+    /// <summary>The nodes, ordered by name.</summary>
+    public ImmutableArray<MarketNode> Nodes { get; init; } = [];
+
+    /// <summary>Tasks that are advertised and wait.</summary>
+    public int Waiting { get; init; }
+
+    /// <summary>Tasks that run.</summary>
+    public int Running { get; init; }
+}
+
+/// <summary>One machine on the market.</summary>
+public sealed record MarketNode
+{
+    /// <summary>Its name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its peer id.</summary>
+    public PeerId Peer { get; init; }
+
+    /// <summary>Whose it is.</summary>
+    public string Principal { get; init; } = "";
+
+    /// <summary>How long it has not been heard of, in seconds; null while it answers.</summary>
+    public TimeSpan? SilentSeconds { get; init; }
+
+    /// <summary>Where it is and what it is.</summary>
+    public NodeTraits Traits { get; init; } = new();
+
+    /// <summary>What it lets be used.</summary>
+    public NodeResources Total { get; init; } = new();
+
+    /// <summary>What of it is free.</summary>
+    public NodeResources Free { get; init; } = new();
+
+    /// <summary>Attempts that run there.</summary>
+    public int Running { get; init; }
+
+    /// <summary>What one core for one hour costs there now.</summary>
+    public Price CorePrice { get; init; }
+
+    /// <summary>How that price came about, factor by factor; where it was asked for.</summary>
+    public ImmutableArray<PriceFactor> Factors { get; init; } = [];
+
+    /// <summary>Why it is avoided for now; null when it is not.</summary>
+    public Reason? Avoided { get; init; }
+}
+
+/// <summary>One step of a price.</summary>
+/// <param name="Name">What it is: <c>base cpu</c>, <c>utilisation</c>, <c>time of day</c>, <c>market</c>, <c>reserve</c>.</param>
+/// <param name="Value">Its size in words: <c>0.04/h</c> or <c>×1.25</c>.</param>
+/// <param name="Because">What it follows from: <c>3.2 of 4 cores in use</c>.</param>
+/// <param name="Price">The price after this step, for one core and one hour.</param>
+public sealed record PriceFactor(string Name, string Value, string Because, Price Price);
+
+/// <summary>Who owes whom, and for what.</summary>
+public sealed record LedgerDocument : Document
+{
+    /// <summary>One account per pair of principals, ordered.</summary>
+    public ImmutableArray<LedgerAccount> Accounts { get; init; } = [];
+
+    /// <summary>Receipts, the youngest first; as many as were asked for.</summary>
+    public ImmutableArray<LedgerEntry> Entries { get; init; } = [];
+
+    /// <summary>Whether older ones were left off.</summary>
+    public bool More { get; init; }
+}
+
+/// <summary>What one principal owes an owner.</summary>
+/// <param name="Owner">The owner of the workers.</param>
+/// <param name="Payer">Who had the work done.</param>
+/// <param name="Line">The credit line; null where there is no end to it.</param>
+/// <param name="Spent">Spent of it.</param>
+/// <param name="Held">Reserved for what runs.</param>
+public sealed record LedgerAccount(string Owner, string Payer, Credits? Line, Credits Spent, Credits Held);
+
+/// <summary>One receipt.</summary>
+public sealed record LedgerEntry
+{
+    /// <summary>When it was signed.</summary>
+    public UtcTime At { get; init; }
+
+    /// <summary>The job.</summary>
+    public JobId Job { get; init; }
+
+    /// <summary>The task's number.</summary>
+    public int Task { get; init; }
+
+    /// <summary>The attempt's number.</summary>
+    public int Attempt { get; init; }
+
+    /// <summary>The node's name.</summary>
+    public string Node { get; init; } = "";
+
+    /// <summary>The price agreed.</summary>
+    public Price Price { get; init; }
+
+    /// <summary>The time billed, in seconds.</summary>
+    public TimeSpan BilledSeconds { get; init; }
+
+    /// <summary>The amount.</summary>
+    public Credits Amount { get; init; }
+}
+
+/// <summary>What was asked for against what was used, per segment, so that the next job asks for less.</summary>
+public sealed record UsageDocument : Document
+{
+    /// <summary>The rows, by job and segment.</summary>
+    public ImmutableArray<UsageRow> Rows { get; init; } = [];
+}
+
+/// <summary>One segment's use.</summary>
+public sealed record UsageRow
+{
+    /// <summary>The job.</summary>
+    public JobId Job { get; init; }
+
+    /// <summary>The job's name.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>The segment's name.</summary>
+    public string Segment { get; init; } = "";
+
+    /// <summary>Attempts that were measured.</summary>
+    public int Attempts { get; init; }
+
+    /// <summary>Cores asked for, in thousandths.</summary>
+    public long AskedMilliCpus { get; init; }
+
+    /// <summary>Cores used on average over the attempts' run time, in thousandths.</summary>
+    public long UsedMilliCpus { get; init; }
+
+    /// <summary>Memory asked for, in bytes; 0 where none was.</summary>
+    public long AskedMemoryBytes { get; init; }
+
+    /// <summary>The largest resident memory of any attempt, in bytes.</summary>
+    public long PeakMemoryBytes { get; init; }
+
+    /// <summary>Run time guessed at, in seconds; null where the job gave none.</summary>
+    public TimeSpan? EstimateSeconds { get; init; }
+
+    /// <summary>Run time on average, in seconds.</summary>
+    public TimeSpan RunSeconds { get; init; }
+
+    /// <summary>The cost.</summary>
+    public Credits Cost { get; init; }
+}
+
+/// <summary>The node that answers.</summary>
+public sealed record NodeDocument : Document
+{
+    /// <summary>drap's own version.</summary>
+    public string Drap { get; init; } = "";
+
+    /// <summary>Its process id.</summary>
+    public int Pid { get; init; }
+
+    /// <summary>Its state folder.</summary>
+    public string Home { get; init; } = "";
+
+    /// <summary>Its peer id.</summary>
+    public PeerId Peer { get; init; }
+
+    /// <summary>What it is for: <c>run</c> ends with its last job, <c>dev</c> stays.</summary>
+    public string Mode { get; init; } = "run";
+
+    /// <summary>Jobs that have not ended.</summary>
+    public int OpenJobs { get; init; }
+
+    /// <summary>When it started.</summary>
+    public UtcTime StartedAt { get; init; }
+}

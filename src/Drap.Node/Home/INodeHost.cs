@@ -1,0 +1,41 @@
+using Drap.Node.Api;
+
+namespace Drap.Node.Home;
+
+/// <summary>Starts an engine in a home that this process has locked.</summary>
+public interface INodeHostFactory
+{
+    /// <summary>Replays the journal, starts scheduler and workers, resumes what was left; returns when submits are taken.</summary>
+    /// <param name="home">The folder; its lock is held by the caller for the host's whole life.</param>
+    /// <param name="options">What to start.</param>
+    /// <param name="cancel">Ends the start; nothing is left running then.</param>
+    Task<INodeHost> StartAsync(HomeFolder home, NodeHostOptions options, CancellationToken cancel);
+}
+
+/// <summary>A running engine. Disposing it is an orderly stop: what runs is ended or left to its lease, the journal is closed.</summary>
+public interface INodeHost : IAsyncDisposable
+{
+    /// <summary>What it does for its user.</summary>
+    INodeService Service { get; }
+
+    /// <summary>Completes when no job is open and none has been for a moment, so that a process that serves one run may end.</summary>
+    Task IdleAsync(CancellationToken cancel);
+
+    /// <summary>Completes when the engine has stopped, by <see cref="INodeService.ShutdownAsync"/> or, with the fault, by one of its own.</summary>
+    Task Completion { get; }
+}
+
+/// <summary>What to start in a home.</summary>
+public sealed record NodeHostOptions
+{
+    /// <summary>How long the embedded swarm is: <c>run</c> ends with its last job, <c>dev</c> stays.</summary>
+    public string Mode { get; init; } = "run";
+
+    /// <summary>
+    /// How many workers share the machine; null takes the engine's default. They own it once together, not each.
+    /// </summary>
+    public int? Workers { get; init; }
+
+    /// <summary>A file that gives each worker its resources, labels, region and prices, read again when it changes; null uses the machine's.</summary>
+    public string? WorkersFile { get; init; }
+}
