@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Core.Jobs;
 
 namespace Drap.Api;
 
@@ -8,37 +9,21 @@ namespace Drap.Api;
 /// </summary>
 public sealed record SubmitRequest : Document
 {
-    /// <summary>
-    /// Longest <see cref="Job"/>, in characters: 64 Mi, room for a segment with a million listed items of 64 characters.
-    /// Longer ones are refused with <see cref="ErrorCodes.TooLarge"/>.
-    /// </summary>
-    public const int JobCharsMax = 64 * 1024 * 1024;
-
     /// <summary>The id, made by the client.</summary>
     public required JobId Id { get; init; }
 
     /// <summary>
-    /// The job document: a job file as YAML or JSON whose local inputs are replaced by the CIDs of blobs that the node has, and whose
-    /// globs are replaced by what they matched. What a person writes is turned into this by the client, in whose folder it is meant.
+    /// The job, resolved by the client in whose folder it was meant: params have their values, globs are the files that they matched, local
+    /// files are the CIDs of blobs that the node has. A segment with <see cref="SegmentSpec.Stdin"/> gets its input by
+    /// <c>PUT /v1/jobs/{id}/stdin</c>; its task begins with that call at the earliest.
     /// </summary>
-    public required string Job { get; init; }
-
-    /// <summary>The name under which errors speak of the document; empty for one that no file holds.</summary>
-    public string File { get; init; } = "";
-
-    /// <summary>Values for the job's params, by name; those left out have their defaults.</summary>
-    public ImmutableSortedDictionary<string, string> Params { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+    public required JobSpec Job { get; init; }
 
     /// <summary>
-    /// Values for the job's secrets, by name. They are never written to the journal in clear, shown or logged.
+    /// The values of the job's secrets, by their source as the job names it: <c>env:TOKEN</c>, <c>file:key.pem</c>. They are never written
+    /// to the journal in clear, shown or logged.
     /// </summary>
-    public ImmutableSortedDictionary<string, string> Secrets { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
-
-    /// <summary>
-    /// The only task's standard input comes by <c>PUT /v1/jobs/{id}/stdin</c>; it is not started before that call, and never retried.
-    /// Default false: standard input is empty.
-    /// </summary>
-    public bool Stdin { get; init; }
+    public ImmutableSortedDictionary<string, string> Secrets { get; init; } = JobJson.EmptyMap<string>();
 }
 
 /// <summary>What a submit made.</summary>

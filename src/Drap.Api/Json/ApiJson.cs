@@ -11,10 +11,11 @@ namespace Drap.Api.Json;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UseStringEnumConverter = true,
     AllowTrailingCommas = true,
-    MaxDepth = 32,
+    RespectRequiredConstructorParameters = true,
+    MaxDepth = 64,
     Converters = [
         typeof(JobIdConverter), typeof(CidConverter), typeof(PeerIdConverter), typeof(UtcTimeConverter), typeof(CreditsConverter),
-        typeof(PriceConverter), typeof(SecondsConverter), typeof(SnakeCaseEnumConverter<JobState>), typeof(SnakeCaseEnumConverter<TaskState>),
+        typeof(PriceConverter), typeof(SecondsConverter), typeof(JobSpecConverter), typeof(SnakeCaseEnumConverter<JobState>), typeof(SnakeCaseEnumConverter<TaskState>),
         typeof(SnakeCaseEnumConverter<AttemptState>), typeof(SnakeCaseEnumConverter<JobAction>), typeof(SnakeCaseEnumConverter<LogStream>),
         typeof(SnakeCaseEnumConverter<EventKind>)])]
 [JsonSerializable(typeof(ErrorDocument))]

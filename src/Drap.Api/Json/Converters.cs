@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using Drap.Core;
+using Drap.Core.Jobs;
 
 namespace Drap.Api.Json;
 
@@ -128,4 +130,16 @@ internal sealed class SecondsConverter : JsonConverter<TimeSpan>
 
     public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) =>
         writer.WriteNumberValue((decimal)(value.Ticks / 10) / 1_000_000);
+}
+
+/// <summary>A job in the JSON of its own room.</summary>
+internal sealed class JobSpecConverter : JsonConverter<JobSpec>
+{
+    private static readonly JsonTypeInfo<JobSpec> info = (JsonTypeInfo<JobSpec>)JobJson.Options.GetTypeInfo(typeof(JobSpec));
+
+    public override JobSpec? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        JsonSerializer.Deserialize(ref reader, info);
+
+    public override void Write(Utf8JsonWriter writer, JobSpec value, JsonSerializerOptions options) =>
+        JsonSerializer.Serialize(writer, value, info);
 }

@@ -57,8 +57,8 @@ public interface INodeService
     IAsyncEnumerable<LogChunk> LogsAsync(JobId job, LogQuery query, CancellationToken cancel);
 
     /// <summary>
-    /// Feeds the standard input of a job that was submitted with <see cref="SubmitRequest.Stdin"/>, until <paramref name="input"/> ends
-    /// or the task no longer reads. The task's pace holds the reading back.
+    /// Feeds the standard input of a job whose only task has its <c>stdin</c> set, until <paramref name="input"/> ends or the task no longer
+    /// reads. The task begins with this call at the earliest, and its pace holds the reading back.
     /// </summary>
     Task FeedAsync(JobId job, Stream input, CancellationToken cancel);
 
