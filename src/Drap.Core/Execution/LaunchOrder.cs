@@ -1,0 +1,41 @@
+using Drap.Core.Jobs;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Execution;
+
+/// <summary>Everything that a driver needs to start one attempt.</summary>
+public sealed record LaunchOrder
+{
+    /// <summary>The attempt; its fence is the task's <c>DRAP_FENCE</c>, its number <c>DRAP_ATTEMPT</c>.</summary>
+    public required AttemptId Attempt { get; init; }
+
+    /// <summary>The scheduler whose lease it is.</summary>
+    public required PeerId Scheduler { get; init; }
+
+    /// <summary>Whose work it is.</summary>
+    public required Principal Principal { get; init; }
+
+    /// <summary>The job.</summary>
+    public JobId Job => Attempt.Task.Job;
+
+    /// <summary>What the segment's tasks have in common, read once for all of them.</summary>
+    public required TaskSpec Template { get; init; }
+
+    /// <summary>The task's own part: index, item, inputs, hosts.</summary>
+    public required Assignment Assignment { get; init; }
+
+    /// <summary>What it may use: the limits to enforce, and its devices for <c>CUDA_VISIBLE_DEVICES</c>.</summary>
+    public required Grant Grant { get; init; }
+
+    /// <summary>
+    /// The lease's end as it stands now. The guard kills the attempt at the later of this and the last
+    /// <see cref="Nodes.WorkerEffect.LeasesUntil"/> of its scheduler, if <see cref="StopsAtLeaseEnd"/>; other attempts outlive their lease.
+    /// </summary>
+    public required Instant LeaseEnd { get; init; }
+
+    /// <summary>Whether it must not outlive its lease (<c>on_scheduler_lost: stop</c>, and every exclusive task).</summary>
+    public required bool StopsAtLeaseEnd { get; init; }
+
+    /// <summary>When the guard kills it, should the worker not have done so: after its time-out and the grace.</summary>
+    public required Instant KillAt { get; init; }
+}
