@@ -1,0 +1,125 @@
+namespace Drap.Simulator;
+
+/// <summary>
+/// Virtual time: a clock that jumps from one event to the next, and nothing else that moves. Events at one instant happen in the order in
+/// which they were scheduled, so a run follows from its seed alone; <see cref="Trace"/> proves it.
+/// </summary>
+public sealed class Simulation
+{
+    /// <summary>Most events that may wait: more than a hundred thousand nodes need. Above it the scenario multiplies events, which is a bug.</summary>
+    public const int EventsMax = 4_000_000;
+
+    private readonly PriorityQueue<SimulatedEvent, (Instant At, long Order)> queue = new();
+    private readonly Prng seeds;
+    private long scheduled;
+
+    public Simulation(ulong seed)
+    {
+        Seed = seed;
+        seeds = new Prng(seed);
+    }
+
+    /// <summary>What the whole run follows from; a failing test prints it.</summary>
+    public ulong Seed { get; }
+
+    /// <summary>The virtual boot time. It begins at one second, so that a subtraction in a machine does not leave the clock's range.</summary>
+    public Instant Now { get; private set; } = Instant.Zero + TimeSpan.FromSeconds(1);
+
+    /// <summary>Events that have happened.</summary>
+    public long Happened { get; private set; }
+
+    public TraceHash Trace { get; } = new();
+
+    /// <summary>A generator for one part of the scenario, so that a draw in one part does not move the others.</summary>
+    public Prng NewPrng() => new(seeds.NextUInt64());
+
+    /// <summary>Schedules <paramref name="action"/>; a time that is past means now, after what is due already.</summary>
+    public SimulatedEvent At(Instant at, Action action)
+    {
+        Invariant.Check(queue.Count < EventsMax);
+        var scheduledEvent = new SimulatedEvent(Instant.Max(at, Now), action);
+        queue.Enqueue(scheduledEvent, (scheduledEvent.At, scheduled++));
+        return scheduledEvent;
+    }
+
+    /// <summary>Schedules <paramref name="action"/> for a while from now.</summary>
+    public SimulatedEvent After(TimeSpan delay, Action action) => At(Now + delay, action);
+
+    /// <summary>Lets the next event happen; false when none waits.</summary>
+    public bool Step()
+    {
+        while (queue.TryDequeue(out SimulatedEvent? next, out _))
+        {
+            if (next.IsCancelled)
+                continue;
+            Now = next.At;
+            Happened++;
+            Trace.Add(Now.Nanoseconds);
+            next.Happen();
+            return true;
+        }
+        return false;
+    }
+
+    /// <summary>Lets all happen that is due up to <paramref name="until"/>, and moves the clock there.</summary>
+    public void RunUntil(Instant until)
+    {
+        while (NextAt() is { } at && at <= until)
+            Step();
+        Now = Instant.Max(Now, until);
+    }
+
+    /// <summary>Runs for a while.</summary>
+    public void RunFor(TimeSpan time) => RunUntil(Now + time);
+
+    /// <summary>Runs until <paramref name="done"/>; false when that did not come before <paramref name="limit"/> or nothing was left to happen.</summary>
+    public bool RunUntil(Func<bool> done, Instant limit)
+    {
+        while (!done())
+        {
+            if (NextAt() is not { } at || at > limit)
+                return false;
+            Step();
+        }
+        return true;
+    }
+
+    /// <summary>When the next event happens; null when none waits.</summary>
+    public Instant? NextAt()
+    {
+        while (queue.TryPeek(out SimulatedEvent? next, out _))
+        {
+            if (!next.IsCancelled)
+                return next.At;
+            queue.Dequeue();
+        }
+        return null;
+    }
+}
+
+/// <summary>Something that will happen unless it is cancelled.</summary>
+public sealed class SimulatedEvent
+{
+    private Action? action;
+
+    internal SimulatedEvent(Instant at, Action action)
+    {
+        At = at;
+        this.action = action;
+    }
+
+    public Instant At { get; }
+
+    /// <summary>Whether it has been cancelled or has happened.</summary>
+    public bool IsCancelled => action is null;
+
+    /// <summary>It does not happen. Harmless when it has.</summary>
+    public void Cancel() => action = null;
+
+    internal void Happen()
+    {
+        Action now = action!;
+        action = null;
+        now();
+    }
+}

@@ -1,0 +1,88 @@
+using Drap.Core.Journal;
+
+namespace Drap.Simulator.Storage;
+
+/// <summary>
+/// Drives a log in virtual time as the node's journal thread does in real time: a group is all that was submitted while the one before
+/// was under way, and each takes <paramref name="syncTime"/>. A crash of the storage comes out of the simulation's step.
+/// </summary>
+public sealed class SimulatedJournal(
+    Simulation simulation, IJournalStorage storage, JournalLog log, IJournalListener listener, TimeSpan syncTime)
+{
+    private readonly List<JournalBatch> waiting = [];
+    private JournalSnapshot? snapshot;
+    private SimulatedEvent? underWay;
+    private bool isStopped;
+
+    /// <summary>Hands a batch over; after a failure it is dropped.</summary>
+    public void Submit(JournalBatch batch)
+    {
+        if (isStopped)
+            return;
+        waiting.Add(batch);
+        Begin();
+    }
+
+    /// <summary>Hands a snapshot over; false, and the snapshot is dropped, while another one waits for its records.</summary>
+    public bool Submit(JournalSnapshot next)
+    {
+        if (snapshot is not null || isStopped)
+            return false;
+        snapshot = next;
+        Begin();
+        return true;
+    }
+
+    /// <summary>The machine is gone: what was under way never ends.</summary>
+    public void Crash()
+    {
+        isStopped = true;
+        underWay?.Cancel();
+    }
+
+    private void Begin()
+    {
+        if (underWay is null or { IsCancelled: true })
+            underWay = simulation.After(syncTime, Write);
+    }
+
+    private void Write()
+    {
+        try
+        {
+            if (waiting.Count > 0)
+            {
+                JournalBatch[] group = [.. waiting];
+                waiting.Clear();
+                listener.Committed(log.Write(group));
+            }
+            InstallSnapshot();
+        }
+        catch (JournalFailedException e)
+        {
+            isStopped = true;
+            waiting.Clear();
+            listener.Failed(e);
+        }
+        if (waiting.Count > 0)
+            Begin();
+    }
+
+    private void InstallSnapshot()
+    {
+        if (snapshot is not { } ready || ready.Sequence > log.DurableSequence)
+            return;
+        snapshot = null;
+        try
+        {
+            ready.WriteTo(storage);
+        }
+        catch (JournalStorageException e)
+        {
+            listener.SnapshotFailed(ready.Sequence, e);
+            return;
+        }
+        log.Install(ready);
+        listener.SnapshotInstalled(ready.Sequence);
+    }
+}
