@@ -11,6 +11,9 @@ public enum HomeProblem
 
     /// <summary>It is a copy, or was moved: it belongs to another machine, device or inode.</summary>
     Copied,
+
+    /// <summary>It lies where a journal is not safe.</summary>
+    NetworkFileSystem,
 }
 
 /// <summary>A home cannot be used.</summary>

@@ -1,4 +1,4 @@
-using Drap.Node.Api;
+using Drap.Api;
 
 namespace Drap.Node.Home;
 

@@ -14,5 +14,5 @@ public interface IStoppedHome
     /// </summary>
     /// <param name="home">The folder, whose identity was checked.</param>
     /// <param name="cancel">Ends the opening.</param>
-    Task<Api.INodeService> OpenAsync(HomeFolder home, CancellationToken cancel);
+    Task<INodeService> OpenAsync(HomeFolder home, CancellationToken cancel);
 }

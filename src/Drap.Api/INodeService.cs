@@ -1,11 +1,10 @@
-using Drap.Api;
-
-namespace Drap.Node.Api;
+namespace Drap.Api;
 
 /// <summary>
-/// What a node does for its user: the seam between the API (this folder, and the command line when the node is in its own process) and
-/// the engine. Expected refusals are <see cref="ApiException"/>; anything else is a fault of ours and becomes <see cref="ErrorCodes.Internal"/>.
-/// A cancelled call may have taken effect; that is why a submit carries its id. All members may be called from any thread.
+/// What a node does for its user. The engine implements it; the server offers it on a Unix socket; the client, over that socket, implements it
+/// again: a program does not see whether the node is in its own process. Expected refusals are <see cref="ApiException"/>; anything else is a fault
+/// of ours and becomes <see cref="ErrorCodes.Internal"/>. A cancelled call may have taken effect; that is why a submit carries its id.
+/// All members may be called from any thread.
 /// </summary>
 public interface INodeService
 {
