@@ -20,7 +20,7 @@ internal sealed class FrameReader(IJournalFile file, ulong salt)
 
     private readonly long fileLength = file.Length;
     private byte[] window = new byte[(int)Math.Min(WindowBytes, file.Length)];
-    private long windowStart;
+    private long windowStart = FileHeader.Size;
     private int windowLength;
 
     /// <summary>Offset of the next frame.</summary>
