@@ -9,10 +9,11 @@ namespace Drap.Node.Home;
 /// <param name="FileSystem">The file system's own id: survives boots on ext4, btrfs and others that derive it from their UUID.</param>
 /// <param name="Inode">The inode.</param>
 /// <param name="Kind">The file system's magic number (linux/magic.h).</param>
-internal readonly partial record struct FileStat(ulong Device, ulong FileSystem, ulong Inode, long Kind)
+/// <param name="Mine">Whether its owner is the user of this process.</param>
+internal readonly partial record struct FileStat(ulong Device, ulong FileSystem, ulong Inode, long Kind, bool Mine)
 {
     private const int atFdCwd = -100;
-    private const uint statxInode = 0x100;
+    private const uint statxUidAndInode = 0x8 | 0x100;
 
     /// <exception cref="HomeException">The path cannot be looked at.</exception>
     public static unsafe FileStat Of(string path)
@@ -22,7 +23,7 @@ internal readonly partial record struct FileStat(ulong Device, ulong FileSystem,
         Span<byte> system = stackalloc byte[256];
         fixed (byte* s = stat, f = system)
         {
-            if (StatX(atFdCwd, path, 0, statxInode, s) != 0 || StatFs(path, f) != 0)
+            if (StatX(atFdCwd, path, 0, statxUidAndInode, s) != 0 || StatFs(path, f) != 0)
                 throw new HomeException(
                     HomeProblem.NotUsable, $"{path} cannot be looked at: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}",
                     "set DRAP_HOME to a folder that you may read and write");
@@ -31,7 +32,8 @@ internal readonly partial record struct FileStat(ulong Device, ulong FileSystem,
         uint minor = BinaryPrimitives.ReadUInt32LittleEndian(stat[140..]);
         return new FileStat(
             ((ulong)major << 32) | minor, BinaryPrimitives.ReadUInt64LittleEndian(system[56..]),
-            BinaryPrimitives.ReadUInt64LittleEndian(stat[32..]), BinaryPrimitives.ReadInt64LittleEndian(system));
+            BinaryPrimitives.ReadUInt64LittleEndian(stat[32..]), BinaryPrimitives.ReadInt64LittleEndian(system),
+            BinaryPrimitives.ReadUInt32LittleEndian(stat[20..]) == EffectiveUser());
     }
 
     /// <summary>The name of the network file system that this is, or null for a local one.</summary>
@@ -49,6 +51,9 @@ internal readonly partial record struct FileStat(ulong Device, ulong FileSystem,
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static unsafe partial int StatX(int folder, string path, int flags, uint mask, byte* result);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint EffectiveUser();
 
     [LibraryImport("libc", EntryPoint = "statfs", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static unsafe partial int StatFs(string path, byte* result);

@@ -66,7 +66,9 @@ public static class HomeSocket
             ? Path.Combine(runtime, "drap")
             : Path.Combine("/tmp", $"drap-{Environment.UserName}");
         Directory.CreateDirectory(root, onlyOwner);
-        // In /tmp somebody else may have made the folder first; then its mode cannot be set, and this throws.
+        // In /tmp somebody else may have made the folder first, to listen in.
+        if (!FileStat.Of(root).Mine)
+            throw new HomeException(HomeProblem.NotUsable, $"{root} belongs to somebody else", "set XDG_RUNTIME_DIR, or DRAP_HOME to a shorter path");
         File.SetUnixFileMode(root, onlyOwner);
         string name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(home.Path)).AsSpan(0, 8));
         return Path.Combine(root, name + ".sock");
