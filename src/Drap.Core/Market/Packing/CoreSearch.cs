@@ -8,7 +8,7 @@ namespace Drap.Core.Market.Packing;
 internal sealed class CoreSearch
 {
     // Nodes of some 50 ns each: a millisecond.
-    private const int NodesMax = 16_000;
+    private const int NodesMax = 12_000;
 
     // Items in doubt that are branched on; 2^48 combinations are more than the nodes reach, and the recursion stays shallow.
     private const int CoreMax = 48;
