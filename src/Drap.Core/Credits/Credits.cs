@@ -15,7 +15,7 @@ public readonly record struct Credits(long Micro) : IComparable<Credits>
     /// <summary>No money.</summary>
     public static readonly Credits Zero = new(0);
 
-    /// <summary>The most that a budget, bid or limit may say: 10^12 credits; sums of a million of them still fit in 64 bits by a margin of nine.</summary>
+    /// <summary>The most that a budget, bid or limit may say: a million credits, 10^12 micro-credits; sums of a million of them still fit in 64 bits by a margin of nine.</summary>
     public static readonly Credits LimitMax = new(1_000_000_000_000);
 
     /// <summary>The sum; checked.</summary>
@@ -45,8 +45,11 @@ public readonly record struct Credits(long Micro) : IComparable<Credits>
         credits = Zero;
         if (!decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value))
             return false;
+        // Compared before it is multiplied: a text of 29 digits would overflow.
+        if (value > LimitMax.Micro / MicroPerCredit)
+            return false;
         decimal micro = value * MicroPerCredit;
-        if (micro != decimal.Truncate(micro) || micro > LimitMax.Micro)
+        if (micro != decimal.Truncate(micro))
             return false;
         credits = new Credits((long)micro);
         return true;

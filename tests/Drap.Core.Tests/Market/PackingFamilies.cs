@@ -1,4 +1,5 @@
 using Drap.Core.Market.Packing;
+using Xunit;
 
 namespace Drap.Core.Tests.Market;
 

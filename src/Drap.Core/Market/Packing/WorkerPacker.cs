@@ -27,6 +27,13 @@ public sealed class WorkerPacker
     private int[] indices = [];
     private int[] order = [];
     private long[] shares = [];
+    private readonly List<int> sequence = [];
+
+    /// <summary>
+    /// The items of the last call, one entry for each copy, in the order in which they were taken: taken from the pool in this order they
+    /// all fit. In another order a part of a device could be cut from the one that a whole was found in. Valid until the next call.
+    /// </summary>
+    public IReadOnlyList<int> Sequence => sequence;
 
     /// <summary>
     /// Copies of each item to take, all of which fit into <paramref name="free"/> together with what <paramref name="reserve"/> keeps back;
@@ -43,14 +50,13 @@ public sealed class WorkerPacker
         ReadOnlySpan<int> chosen = packer.Pack(problem, strategy);
         vectors.Free.CopyTo(rest);
         ResourcePool copy = free.Copy();
-        int copies = 0;
+        sequence.Clear();
         bool dropped = false;
         // Devices first, and of those the largest shares: a whole device must be found before parts are cut from it.
         foreach (int p in Turns(byShare: true))
         {
-            int got = Take(copy, items[indices[p]].Request, p, Math.Min(chosen[p], CopiesMax - copies));
+            int got = Take(copy, items[indices[p]].Request, p, chosen[p]);
             result[indices[p]] = got;
-            copies += got;
             dropped |= got < chosen[p];
         }
         if (!dropped)
@@ -60,9 +66,7 @@ public sealed class WorkerPacker
             ref readonly PackingItem item = ref items[indices[p]];
             if (item.Value < 0)
                 continue;
-            int got = Take(copy, item.Request, p, Math.Min(item.Count - result[indices[p]], CopiesMax - copies));
-            result[indices[p]] += got;
-            copies += got;
+            result[indices[p]] += Take(copy, item.Request, p, item.Count - result[indices[p]]);
         }
         return result;
     }
@@ -97,7 +101,7 @@ public sealed class WorkerPacker
     {
         ReadOnlySpan<long> need = problem.Need(index);
         int got = 0;
-        while (got < copies)
+        while (got < copies && sequence.Count < CopiesMax)
         {
             for (int d = 0; d < need.Length; d++)
                 if (need[d] > 0 && need[d] > rest[d])
@@ -106,6 +110,7 @@ public sealed class WorkerPacker
                 return got;
             for (int d = 0; d < need.Length; d++)
                 rest[d] -= need[d];
+            sequence.Add(indices[index]);
             got++;
         }
         return got;

@@ -1,0 +1,202 @@
+using Xunit;
+
+namespace Drap.Core.Tests.Money;
+
+public class MoneyTests
+{
+    private static readonly UtcTime Start = new(1_700_000_000_000);
+    private static readonly JobId Job = new(Guid.Parse("00000000-0000-4000-8000-000000000001"));
+
+    private static AttemptId Attempt(int number, int attempt = 1, JobId? job = null) =>
+        new(new TaskId(job ?? Job, number), new Fence(new Epoch(5), attempt));
+
+    private static PeerId Node(byte number) => PeerId.FromEd25519([.. Enumerable.Repeat(number, 32)]);
+
+    [Fact]
+    public void Billed_time_is_the_lesser_clock_and_a_round_trip_and_never_costs_nothing()
+    {
+        TimeSpan second = TimeSpan.FromSeconds(1), trip = TimeSpan.FromMilliseconds(20);
+        Assert.Equal(TimeSpan.FromMilliseconds(1020), Billing.BilledTime(second, 2 * second, trip));
+        Assert.Equal(TimeSpan.FromMilliseconds(1020), Billing.BilledTime(2 * second, second, trip));
+        Assert.Equal(trip, Billing.BilledTime(-second, second, trip));
+        Assert.Equal(TimeSpan.MaxValue, Billing.BilledTime(TimeSpan.MaxValue, TimeSpan.MaxValue, trip));
+        Assert.Equal(new Credits(1), Billing.Amount(Price.Zero, second, second, trip));
+        Assert.Equal(new Credits(2), Billing.Amount(new Price(3600), second, second, trip));
+    }
+
+    [Theory]
+    [InlineData("12.5", 12_500_000)]
+    [InlineData("1000000", 1_000_000_000_000)]
+    [InlineData("1000000.000001", -1)]
+    [InlineData("79228162514264337593543950335", -1)]
+    [InlineData("0.0000001", -1)]
+    [InlineData("-1", -1)]
+    [InlineData("1e3", -1)]
+    [InlineData("", -1)]
+    public void An_amount_is_read_exactly_or_refused(string text, long micro)
+    {
+        Assert.Equal(micro >= 0, Credits.TryParse(text, out Credits credits));
+        Assert.Equal(new Credits(Math.Max(micro, 0)), credits);
+    }
+
+    [Fact]
+    public void A_line_refills_by_steps_up_to_its_cap()
+    {
+        var terms = new CreditTerms { DailyAllowance = new Credits(2400), Cap = new Credits(1000) };
+        var line = new CreditLine(terms, Start);
+        Assert.True(line.TryReserve(Attempt(1), new Credits(1000)));
+        Assert.True(line.IsSpent);
+        Assert.True(line.Settle(Attempt(1), new Credits(900)));
+        line.Refill(Start + TimeSpan.FromMinutes(59));
+        Assert.Equal(new Credits(100), line.Balance);
+        line.Refill(Start + TimeSpan.FromMinutes(61));
+        Assert.Equal(new Credits(200), line.Balance);
+        line.Refill(Start + TimeSpan.FromMinutes(120));
+        Assert.Equal(new Credits(300), line.Balance);
+        line.Refill(Start + TimeSpan.FromDays(3));
+        Assert.Equal(new Credits(1000), line.Balance);
+        line.CheckInvariants();
+    }
+
+    [Fact]
+    public void Many_small_refills_pay_what_one_large_one_does()
+    {
+        var terms = new CreditTerms { DailyAllowance = new Credits(86_399), Cap = new Credits(1_000_000), RefillEvery = TimeSpan.Zero };
+        CreditLine slow = Spent(terms), fast = Spent(terms);
+        for (int k = 1; k <= 5000; k++)
+            fast.Refill(Start + TimeSpan.FromMilliseconds(777 * k));
+        slow.Refill(Start + TimeSpan.FromMilliseconds(777 * 5000));
+        Assert.Equal(slow.Balance, fast.Balance);
+        Assert.Equal(new Credits(3884), fast.Balance);
+
+        static CreditLine Spent(CreditTerms terms)
+        {
+            var line = new CreditLine(terms, Start);
+            line.TryReserve(Attempt(1), line.Available);
+            line.Settle(Attempt(1), line.Balance);
+            return line;
+        }
+    }
+
+    [Fact]
+    public void A_clock_set_back_pays_nothing()
+    {
+        var line = new CreditLine(new CreditTerms { RefillEvery = TimeSpan.Zero }, Start);
+        line.TryReserve(Attempt(1), line.Available);
+        line.Settle(Attempt(1), line.Balance);
+        line.Refill(Start + TimeSpan.FromDays(-5));
+        Assert.Equal(Credits.Zero, line.Balance);
+        line.Refill(Start + TimeSpan.FromDays(-4.5));
+        Assert.Equal(new Credits(50 * Credits.MicroPerCredit), line.Balance);
+    }
+
+    [Fact]
+    public void Reservations_hold_until_they_are_settled_and_settle_once()
+    {
+        var line = new CreditLine(new CreditTerms { Cap = new Credits(100) }, Start);
+        Assert.True(line.TryReserve(Attempt(1), new Credits(60)));
+        Assert.True(line.TryReserve(Attempt(1), new Credits(60)));
+        Assert.False(line.TryReserve(Attempt(2), new Credits(41)));
+        Assert.True(line.TryReserve(Attempt(2), new Credits(40)));
+        Assert.True(line.Settle(Attempt(1), new Credits(130)));
+        Assert.False(line.Settle(Attempt(1), new Credits(130)));
+        Assert.Equal((new Credits(-30), new Credits(40)), (line.Balance, line.Reserved));
+        Assert.True(line.Release(Attempt(2)));
+        Assert.True(line.IsSpent);
+        line.CheckInvariants();
+    }
+
+    [Fact]
+    public void Each_principal_has_its_own_line_and_may_have_its_own_terms()
+    {
+        var lines = new CreditLines(new CreditTerms { Cap = new Credits(10) });
+        lines.SetTerms(Principal.Local, CreditTerms.Unlimited, Start);
+        Assert.Equal(new Credits(10), lines.Of(new Principal("b"), Start)!.Available);
+        Assert.Equal(Credits.LimitMax, lines.Of(Principal.Local, Start)!.Available);
+        lines.SetTerms(new Principal("b"), new CreditTerms { Cap = new Credits(3) }, Start);
+        Assert.Equal(new Credits(3), lines.Of(new Principal("b"), Start)!.Available);
+        Assert.Equal(["b", "local"], lines.All.Select(entry => entry.Key.Name));
+    }
+
+    [Fact]
+    public void A_budget_is_never_exceeded_whatever_happens()
+    {
+        for (ulong seed = 1; seed <= 300; seed++)
+        {
+            var random = new Prng(seed);
+            var budget = new JobBudget(new Credits(random.Between(0, 5000)));
+            long paid = 0;
+            for (int step = 0; step < 200; step++)
+            {
+                AttemptId attempt = Attempt(1 + random.Below(10));
+                Credits amount = new(random.Between(0, 800));
+                switch (random.Below(3))
+                {
+                    case 0: budget.TryReserve(attempt, amount); break;
+                    case 1: budget.TryExtend(attempt, amount); break;
+                    default: paid += budget.Settle(attempt, amount)?.Paid.Micro ?? 0; break;
+                }
+                budget.CheckInvariants();
+                Assert.True(budget.Spent.Micro == paid, $"seed {seed}, step {step}");
+            }
+        }
+    }
+
+    [Fact]
+    public void What_the_budget_does_not_cover_is_told()
+    {
+        var budget = new JobBudget(new Credits(100));
+        Assert.True(budget.TryReserve(Attempt(1), new Credits(60)));
+        Assert.False(budget.TryReserve(Attempt(1), new Credits(1)));
+        Assert.True(budget.TryReserve(Attempt(2), new Credits(30)));
+        Assert.Equal(new Settlement(new Credits(70), new Credits(10)), budget.Settle(Attempt(1), new Credits(80)));
+        Assert.Null(budget.Settle(Attempt(1), new Credits(80)));
+        Assert.False(budget.TryChange(new Credits(99)));
+        Assert.True(budget.TryChange(new Credits(200)));
+        Assert.Equal(new Credits(100), budget.Available);
+    }
+
+    [Fact]
+    public void A_receipt_counts_once_and_money_is_conserved()
+    {
+        for (ulong seed = 1; seed <= 100; seed++)
+        {
+            var random = new Prng(seed);
+            var ledger = new Ledger();
+            var booked = new HashSet<AttemptId>();
+            JobId[] jobs = [.. Enumerable.Range(0, 4).Select(_ => new JobId(random.NextUuid()))];
+            for (int k = 0; k < 3; k++)
+                Assert.True(ledger.Open(jobs[k], new Principal($"p{k % 2}")));
+            Int128 total = 0;
+            for (int step = 0; step < 300; step++)
+            {
+                AttemptId attempt = Attempt(1 + random.Below(30), 1 + random.Below(3), jobs[random.Below(4)]);
+                byte node = (byte)(1 + random.Below(5));
+                var receipt = new Receipt(attempt, new Principal($"p{node % 3}"), Node(node), new Credits(random.Between(1, 1000)), TimeSpan.FromSeconds(1));
+                LedgerOutcome expected = attempt.Task.Job == jobs[3] ? LedgerOutcome.UnknownJob
+                    : booked.Add(attempt) ? LedgerOutcome.Booked : LedgerOutcome.Duplicate;
+                Assert.Equal(expected, ledger.Apply(receipt));
+                total += expected == LedgerOutcome.Booked ? receipt.Amount.Micro : 0;
+                ledger.CheckInvariants();
+            }
+            Assert.Equal(total, ledger.TotalMicro);
+            Assert.Equal(total, ledger.Lines.Aggregate(Int128.Zero, (sum, line) => sum + line.Amount.Micro));
+            Assert.True(ledger.Close(jobs[0]));
+            ledger.CheckInvariants();
+            Assert.Equal(Int128.Zero, ledger.BalancesMicro.Aggregate(Int128.Zero, (sum, entry) => sum + entry.Value));
+        }
+    }
+
+    [Fact]
+    public void A_receipt_with_a_negative_amount_or_for_a_closed_job_changes_nothing()
+    {
+        var ledger = new Ledger();
+        ledger.Open(Job, Principal.Local);
+        var receipt = new Receipt(Attempt(1), new Principal("b"), Node(1), new Credits(-1), TimeSpan.Zero);
+        Assert.Equal(LedgerOutcome.BadAmount, ledger.Apply(receipt));
+        Assert.Equal(LedgerOutcome.Booked, ledger.Apply(receipt with { Amount = new Credits(7) }));
+        ledger.Close(Job);
+        Assert.Equal(LedgerOutcome.UnknownJob, ledger.Apply(receipt with { Amount = new Credits(7) }));
+        Assert.Equal((-7, 7), ((long)ledger.BalanceMicro(Principal.Local), (long)ledger.BalanceMicro(new Principal("b"))));
+    }
+}
