@@ -64,7 +64,7 @@ public class PackingTests
 
     [Theory]
     [InlineData(1000, 8, 6)]
-    [InlineData(250, 8, 20)]
+    [InlineData(340, 8, 20)]
     [InlineData(200, 3, 20)]
     public void Hybrid_reaches_97_percent_of_the_linear_bound_where_fifty_items_fit(int items, int dimensions, int instances)
     {
