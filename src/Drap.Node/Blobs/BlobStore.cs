@@ -1,0 +1,592 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Drap.Core.Transfer;
+using Microsoft.Win32.SafeHandles;
+
+namespace Drap.Node.Blobs;
+
+/// <summary>
+/// The content-addressed store of a node: blobs under the CIDs that <c>ipfs add --cid-version=1</c> gives them, each kept once,
+/// checked when read. Small blobs and the nodes of folders lie in packs, large ones are whole files. A blob is kept while a job pins
+/// it (or what it belongs to), a hold is on it, or until the next collection. All members may be called from many threads; the
+/// synchronous ones block only for the disk and, shortly, while a collection runs.
+/// </summary>
+public sealed class BlobStore : IDisposable
+{
+    /// <summary>Most blobs: more than this many would take over 500 MB of memory for the index alone.</summary>
+    public const int BlobsMax = 2_000_000;
+
+    private const int Stripes = 64;
+
+    private readonly BlobStoreOptions options;
+    private readonly ConcurrentDictionary<Cid, BlobEntry> index = new();
+    private readonly AsyncReaderWriterLock collection = new();
+    private readonly Lock[] stripes = new Lock[Stripes];
+    private readonly HoldTable holds = new();
+    private readonly SafeFileHandle owner;
+    private readonly FileShelf files;
+    private readonly PackShelf packs;
+    private readonly PinTable pins;
+    private long liveBytes, tick;
+
+    private BlobStore(BlobStoreOptions options, SafeFileHandle owner)
+    {
+        this.options = options;
+        this.owner = owner;
+        for (int i = 0; i < Stripes; i++)
+            stripes[i] = new Lock();
+        files = new FileShelf(options.Folder);
+        foreach (FileBlob blob in files.Scan())
+            TryInsert(blob);
+        string packFolder = Path.Combine(options.Folder, "packs");
+        Directory.CreateDirectory(packFolder);
+        packs = new PackShelf(packFolder, TryInsert);
+        pins = new PinTable(Path.Combine(options.Folder, "pins"));
+    }
+
+    /// <summary>Blobs in the store.</summary>
+    public int Count => index.Count;
+
+    /// <summary>Bytes of all blobs; the disk holds a little more, and what a collection has not yet given back.</summary>
+    public long Bytes => Volatile.Read(ref liveBytes);
+
+    internal BlobStoreOptions Options => options;
+
+    internal FileShelf Files => files;
+
+    internal HoldTable Holds => holds;
+
+    /// <summary>Whether the store's file system does not know reflinks; large files are then linked at once. Only a hint, so unguarded.</summary>
+    internal bool CannotClone { get; set; }
+
+    /// <summary>Opens the store in its folder, making it where it is not. Throws <see cref="BlobStoreException"/> while another one has it open.</summary>
+    public static BlobStore Open(BlobStoreOptions options)
+    {
+        Invariant.Check(options.PackedBytesMax is >= 0 and <= UnixFs.ChunkBytes);
+        Directory.CreateDirectory(options.Folder);
+        SafeFileHandle owner;
+        try
+        {
+            owner = File.OpenHandle(Path.Combine(options.Folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (!FileCalls.IsFull(e))
+        {
+            throw new BlobStoreException($"the blob store in {options.Folder} is in use by another process", e);
+        }
+        try
+        {
+            return new BlobStore(options, owner);
+        }
+        catch
+        {
+            owner.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Adds bytes.</summary>
+    public Cid AddBytes(ReadOnlySpan<byte> bytes, AddOptions add = default)
+    {
+        if (bytes.Length > options.PackedBytesMax)
+            return AddTemporary(bytes, Stream.Null, add);
+        Cid cid = Cid.Of(CidCodec.Raw, bytes);
+        Expect(add, cid);
+        AddPacked(cid, bytes, add);
+        return cid;
+    }
+
+    /// <summary>Adds what the stream holds from its position on.</summary>
+    public Cid AddStream(Stream stream, AddOptions add = default)
+    {
+        byte[] start = ArrayPool<byte>.Shared.Rent(options.PackedBytesMax + 1);
+        try
+        {
+            int have = stream.ReadAtLeast(start.AsSpan(0, options.PackedBytesMax + 1), options.PackedBytesMax + 1, throwOnEndOfStream: false);
+            return have <= options.PackedBytesMax ? AddBytes(start.AsSpan(0, have), add) : AddTemporary(start.AsSpan(0, have), stream, add);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(start);
+        }
+    }
+
+    /// <summary>
+    /// Adds a regular file; a symbolic link is refused, not followed. After <see cref="AddMode.Move"/> the file is gone from its
+    /// place; when the add fails it is still there.
+    /// </summary>
+    public Cid AddFile(string path, AddMode mode = AddMode.Copy, AddOptions add = default)
+    {
+        using SafeFileHandle source = FileCalls.OpenRegular(path);
+        long length = RandomAccess.GetLength(source);
+        if (length > options.PackedBytesMax)
+            return AddLarge(path, source, mode, add);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent((int)length + 1);
+        try
+        {
+            // One byte more than it had: a file that grows meanwhile shows.
+            int have = FileCalls.Read(source, bytes.AsSpan(0, (int)length + 1), 0);
+            Cid cid = AddBytes(bytes.AsSpan(0, have), add);
+            if (mode == AddMode.Move)
+                File.Delete(path);
+            return cid;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    /// <summary>
+    /// Adds a block that a peer sent: a raw leaf, or a node of a folder (directory, shard, symbolic link) after checking that it
+    /// is one. Files of several leaves come by <see cref="AddStream"/> or <see cref="AddFile"/>.
+    /// </summary>
+    public void AddBlock(Cid cid, ReadOnlySpan<byte> block, AddOptions add = default)
+    {
+        if (cid.Codec == CidCodec.Raw && block.Length <= UnixFs.ChunkBytes)
+        {
+            AddBytes(block, add with { Expected = cid });
+            return;
+        }
+        Cid actual = Cid.Of(cid.Codec, block);
+        if (actual != cid)
+            throw new BlobMismatchException(cid, actual);
+        if (cid.Codec == CidCodec.Raw)
+            throw new BlobRefusedException($"raw block {cid} has {block.Length} bytes; at most {UnixFs.ChunkBytes} are taken");
+        if (!DagPb.TryDecode(block.ToArray(), out DagNode? node, out string? error))
+            throw new BlobRefusedException($"block {cid} is refused: {error}");
+        if (node.Kind is not (UnixFsKind.Directory or UnixFsKind.Shard or UnixFsKind.Symlink))
+            throw new BlobRefusedException($"block {cid} is part of a file; only whole files and nodes of folders are taken");
+        AddPacked(cid, block, add);
+    }
+
+    /// <summary>Whether this one blob is here; of a folder only its own node (see <see cref="IsComplete"/>).</summary>
+    public bool Contains(Cid cid) => index.ContainsKey(cid);
+
+    /// <summary>Whether the blob, and for a folder all below it, is here.</summary>
+    public bool IsComplete(Cid cid)
+    {
+        using BlobHold hold = Hold(cid);
+        return FolderExport.IsComplete(this, cid);
+    }
+
+    /// <summary>Bytes of a file; for a folder the bytes of all its blocks, as its nodes say. False where it is not here.</summary>
+    public bool TryGetSize(Cid cid, out long bytes)
+    {
+        bytes = 0;
+        if (!index.TryGetValue(cid, out BlobEntry? entry))
+            return false;
+        bytes = entry.Length;
+        if (entry is PackedBlob && cid.Codec == CidCodec.DagPb && ReadPacked(cid) is { } block
+            && DagPb.TryDecode(block, out DagNode? node, out _))
+            bytes += node.Links.Sum(l => l.DagBytes);
+        return true;
+    }
+
+    /// <summary>Opens a file's bytes, checked chunk by chunk as they are read (<see cref="BlobCorruptException"/>); seekable.</summary>
+    public Stream OpenRead(Cid cid)
+    {
+        using var reading = collection.EnterRead();
+        BlobEntry entry = Find(cid);
+        if (entry is FileBlob blob)
+        {
+            SafeFileHandle handle = FileCalls.OpenRegular(files.PathOf(cid));
+            try
+            {
+                return new BlobStream(handle, files.DagOf(blob) ?? throw Corrupt(blob, -1), chunk => Corrupt(blob, chunk));
+            }
+            catch
+            {
+                handle.Dispose();
+                throw;
+            }
+        }
+        if (cid.Codec == CidCodec.DagPb)
+            throw new BlobRefusedException($"{cid} is a folder or a symbolic link; only files can be opened");
+        return new MemoryStream(ReadVerified((PackedBlob)entry), writable: false);
+    }
+
+    /// <summary>
+    /// One block of the DAG under <paramref name="root"/>, for a peer: the root itself, a leaf or an inner node of a file, checked.
+    /// Null where there is none. What a folder names is asked for under its own CID.
+    /// </summary>
+    public byte[]? TryReadBlock(Cid root, Cid block)
+    {
+        using var reading = collection.EnterRead();
+        if (!index.TryGetValue(root, out BlobEntry? entry))
+            return null;
+        if (entry is PackedBlob packed)
+            return root == block ? ReadVerified(packed) : null;
+        var blob = (FileBlob)entry;
+        FileDag dag = files.DagOf(blob) ?? throw Corrupt(blob, -1);
+        if (block.Codec == CidCodec.DagPb)
+        {
+            DagBlock node = dag.Nodes().FirstOrDefault(n => n.Cid == block);
+            return node.Cid.IsNone ? null : node.Bytes.ToArray();
+        }
+        for (int i = 0; i < dag.LeafCount; i++)
+        {
+            if (dag.LeafAt(i) != block)
+                continue;
+            var bytes = new byte[dag.LeafLength(i)];
+            using SafeFileHandle handle = FileCalls.OpenRegular(files.PathOf(root));
+            int got = FileCalls.Read(handle, bytes, (long)i * UnixFs.ChunkBytes);
+            return dag.Verifies(i, bytes.AsSpan(0, got)) ? bytes : throw Corrupt(blob, i);
+        }
+        return null;
+    }
+
+    /// <summary>The digests of a file's leaves, which let a receiver check what it gets piece by piece; null for what is no file here.</summary>
+    public FileDag? TryGetFileDag(Cid cid)
+    {
+        using var reading = collection.EnterRead();
+        if (!index.TryGetValue(cid, out BlobEntry? entry) || (entry is PackedBlob && cid.Codec == CidCodec.DagPb))
+            return null;
+        if (entry is FileBlob blob)
+            return files.DagOf(blob) ?? throw Corrupt(blob, -1);
+        var digest = new byte[32];
+        cid.CopyDigest(digest);
+        return new FileDag(entry.Length, digest);
+    }
+
+    /// <summary>
+    /// Adds a folder as <c>ipfs add -r --cid-version=1</c> does, files by copy. With <paramref name="useIgnoreFiles"/> what
+    /// <c>.drapignore</c> (where there is none, <c>.gitignore</c>) excludes stays out, and always <c>.git</c>. Symbolic links that
+    /// could lead out of the folder are refused, as are sockets, pipes and devices.
+    /// </summary>
+    public FolderAdded AddDirectory(string path, bool useIgnoreFiles = false, AddOptions add = default) =>
+        FolderImport.Add(this, path, useIgnoreFiles, add);
+
+    /// <summary>
+    /// Adds a folder together with which of its files are executable, which its own name does not cover: a directory of
+    /// <c>files</c> (the folder as <see cref="AddDirectory"/> names it) and <c>executables</c> (their paths, each ended by NUL).
+    /// </summary>
+    public Cid AddParcel(string path, bool useIgnoreFiles = false, AddOptions add = default) =>
+        FolderImport.AddParcel(this, path, useIgnoreFiles, add);
+
+    /// <summary>
+    /// Puts a file or a folder to <paramref name="target"/>, which must not be there yet (its parent must): by reflink where the
+    /// file system can, else small files as copies and large ones as read-only hard links. Call <see cref="Release"/> after use.
+    /// When it throws, nothing is left at the target.
+    /// </summary>
+    public Materialised Materialise(Cid cid, string target, MaterialiseOptions options = default) =>
+        FolderExport.Run(this, cid, target, options);
+
+    /// <summary>As <see cref="Materialise"/>, of what <see cref="AddParcel"/> made: with the executables executable.</summary>
+    public Materialised MaterialiseParcel(Cid cid, string target, MaterialiseOptions options = default) =>
+        FolderExport.RunParcel(this, cid, target, options);
+
+    /// <summary>
+    /// Removes the hard links of a materialisation (before its folder is removed otherwise) and checks the blobs that were written
+    /// through them. Gives the CIDs of those that were spoilt and are now in quarantine; usually none. Skipping it costs the next
+    /// user of each linked blob a check of the whole file.
+    /// </summary>
+    public ImmutableArray<Cid> Release(Materialised materialised) => FolderExport.Release(this, materialised);
+
+    /// <summary>Keeps a blob, and for a folder all below it, from collection until the hold is disposed; it need not be here yet.</summary>
+    public BlobHold Hold(Cid cid)
+    {
+        using var reading = collection.EnterRead();
+        var hold = new BlobHold(holds);
+        hold.Add(cid);
+        return hold;
+    }
+
+    /// <summary>Keeps a blob, and for a folder all below it, for a job until <see cref="Unpin(JobId)"/>; it need not be here yet.</summary>
+    public void Pin(JobId owner, Cid cid, bool durable = false)
+    {
+        using var reading = collection.EnterRead();
+        pins.Pin(owner, cid, durable);
+    }
+
+    /// <summary>Ends one pin of a job.</summary>
+    public void Unpin(JobId owner, Cid cid) => pins.Unpin(owner, cid);
+
+    /// <summary>Ends all pins of a job.</summary>
+    public void Unpin(JobId owner) => pins.UnpinAll(owner);
+
+    public bool IsPinned(JobId owner, Cid cid) => pins.IsPinned(owner, cid);
+
+    /// <summary>
+    /// Deletes blobs that nothing pins or holds, the longest unused first, until those left take at most
+    /// <paramref name="unpinnedBytesMax"/>; then gives space in packs back. Waits for calls that are inside; others wait for it.
+    /// Cancelled while it waits, it has done nothing; once it runs it ends.
+    /// </summary>
+    public async Task<CollectionResult> CollectAsync(long unpinnedBytesMax = 0, CancellationToken cancellationToken = default)
+    {
+        using var writing = await collection.EnterWriteAsync(cancellationToken).ConfigureAwait(false);
+        HashSet<Cid> kept = Mark();
+        List<BlobEntry> unpinned = [.. index.Values.Where(e => !kept.Contains(e.Cid)).OrderByDescending(e => e.LastUse).ThenBy(e => e.Cid)];
+        long left = unpinnedBytesMax, freed = 0;
+        int deleted = 0;
+        foreach (BlobEntry entry in unpinned)
+        {
+            if (left >= entry.Length)
+            {
+                left -= entry.Length;
+                continue;
+            }
+            left = 0; // what is older than the first that goes, goes too
+            Delete(entry);
+            freed += entry.Length;
+            deleted++;
+        }
+        packs.Compact(index.Values.OfType<PackedBlob>(), moved => index[moved.Cid] = moved);
+        pins.Tidy();
+        return new CollectionResult(deleted, freed, index.Count, Bytes);
+    }
+
+    public void Dispose()
+    {
+        packs.Dispose();
+        pins.Dispose();
+        owner.Dispose();
+    }
+
+    /// <summary>A packed blob's bytes, checked; null where there is none (a corrupt one is quarantined, and then there is none).</summary>
+    internal byte[]? ReadPacked(Cid cid)
+    {
+        using var reading = collection.EnterRead();
+        return ReadPackedInside(cid);
+    }
+
+    /// <summary>Keeps a blob's entry from collection while <paramref name="use"/> works with it.</summary>
+    internal T Use<T>(Cid cid, Func<BlobEntry, T> use)
+    {
+        using var reading = collection.EnterRead();
+        return use(Find(cid));
+    }
+
+    /// <summary>Puts a blob whose bytes are bad out of the way and gives the error to throw.</summary>
+    internal BlobCorruptException Corrupt(BlobEntry entry, int chunk)
+    {
+        // In the stripe, so that the file of a fresh add of the same blob is not the one that goes.
+        lock (StripeOf(entry.Cid))
+        {
+            if (index.TryRemove(KeyValuePair.Create(entry.Cid, entry)))
+            {
+                Interlocked.Add(ref liveBytes, -entry.Length);
+                if (entry is FileBlob)
+                    files.Quarantine(entry.Cid);
+                else
+                    packs.Delete((PackedBlob)entry);
+            }
+        }
+        return new BlobCorruptException(entry.Cid, chunk);
+    }
+
+    internal void AddNode(DagBlock block, AddOptions add) => AddPacked(block.Cid, block.Bytes.Span, add);
+
+    internal byte[] ReadVerified(PackedBlob blob) => PackShelf.Read(blob) ?? throw Corrupt(blob, 0);
+
+    private byte[]? ReadPackedInside(Cid cid)
+    {
+        if (!index.TryGetValue(cid, out BlobEntry? entry) || entry is not PackedBlob packed)
+            return null;
+        if (PackShelf.Read(packed) is { } bytes)
+            return bytes;
+        _ = Corrupt(packed, 0);
+        return null;
+    }
+
+    private BlobEntry Find(Cid cid)
+    {
+        if (!index.TryGetValue(cid, out BlobEntry? entry))
+            throw new BlobMissingException(cid, "");
+        entry.Use(Interlocked.Increment(ref tick));
+        return entry;
+    }
+
+    private void AddPacked(Cid cid, ReadOnlySpan<byte> bytes, AddOptions add)
+    {
+        using var adding = collection.EnterRead();
+        BlobEntry? entry;
+        if (!index.TryGetValue(cid, out entry))
+        {
+            CheckRoom(bytes.Length);
+            entry = packs.Append(cid, bytes, c => index.GetValueOrDefault(c) as PackedBlob, b => TryInsert(b));
+        }
+        Keep(entry, add);
+        if (!add.Durable)
+            return;
+        if (entry is PackedBlob packed)
+            PackShelf.Sync(packed);
+        else
+            files.Sync((FileBlob)entry);
+    }
+
+    private Cid AddTemporary(ReadOnlySpan<byte> start, Stream rest, AddOptions add)
+    {
+        string path = files.NewTemporary();
+        try
+        {
+            FileDag dag = FileShelf.Write(path, start, rest);
+            Expect(add, dag.Root);
+            FileCalls.MakeReadOnly(path);
+            Publish(dag, path, FileCalls.Stat(path), add);
+            return dag.Root;
+        }
+        catch
+        {
+            File.Delete(path);
+            throw;
+        }
+    }
+
+    private Cid AddLarge(string path, SafeFileHandle source, AddMode mode, AddOptions add)
+    {
+        string tmp = files.NewTemporary();
+        bool isMoved = mode == AddMode.Move && FileCalls.TryRename(path, tmp);
+        try
+        {
+            FileDag dag;
+            FileStamp? hashed;
+            if (isMoved || (mode == AddMode.Link && FileCalls.TryLink(path, tmp)))
+            {
+                // Opened anew under its own name: what was renamed need not be what was opened.
+                using SafeFileHandle own = FileCalls.OpenRegular(tmp);
+                hashed = FileCalls.Stat(tmp);
+                dag = FileShelf.Hash(own, path);
+            }
+            else
+            {
+                dag = Copy(source, tmp);
+                hashed = FileCalls.Stat(tmp);
+            }
+            Expect(add, dag.Root);
+            if (mode != AddMode.Link)
+                FileCalls.MakeReadOnly(tmp);
+            Publish(dag, tmp, hashed, add);
+            if (mode == AddMode.Move && !isMoved)
+                File.Delete(path);
+            return dag.Root;
+        }
+        catch
+        {
+            if (isMoved && File.Exists(tmp))
+                FileCalls.TryRename(tmp, path);
+            File.Delete(tmp);
+            throw;
+        }
+    }
+
+    /// <summary>Copies and hashes what was copied, not what the file may have become since.</summary>
+    private static FileDag Copy(SafeFileHandle source, string tmp)
+    {
+        using (SafeFileHandle target = FileCalls.CreateNew(tmp, UnixFileMode.UserRead | UnixFileMode.UserWrite))
+        {
+            if (FileCalls.TryClone(source, target, tmp, out _))
+                return FileShelf.Hash(target, tmp);
+        }
+        File.Delete(tmp);
+        using var stream = new FileStream(source, FileAccess.Read, bufferSize: 0);
+        return FileShelf.Write(tmp, [], stream);
+    }
+
+    private void Publish(FileDag dag, string tmp, FileStamp? hashed, AddOptions add)
+    {
+        string? tmpIndex = null;
+        try
+        {
+            tmpIndex = files.WriteIndex(dag);
+            using var adding = collection.EnterRead();
+            FileBlob? blob = null;
+            lock (StripeOf(dag.Root))
+            {
+                if (!index.TryGetValue(dag.Root, out BlobEntry? entry))
+                {
+                    CheckRoom(dag.Length);
+                    entry = files.Publish(dag, tmp, tmpIndex, hashed);
+                    TryInsert(entry);
+                    tmpIndex = null;
+                }
+                else
+                {
+                    File.Delete(tmp);
+                }
+                Keep(entry, add);
+                blob = entry as FileBlob;
+                if (blob is null && add.Durable)
+                    PackShelf.Sync((PackedBlob)entry);
+            }
+            if (add.Durable && blob is not null)
+                files.Sync(blob);
+        }
+        finally
+        {
+            if (tmpIndex is not null)
+                File.Delete(tmpIndex);
+        }
+    }
+
+    private void Keep(BlobEntry entry, AddOptions add)
+    {
+        entry.Use(Interlocked.Increment(ref tick));
+        add.Hold?.Add(entry.Cid);
+        if (add.Owner is { } job)
+            pins.Pin(job, entry.Cid, add.Durable);
+    }
+
+    private bool TryInsert(BlobEntry entry)
+    {
+        bool isNew = index.TryAdd(entry.Cid, entry);
+        if (isNew)
+            Interlocked.Add(ref liveBytes, entry.Length);
+        return isNew;
+    }
+
+    private void CheckRoom(long bytes)
+    {
+        if (bytes > options.CapacityBytes - Bytes)
+            throw new BlobStoreFullException(
+                $"the store in {options.Folder} holds {Bytes} of at most {options.CapacityBytes} bytes; no room for {bytes} more");
+        if (index.Count >= BlobsMax)
+            throw new BlobStoreFullException($"the store in {options.Folder} holds {BlobsMax} blobs, which is the most");
+    }
+
+    private Lock StripeOf(Cid cid) => stripes[(uint)cid.GetHashCode() % Stripes];
+
+    private static void Expect(AddOptions add, Cid actual)
+    {
+        if (!add.Expected.IsNone && add.Expected != actual)
+            throw new BlobMismatchException(add.Expected, actual);
+    }
+
+    private void Delete(BlobEntry entry)
+    {
+        if (!index.TryRemove(KeyValuePair.Create(entry.Cid, entry)))
+            return;
+        Interlocked.Add(ref liveBytes, -entry.Length);
+        if (entry is FileBlob blob)
+            files.Delete(blob);
+        else
+            packs.Delete((PackedBlob)entry);
+    }
+
+    /// <summary>All that pins and holds keep, with what folders among it name.</summary>
+    private HashSet<Cid> Mark()
+    {
+        HashSet<Cid> marked = pins.All();
+        marked.UnionWith(holds.All());
+        var open = new Stack<Cid>(marked);
+        while (open.TryPop(out Cid cid))
+        {
+            if (cid.Codec != CidCodec.DagPb || ReadPackedInside(cid) is not { } block
+                || !DagPb.TryDecode(block, out DagNode? node, out _))
+                continue;
+            foreach (DagLink link in node.Links)
+            {
+                if (marked.Add(link.Target))
+                    open.Push(link.Target);
+            }
+        }
+        return marked;
+    }
+}
+
+/// <summary>What a collection did.</summary>
+/// <param name="Deleted">Blobs deleted.</param>
+/// <param name="FreedBytes">Their bytes.</param>
+/// <param name="Kept">Blobs left.</param>
+/// <param name="KeptBytes">Their bytes.</param>
+public readonly record struct CollectionResult(int Deleted, long FreedBytes, int Kept, long KeptBytes);
