@@ -62,7 +62,8 @@ public readonly record struct ByteSize(long Bytes) : IComparable<ByteSize>
         factor = 1;
         if (unit.IsEmpty || unit is "B")
             return true;
-        int power = "kmgtp".IndexOf(char.ToLowerInvariant(unit[0]), StringComparison.Ordinal) + 1;
+        // Upper case only, since 5m is five minutes; but the metric kilo is a small k.
+        int power = (unit is "kB" ? "k" : "KMGTP").IndexOf(unit[0], StringComparison.Ordinal) + 1;
         if (power == 0 || unit.Length > 3)
             return false;
         bool binary = unit.Length == 1 || unit[1..] is "iB";

@@ -12,6 +12,7 @@ public sealed record ItemSpec(string? Text, ImmutableSortedDictionary<string, st
 }
 
 /// <summary>Local files to spread over tasks. The client resolves the glob; the submitted job has <see cref="Sets"/>.</summary>
+[ScalarForm("glob")]
 public sealed record FilesSpec
 {
     /// <summary>A path with <c>*</c>, <c>?</c>, <c>[…]</c> and <c>**</c> (any folders), relative to the job file; files only, in the order of their names' bytes.</summary>

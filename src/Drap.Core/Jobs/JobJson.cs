@@ -25,7 +25,7 @@ public static class JobJson
 
     /// <summary>
     /// Reads a job from the wire or the journal. Fields that this version does not know are ignored. The result is well formed, not yet
-    /// sensible: see <c>JobRules</c>.
+    /// sensible: see <see cref="JobRules"/>.
     /// </summary>
     /// <returns>False with a message that names the path of what is wrong.</returns>
     public static bool TryRead(ReadOnlySpan<byte> json, [NotNullWhen(true)] out JobSpec? job, [NotNullWhen(false)] out string? error) =>

@@ -5,11 +5,22 @@ using System.Text.Json.Serialization;
 
 namespace Drap.Core.Jobs;
 
-/// <summary>A value that has a text form; in JSON a number may stand for a text that is one.</summary>
-internal abstract class TextConverter<T>(string form) : JsonConverter<T>
+/// <summary>What a text must look like.</summary>
+internal interface ITextForm
 {
     /// <summary>What a message says that the value looks like.</summary>
+    string Form { get; }
+
+    /// <summary>Whether it is so.</summary>
+    bool Accepts(string text);
+}
+
+/// <summary>A value that has a text form; in JSON a number may stand for a text that is one.</summary>
+internal abstract class TextConverter<T>(string form) : JsonConverter<T>, ITextForm
+{
     public string Form { get; } = form;
+
+    public bool Accepts(string text) => TryParse(text, out _);
 
     /// <summary>Reads the text form.</summary>
     public abstract bool TryParse(string text, out T value);
@@ -78,7 +89,7 @@ internal sealed class ArrayRangeConverter() : TextConverter<ArrayRange?>(ArrayRa
 /// <summary>An enum as its snake_case word; numbers are refused.</summary>
 internal sealed class WordConverter<T>() : TextConverter<T>(string.Join(", ", Words)) where T : struct, Enum
 {
-    public static readonly ImmutableArray<string> Words =
+    private static ImmutableArray<string> Words { get; } =
         [.. Enum.GetNames<T>().Select(JsonNamingPolicy.SnakeCaseLower.ConvertName)];
 
     public override bool TryParse(string text, out T value)

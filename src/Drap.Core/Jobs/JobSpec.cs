@@ -4,7 +4,7 @@ namespace Drap.Core.Jobs;
 
 /// <summary>
 /// A job as the client submits it and the journal keeps it: parameters are substituted, globs are resolved to items, local files have
-/// become CIDs. What still stands in <c>${{ }}</c> is known only at the worker. <c>JobRules</c> says what holds of one that was
+/// become CIDs. What still stands in <c>${{ }}</c> is known only at the worker. <see cref="JobRules"/> says what holds of one that was
 /// checked. Two specs are compared by their JSON; record equality sees only references of arrays.
 /// </summary>
 public sealed record JobSpec

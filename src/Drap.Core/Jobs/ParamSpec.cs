@@ -31,6 +31,7 @@ public enum ParamType
 }
 
 /// <summary>A parameter of a job.</summary>
+[ScalarForm("default")]
 public sealed record ParamSpec
 {
     /// <summary>Its type. Default: that of the default value (<c>5</c> is an int, <c>1GB</c> a size, <c>5m</c> a duration, else a string).</summary>

@@ -42,6 +42,7 @@ public sealed record ResourcesSpec
 }
 
 /// <summary>GPU devices that a task needs.</summary>
+[ScalarForm("count")]
 public sealed record GpuSpec
 {
     /// <summary>How many. Default 1.</summary>

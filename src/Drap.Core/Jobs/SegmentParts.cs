@@ -6,6 +6,7 @@ namespace Drap.Core.Jobs;
 public sealed record AlternativeSpec
 {
     /// <summary>The command.</summary>
+    [Late]
     public CommandSpec? Command { get; init; }
 
     /// <summary>The driver.</summary>
@@ -47,16 +48,19 @@ public sealed record ConstraintsSpec
 }
 
 /// <summary>An edge of the job graph without data.</summary>
+[ScalarForm("segment")]
 public sealed record NeedSpec
 {
     /// <summary>The segment that is needed.</summary>
     public string Segment { get; init; } = "";
 
     /// <summary>Which of its tasks: <c>all</c>, <c>same</c> (the one with this index), or indices such as <c>${{ 4 * index }}..${{ 4 * index + 3 }}</c>; what lies beyond its last task is left out. Default <c>all</c>.</summary>
+    [Late]
     public string Tasks { get; init; } = "all";
 }
 
 /// <summary>A file or folder that a task finds in its work folder: exactly one of <c>path</c>, <c>cid</c> and <c>from</c>. A bare text is a path, or a CID if it starts with <c>ipfs://</c>.</summary>
+[ScalarForm("path")]
 public sealed record InputSpec
 {
     /// <summary>A file or folder on the client's machine, relative to the job file; a submitted job has its CID instead.</summary>
@@ -69,9 +73,11 @@ public sealed record InputSpec
     public string? From { get; init; }
 
     /// <summary>With <c>from</c>, which tasks: as in <see cref="NeedSpec.Tasks"/>. With <c>same</c> or one index the output lies at <c>to</c>; else <c>to</c> is a folder with <c>000000</c>, <c>000001</c>, … in the order of their indices. Default <c>all</c>.</summary>
+    [Late]
     public string Tasks { get; init; } = "all";
 
     /// <summary>Where it goes, relative to the work folder. Default: the input's name.</summary>
+    [Late]
     public string To { get; init; } = "";
 
     /// <summary>Whether the file may be executed; the client sets it for a local file that is so. Default false.</summary>
@@ -82,9 +88,11 @@ public sealed record InputSpec
 }
 
 /// <summary>What a task leaves in its output folder. A bare text is the path.</summary>
+[ScalarForm("path")]
 public sealed record OutputSpec
 {
     /// <summary>A file, a folder, or a glob (<c>*</c>, <c>?</c>, <c>**</c>) whose matches make a folder; relative to the output folder. Default: the output's name.</summary>
+    [Late]
     public string Path { get; init; } = "";
 
     /// <summary>Whether the task may leave it out. Default false: then the result is not valid.</summary>
@@ -94,5 +102,6 @@ public sealed record OutputSpec
     public bool? Result { get; init; }
 
     /// <summary>Where it is delivered, relative to <c>--out</c>. Default: the path if the segment is one task, else <c>SEGMENT/INDEX/PATH</c>.</summary>
+    [Late]
     public string To { get; init; } = "";
 }

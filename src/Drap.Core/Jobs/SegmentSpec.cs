@@ -30,6 +30,7 @@ public sealed record SegmentSpec
     public int? Concurrency { get; init; }
 
     /// <summary>What runs: a list is a program and its arguments, a text is a script for <c>sh -e</c>. A <c>dotnet</c> handler gets the list as its arguments.</summary>
+    [Late]
     public CommandSpec? Command { get; init; }
 
     /// <summary>What runs it. Default <c>process</c>.</summary>
@@ -57,6 +58,7 @@ public sealed record SegmentSpec
     public ImmutableSortedDictionary<string, OutputSpec> Outputs { get; init; } = JobJson.EmptyMap<OutputSpec>();
 
     /// <summary>Environment variables.</summary>
+    [Late]
     public ImmutableSortedDictionary<string, string> Env { get; init; } = JobJson.EmptyMap<string>();
 
     /// <summary>Environment variables whose values are never shown, logged or journaled in clear: <c>env:NAME</c> or <c>file:PATH</c> at the client.</summary>
@@ -93,6 +95,7 @@ public sealed record SegmentSpec
     public AcceptRule Accept { get; init; } = AcceptRule.First;
 
     /// <summary>A command that runs after the task in its work folder and must exit with 0, else the result is not valid.</summary>
+    [Late]
     public CommandSpec? Check { get; init; }
 
     /// <summary>How offers are compared. Default <c>balanced</c>.</summary>

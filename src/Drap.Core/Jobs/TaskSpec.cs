@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Drap.Core.Jobs;
 
 /// <summary>
-/// One task as it travels to the worker in the confirmation: everything that <c>TaskBinding</c> needs there, with inputs as CIDs.
+/// One task as it travels to the worker in the confirmation: everything that <see cref="TaskBinding"/> needs there, with inputs as CIDs.
 /// </summary>
 public sealed record TaskSpec
 {
