@@ -3,12 +3,13 @@ using System.Buffers.Binary;
 namespace Drap.Core.Journal;
 
 /// <summary>
-/// The first 32 bytes of every file [JOURNAL-3]: magic (8), sequence (8), salt (8), zeros (4), CRC-32C of the 28 bytes before (4);
-/// integers are little-endian. A file gets its final name only after its header is safe, so a bad header is always damage.
+/// The first 32 bytes of every file [JOURNAL-3]: magic (8), sequence (8), salt (8), <see cref="SafeTo"/> (4), CRC-32C of the 28 bytes
+/// before (4); integers are little-endian. A file gets its final name only after its header is safe, so a bad header is always damage.
 /// </summary>
 /// <param name="Sequence">A segment's first record, or the last record that a snapshot covers.</param>
 /// <param name="Salt">Enters the checksums of this file's frames.</param>
-internal readonly record struct FileHeader(long Sequence, ulong Salt)
+/// <param name="SafeTo">Everything before this offset was safe when the file got its name.</param>
+internal readonly record struct FileHeader(long Sequence, ulong Salt, long SafeTo)
 {
     public const int Size = 32;
 
@@ -22,7 +23,7 @@ internal readonly record struct FileHeader(long Sequence, ulong Salt)
         magic.CopyTo(destination);
         BinaryPrimitives.WriteInt64LittleEndian(destination[8..], Sequence);
         BinaryPrimitives.WriteUInt64LittleEndian(destination[16..], Salt);
-        BinaryPrimitives.WriteUInt32LittleEndian(destination[24..], 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(destination[24..], checked((uint)SafeTo));
         BinaryPrimitives.WriteUInt32LittleEndian(destination[28..], Crc32C.Compute(destination[..28]));
     }
 
@@ -38,7 +39,10 @@ internal readonly record struct FileHeader(long Sequence, ulong Salt)
             throw new JournalCorruptException(file.Path, 7, $"the format's version is {bytes[7]}; this drap reads version {magic[7]}");
         if (BinaryPrimitives.ReadUInt32LittleEndian(bytes[28..]) != Crc32C.Compute(bytes[..28]))
             throw new JournalCorruptException(file.Path, 28, "the checksum of the file's header is wrong");
-        var header = new FileHeader(BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]));
+        var header = new FileHeader(
+            BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(bytes[24..]));
         return header.Sequence == sequence
             ? header
             : throw new JournalCorruptException(file.Path, 8, $"the file says {header.Sequence}, its name {sequence}: it was renamed");

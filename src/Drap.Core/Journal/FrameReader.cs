@@ -14,39 +14,42 @@ internal enum FrameStatus
 }
 
 /// <summary>Reads the frames of one file in order, checking each. It never allocates more than the file has bytes.</summary>
-internal sealed class FrameReader(IJournalFile file, ulong salt)
+internal sealed class FrameReader(IJournalFile file, ulong salt, long start = FileHeader.Size)
 {
     private const int WindowBytes = 1 << 20;
 
     private readonly long fileLength = file.Length;
     private byte[] window = new byte[(int)Math.Min(WindowBytes, file.Length)];
-    private long windowStart = FileHeader.Size;
+    private long windowStart = start;
     private int windowLength;
 
     /// <summary>Offset of the next frame.</summary>
-    public long Position { get; private set; } = FileHeader.Size;
+    public long Position { get; private set; } = start;
 
-    /// <summary>What was wrong when the status was <see cref="FrameStatus.Bad"/>.</summary>
+    /// <summary>Why the last status was not <see cref="FrameStatus.Frame"/>, if records should have been there.</summary>
     public string Reason { get; private set; } = "";
 
     /// <summary>Reads the frame at <see cref="Position"/> and goes behind it. The body is valid until the next call.</summary>
-    public FrameStatus TryRead(out FrameHeader header, out ReadOnlyMemory<byte> body)
+    public FrameStatus TryRead(out Frame frame)
     {
-        body = default;
-        ReadOnlySpan<byte> start = Window(FrameHeader.Size).Span;
-        if (!FrameHeader.TryRead(start, salt, Position, out header))
+        frame = default;
+        ReadOnlySpan<byte> first = Window(FrameHeader.Size).Span;
+        if (!FrameHeader.TryRead(first, salt, Position, out FrameHeader header))
         {
-            if (!start.ContainsAnyExcept((byte)0))
+            if (!first.ContainsAnyExcept((byte)0))
+            {
+                Reason = "zeros stand where records were";
                 return FrameStatus.End;
-            return Bad(start.Length < FrameHeader.Size ? "a frame's header is cut off" : "this is no frame, or the checksum of its header is wrong");
+            }
+            return Bad(first.Length < FrameHeader.Size ? "a frame's header is cut off" : "this is no frame, or the checksum of its header is wrong");
         }
-        ReadOnlyMemory<byte> frame = Window(FrameHeader.Size + header.PaddedLength);
-        if (frame.Length < FrameHeader.Size + header.PaddedLength)
+        ReadOnlyMemory<byte> whole = Window(FrameHeader.Size + header.PaddedLength);
+        if (whole.Length < FrameHeader.Size + header.PaddedLength)
             return Bad($"a frame of {header.Length} bytes is cut off");
-        if (!FrameHeader.IsBody(frame.Span, frame.Span[FrameHeader.Size..], salt, Position))
+        if (!FrameHeader.IsBody(whole.Span, whole.Span[FrameHeader.Size..], salt, Position))
             return Bad($"the checksum of the records {header.FirstSequence} to {header.FirstSequence + header.Count - 1} is wrong");
-        body = frame.Slice(FrameHeader.Size, header.Length);
-        Position += frame.Length;
+        frame = new Frame(header, whole.Slice(FrameHeader.Size, header.Length));
+        Position += whole.Length;
         return FrameStatus.Frame;
     }
 

@@ -2,8 +2,8 @@ namespace Drap.Core.Journal;
 
 /// <summary>
 /// The few file calls that the journal needs, on one flat directory that holds it. All are synchronous. Each failure is a
-/// <see cref="JournalStorageException"/>. Nothing is promised to survive a crash before the sync that covers it: writes and truncations
-/// are covered by <see cref="IJournalFile.Sync"/>, names by <see cref="SyncDirectory"/>. One thread at a time calls a storage's methods
+/// <see cref="JournalStorageException"/>. Nothing is promised to survive a crash before the sync that covers it: writes are covered
+/// by <see cref="IJournalFile.Sync"/>, names by <see cref="SyncDirectory"/>. One thread at a time calls a storage's methods
 /// on one file; different files may be used at once.
 /// </summary>
 public interface IJournalStorage
@@ -42,9 +42,6 @@ public interface IJournalFile : IDisposable
     /// <summary>Writes all of <paramref name="bytes"/> at <paramref name="offset"/>; the file grows as needed.</summary>
     void Write(long offset, ReadOnlySpan<byte> bytes);
 
-    /// <summary>Cuts the file.</summary>
-    void Truncate(long length);
-
-    /// <summary>Makes all writes and truncations so far survive a crash (fdatasync). After a failure what is on the disk is unknown for good.</summary>
+    /// <summary>Makes all writes so far survive a crash (fdatasync). After a failure what is on the disk is unknown for good.</summary>
     void Sync();
 }

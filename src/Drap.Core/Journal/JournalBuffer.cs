@@ -13,12 +13,14 @@ public sealed class JournalBuffer
     private JournalBatch? batch;
     private long snapshotBytes;
     private long bytesSinceSnapshot;
+    private bool hasManySegments;
 
-    internal JournalBuffer(JournalOptions options, long lastSequence, long snapshotBytes, long bytesSinceSnapshot)
+    internal JournalBuffer(JournalOptions options, long lastSequence, JournalReport report, int segments)
     {
         this.options = options;
-        this.snapshotBytes = snapshotBytes;
-        this.bytesSinceSnapshot = bytesSinceSnapshot;
+        snapshotBytes = report.SnapshotBytes;
+        bytesSinceSnapshot = report.LogBytes;
+        hasManySegments = segments >= JournalLimits.SegmentsMax;
         LastSequence = lastSequence;
     }
 
@@ -34,8 +36,12 @@ public sealed class JournalBuffer
     /// </summary>
     public bool HasRoom => PendingBytes < JournalLimits.PendingBytesMax;
 
-    /// <summary>Whether enough was appended since the last snapshot that a new one pays (<see cref="JournalOptions.SnapshotAfterBytes"/>).</summary>
-    public bool SnapshotDue => bytesSinceSnapshot >= Math.Max(options.SnapshotAfterBytes, 2 * snapshotBytes);
+    /// <summary>
+    /// Whether a new snapshot pays: enough was appended since the last (<see cref="JournalOptions.SnapshotAfterBytes"/>), or many starts
+    /// have left many segments.
+    /// </summary>
+    public bool SnapshotDue =>
+        LastSequence > 0 && (hasManySegments || bytesSinceSnapshot >= Math.Max(options.SnapshotAfterBytes, 2 * snapshotBytes));
 
     /// <summary>
     /// Puts a record at the journal's end and returns its number. Nothing is durable yet. A body above
@@ -75,5 +81,6 @@ public sealed class JournalBuffer
         snapshot.End();
         snapshotBytes = snapshot.Bytes;
         bytesSinceSnapshot = 0;
+        hasManySegments = false;
     }
 }

@@ -38,7 +38,7 @@ public sealed class JournalLog : IDisposable
 
     /// <summary>
     /// Opens the journal in a directory, or makes one where there is none, and hands over all it holds. A torn tail, which a crash leaves
-    /// of what was never acknowledged, is cut; whatever was read is safe on the disk when this returns. Other damage is a
+    /// of what was never acknowledged, is left out; whatever was read is safe on the disk when this returns. Other damage is a
     /// <see cref="JournalCorruptException"/>. Records handed over before an exception are to be thrown away.
     /// </summary>
     public static JournalLog Open(IJournalStorage storage, JournalOptions options, IJournalReplay replay)
@@ -51,7 +51,7 @@ public sealed class JournalLog : IDisposable
     }
 
     /// <summary>The owner's side, beginning after the last record. Taken once, before the first write.</summary>
-    public JournalBuffer CreateBuffer() => new(options, DurableSequence, Report.SnapshotBytes, Report.LogBytes);
+    public JournalBuffer CreateBuffer() => new(options, DurableSequence, Report, segments.Count);
 
     /// <summary>
     /// Writes one or more batches, in their order, syncs once, and returns the number of the last record, which is now safe, with all before it. A
@@ -119,7 +119,7 @@ public sealed class JournalLog : IDisposable
 
     private void StartSegment()
     {
-        SegmentWriter next = SegmentWriter.Create(storage, options, DurableSequence + 1);
+        SegmentWriter next = SegmentWriter.Create(storage, options, DurableSequence + 1, []);
         current.Dispose();
         current = next;
         segments.Add(DurableSequence + 1);

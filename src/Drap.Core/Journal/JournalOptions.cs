@@ -40,6 +40,12 @@ public static class JournalLimits
     /// <summary>Most bytes of all batches in one write: 512 MiB, so that an offset in a segment fits 32 bits.</summary>
     public const long GroupBytesMax = 512 << 20;
 
+    /// <summary>
+    /// With so many segments at a start a snapshot is due at once: 16. Each start after a run that wrote leaves one more, and of 256 KiB at
+    /// least.
+    /// </summary>
+    public const int SegmentsMax = 16;
+
     /// <summary>Largest snapshot: 1 GiB, a million tasks of 1 KiB each. More is a bug, since the history is bounded by a million tasks.</summary>
     public const long SnapshotBytesMax = 1L << 30;
 }

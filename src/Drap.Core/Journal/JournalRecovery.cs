@@ -1,7 +1,8 @@
 namespace Drap.Core.Journal;
 
 /// <summary>
-/// Opens a journal [JOURNAL-9]: names, snapshot, segments in order, the tail, and the deletion of what is covered. Used once.
+/// Opens a journal [JOURNAL-9]: names, snapshot, segments in order, the tail, and the deletion of what is covered. It never changes a file
+/// that has its name: what must be made safe again goes into a new segment. Used once.
 /// </summary>
 internal sealed class JournalRecovery(IJournalStorage storage, JournalOptions options)
 {
@@ -55,8 +56,9 @@ internal sealed class JournalRecovery(IJournalStorage storage, JournalOptions op
     private void Begin()
     {
         if (SnapshotSequence > 0)
-            throw new JournalCorruptException(JournalNames.Snapshot(SnapshotSequence), 0, "there is a snapshot, but no segment of the log after it");
-        Current = SegmentWriter.Create(storage, options, 1);
+            throw new JournalCorruptException(
+                JournalNames.Snapshot(SnapshotSequence), 0, "there is a snapshot, but no segment of the log after it");
+        Current = SegmentWriter.Create(storage, options, 1, []);
         Segments.Add(1);
     }
 
@@ -68,16 +70,17 @@ internal sealed class JournalRecovery(IJournalStorage storage, JournalOptions op
         for (long next = 1; ;)
         {
             long at = frames.Position;
-            FrameStatus status = frames.TryRead(out FrameHeader header, out ReadOnlyMemory<byte> body);
+            FrameStatus status = frames.TryRead(out Frame frame);
             if (status != FrameStatus.Frame)
                 throw new JournalCorruptException(file.Path, at, status == FrameStatus.Bad ? frames.Reason : "the snapshot ends too early");
-            if (header.FirstSequence != next)
-                throw new JournalCorruptException(file.Path, at, $"record {next} of the snapshot should be here, but {header.FirstSequence} is");
-            if (header.Count == 0)
+            if (frame.Header.FirstSequence != next)
+                throw new JournalCorruptException(
+                    file.Path, at, $"record {next} of the snapshot should be here, but {frame.Header.FirstSequence} is");
+            if (frame.Header.Count == 0)
                 break;
-            for (int i = 0; i < header.Count; i++, next++)
-                replay.Snapshot(SnapshotSequence, Take(file, at, ref body));
-            RefuseRest(file, at, body);
+            foreach (JournalRecord record in Records(file, at, frame))
+                replay.Snapshot(SnapshotSequence, record);
+            next += frame.Header.Count;
         }
         if (frames.Position != file.Length)
             throw new JournalCorruptException(file.Path, frames.Position, "bytes follow the end of the snapshot");
@@ -92,97 +95,126 @@ internal sealed class JournalRecovery(IJournalStorage storage, JournalOptions op
             throw new JournalCorruptException(
                 JournalNames.Segment(Segments[0]), 0, $"record {SnapshotSequence + 1} is missing: the oldest segment begins at {Segments[0]}");
         LastSequence = Segments[from] - 1;
-        for (int i = from; i < Segments.Count; i++)
-            ReadSegment(i, replay);
+        for (int i = from; i < Segments.Count - 1; i++)
+            ReadFinishedSegment(Segments[i], Segments[i + 1], replay);
+        ReadNewestSegment(Segments[^1], replay);
         if (LastSequence < SnapshotSequence)
             throw new JournalCorruptException(
                 JournalNames.Segment(Segments[^1]), 0, $"the log ends at record {LastSequence}, before its snapshot of record {SnapshotSequence}");
     }
 
-    private void ReadSegment(int index, IJournalReplay replay)
+    /// <summary>Reads up to the record where the next segment begins; what follows there was left out at an earlier start.</summary>
+    private void ReadFinishedSegment(long first, long nextFirst, IJournalReplay replay)
     {
-        bool isLast = index == Segments.Count - 1;
-        IJournalFile file = storage.Open(JournalNames.Segment(Segments[index]));
-        try
+        using IJournalFile file = storage.Open(JournalNames.Segment(first));
+        FileHeader fileHeader = FileHeader.Read(file, FileHeader.SegmentMagic, first);
+        var frames = new FrameReader(file, fileHeader.Salt);
+        while (LastSequence + 1 < nextFirst)
         {
-            FileHeader fileHeader = FileHeader.Read(file, FileHeader.SegmentMagic, Segments[index]);
-            var frames = new FrameReader(file, fileHeader.Salt);
-            (FrameStatus status, long syncedTo) = ReadFrames(file, frames, replay);
-            if (isLast)
-            {
-                RepairTail(file, frames, fileHeader.Salt, status, syncedTo);
-                Current = new SegmentWriter(file, options, fileHeader.Salt, frames.Position);
-            }
-            else if (LastSequence + 1 != Segments[index + 1])
+            long at = frames.Position;
+            FrameStatus status = frames.TryRead(out Frame frame);
+            if (status == FrameStatus.Bad)
+                throw new JournalCorruptException(file.Path, at, frames.Reason);
+            if (status == FrameStatus.End || LastSequence + frame.Header.Count >= nextFirst)
                 throw new JournalCorruptException(
-                    file.Path,
-                    frames.Position,
-                    status == FrameStatus.Bad
-                        ? frames.Reason
-                        : $"the segment ends at record {LastSequence}, but the next one begins at {Segments[index + 1]}");
+                    file.Path, at, $"the segment ends at record {LastSequence}, but the next one begins at {nextFirst}");
+            Replay(file, at, frame, replay);
         }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-        if (!isLast)
-            file.Dispose();
     }
 
-    /// <summary>Reads frames up to the first that is none, which is where the reader then stands.</summary>
-    private (FrameStatus Status, long SyncedTo) ReadFrames(IJournalFile file, FrameReader frames, IJournalReplay replay)
+    private void ReadNewestSegment(long first, IJournalReplay replay)
     {
-        long syncedTo = FileHeader.Size;
+        IJournalFile file = storage.Open(JournalNames.Segment(first));
+        bool goesOn = false;
+        try
+        {
+            FileHeader fileHeader = FileHeader.Read(file, FileHeader.SegmentMagic, first);
+            var frames = new FrameReader(file, fileHeader.Salt);
+            (long safeTo, long firstUnsafe) = ReadFrames(file, frames, fileHeader.SafeTo, replay);
+            long end = frames.Position;
+            // Where all is safe and nothing follows, the segment is written on.
+            goesOn = IsTailClean(file, frames, fileHeader) && safeTo == end;
+            if (goesOn)
+                Current = new SegmentWriter(file, options, fileHeader.Salt, end);
+            else
+                CarryOver(firstUnsafe, FramesBetween(file, fileHeader.Salt, safeTo, end));
+        }
+        finally
+        {
+            if (!goesOn)
+                file.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// Reads frames up to the first that is none. Returns where the last group begins, the only one that may not be safe, and its first
+    /// record.
+    /// </summary>
+    private (long SafeTo, long FirstUnsafe) ReadFrames(IJournalFile file, FrameReader frames, long safeTo, IJournalReplay replay)
+    {
+        long? firstUnsafe = null;
         while (true)
         {
             long at = frames.Position;
-            FrameStatus status = frames.TryRead(out FrameHeader header, out ReadOnlyMemory<byte> body);
-            if (status != FrameStatus.Frame)
-                return (status, syncedTo);
-            if (header.FirstSequence != LastSequence + 1)
-                throw new JournalCorruptException(file.Path, at, $"record {LastSequence + 1} should be here, but {header.FirstSequence} is");
-            syncedTo = header.SyncedTo;
-            Replay(file, at, header, body, replay);
+            if (frames.TryRead(out Frame frame) != FrameStatus.Frame)
+                return (safeTo, firstUnsafe ?? LastSequence + 1);
+            if (frame.Header.SyncedTo == at)
+                (safeTo, firstUnsafe) = (at, frame.Header.FirstSequence);
+            Replay(file, at, frame, replay);
         }
     }
 
-    private void Replay(IJournalFile file, long at, in FrameHeader header, ReadOnlyMemory<byte> body, IJournalReplay replay)
+    private void Replay(IJournalFile file, long at, in Frame frame, IJournalReplay replay)
     {
-        for (int i = 0; i < header.Count; i++)
+        if (frame.Header.FirstSequence != LastSequence + 1)
+            throw new JournalCorruptException(
+                file.Path, at, $"record {LastSequence + 1} should be here, but {frame.Header.FirstSequence} is");
+        foreach (JournalRecord record in Records(file, at, frame))
         {
-            JournalRecord record = Take(file, at, ref body);
             if (++LastSequence <= SnapshotSequence)
                 continue;
             replay.Record(LastSequence, record);
             records++;
             logBytes += record.Body.Length;
         }
-        RefuseRest(file, at, body);
     }
 
     /// <summary>
-    /// Makes the end of the newest segment clean and safe. What is no frame there was either never acknowledged, and is cut, or was, and
-    /// is damage: a frame further on says so if it was written when the bad place was already safe.
+    /// Looks at what follows the last frame of the newest segment. What is no frame there was never acknowledged, and is left out; or it
+    /// was, and is damage: the file's header says so, or a frame further on that was written when this place was already safe.
     /// </summary>
-    private void RepairTail(IJournalFile file, FrameReader frames, ulong salt, FrameStatus status, long syncedTo)
+    private bool IsTailClean(IJournalFile file, FrameReader frames, in FileHeader fileHeader)
     {
         long end = frames.Position;
-        TailKind tail = TailScan.Run(file, salt, end);
+        TailKind tail = end < fileHeader.SafeTo ? TailKind.WasSafe : TailScan.Run(file, fileHeader.Salt, end);
         if (tail == TailKind.WasSafe)
-            throw new JournalCorruptException(
-                file.Path, end, status == FrameStatus.Bad ? frames.Reason : "zeros stand where records were, since others follow");
+            throw new JournalCorruptException(file.Path, end, frames.Reason);
         if (tail == TailKind.Torn)
-        {
             cutBytes = file.Length - end;
-            file.Truncate(end);
+        return tail == TailKind.Clean;
+    }
+
+    /// <summary>
+    /// Goes on in a new segment, which begins with the last group of the old one. That group is in the old file, but perhaps in memory
+    /// only, and after a failed sync the system believes that it is not there to be written; and to write it in place again would put
+    /// records at risk that may be safe.
+    /// </summary>
+    private void CarryOver(long first, IEnumerable<Frame> group)
+    {
+        Current = SegmentWriter.Create(storage, options, first, group);
+        if (Segments[^1] != first)
+            Segments.Add(first);
+    }
+
+    private static IEnumerable<Frame> FramesBetween(IJournalFile file, ulong salt, long start, long end)
+    {
+        var frames = new FrameReader(file, salt, start);
+        while (frames.Position < end)
+        {
+            if (frames.TryRead(out Frame frame) != FrameStatus.Frame)
+                throw new JournalCorruptException(file.Path, frames.Position, "the file changed while it was read");
+            yield return frame;
         }
-        // The last group is in the file, but perhaps in memory only, and the system may believe that it is not: a sync that failed before
-        // the last start leaves it so. Written again, it is safe after this sync.
-        byte[] group = new byte[end - syncedTo];
-        Invariant.Check(file.Read(syncedTo, group) == group.Length);
-        file.Write(syncedTo, group);
-        file.Sync();
     }
 
     private void DeleteCovered()
@@ -193,14 +225,16 @@ internal sealed class JournalRecovery(IJournalStorage storage, JournalOptions op
             storage.Delete(JournalNames.Segment(Segments[0]));
     }
 
-    private static JournalRecord Take(IJournalFile file, long at, ref ReadOnlyMemory<byte> body) =>
-        RecordCodec.TryRead(ref body, out JournalRecord record)
-            ? record
-            : throw new JournalCorruptException(file.Path, at, "the frame's checksum is right, but its records are not");
-
-    private static void RefuseRest(IJournalFile file, long at, ReadOnlyMemory<byte> body)
+    private static IEnumerable<JournalRecord> Records(IJournalFile file, long at, Frame frame)
     {
-        if (!body.IsEmpty)
-            throw new JournalCorruptException(file.Path, at, $"{body.Length} bytes follow the frame's last record");
+        ReadOnlyMemory<byte> rest = frame.Body;
+        for (int i = 0; i < frame.Header.Count; i++)
+        {
+            if (!RecordCodec.TryRead(ref rest, out JournalRecord record))
+                throw new JournalCorruptException(file.Path, at, "the frame's checksum is right, but its records are not");
+            yield return record;
+        }
+        if (!rest.IsEmpty)
+            throw new JournalCorruptException(file.Path, at, $"{rest.Length} bytes follow the frame's last record");
     }
 }

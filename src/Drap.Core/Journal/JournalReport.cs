@@ -5,5 +5,5 @@ namespace Drap.Core.Journal;
 /// <param name="SnapshotBytes">Size of the snapshot; 0 without one.</param>
 /// <param name="Records">Records of the log that were handed over.</param>
 /// <param name="LogBytes">Their bytes.</param>
-/// <param name="CutBytes">Bytes of a torn tail that were cut: never acknowledged. 0 after an orderly end.</param>
+/// <param name="CutBytes">Bytes of a torn tail that were left out: never acknowledged. 0 after an orderly end.</param>
 public sealed record JournalReport(long SnapshotSequence, long SnapshotBytes, long Records, long LogBytes, long CutBytes);

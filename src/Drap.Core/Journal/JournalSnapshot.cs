@@ -76,7 +76,7 @@ public sealed class JournalSnapshot
     private void WriteFrames(IJournalFile file)
     {
         Span<byte> header = stackalloc byte[FileHeader.Size];
-        new FileHeader(Sequence, salt).Write(FileHeader.SnapshotMagic, header);
+        new FileHeader(Sequence, salt, Bytes).Write(FileHeader.SnapshotMagic, header);
         file.Write(0, header);
         long at = FileHeader.Size;
         foreach (JournalBatch frame in frames)

@@ -31,22 +31,33 @@ internal sealed class SegmentWriter : IDisposable
     public long Position { get; private set; }
 
     /// <summary>
-    /// Makes a segment whose first record will be <paramref name="firstSequence"/>. It gets its name when its header is safe, and takes
-    /// frames when its name is safe [JOURNAL-6].
+    /// Makes a segment whose first record is <paramref name="firstSequence"/>, with frames carried over from another one or none. It gets
+    /// its name when all that is safe, in place of a segment that had the name, and is written on when its name is safe [JOURNAL-6].
     /// </summary>
-    public static SegmentWriter Create(IJournalStorage storage, JournalOptions options, long firstSequence)
+    public static SegmentWriter Create(IJournalStorage storage, JournalOptions options, long firstSequence, IEnumerable<Frame> carried)
     {
         string name = JournalNames.Segment(firstSequence);
         IJournalFile file = storage.Create(JournalNames.New(name));
         try
         {
-            byte[] start = new byte[FileHeader.Size + options.ReserveBytes];
-            new FileHeader(firstSequence, options.Salt).Write(FileHeader.SegmentMagic, start);
-            file.Write(0, start);
+            long end = FileHeader.Size;
+            foreach (Frame frame in carried)
+            {
+                byte[] bytes = new byte[FrameHeader.Size + frame.Header.PaddedLength];
+                frame.Body.CopyTo(bytes.AsMemory(FrameHeader.Size));
+                (frame.Header with { SyncedTo = 0 }).Seal(bytes, options.Salt, end);
+                file.Write(end, bytes);
+                end += bytes.Length;
+            }
+            byte[] header = new byte[FileHeader.Size];
+            new FileHeader(firstSequence, options.Salt, end).Write(FileHeader.SegmentMagic, header);
+            file.Write(0, header);
+            if (options.ReserveBytes > 0)
+                file.Write(end, new byte[options.ReserveBytes]);
             file.Sync();
             storage.Rename(JournalNames.New(name), name);
             storage.SyncDirectory();
-            return new SegmentWriter(file, options, options.Salt, FileHeader.Size);
+            return new SegmentWriter(file, options, options.Salt, end);
         }
         catch
         {

@@ -69,8 +69,6 @@ internal static unsafe partial class FileCalls
         return length >= 0 ? length : throw Error("measure", path);
     }
 
-    public static void Truncate(SafeFileHandle file, string path, long length) => Check(ftruncate(file, length), "truncate", path);
-
     /// <summary>Data and length, not the times. Never called again on a file where it failed, not even after EINTR.</summary>
     public static void SyncData(SafeFileHandle file, string path) => Check(fdatasync(file), "sync", path);
 
@@ -120,9 +118,6 @@ internal static unsafe partial class FileCalls
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial long lseek(SafeFileHandle file, long offset, int whence);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int ftruncate(SafeFileHandle file, long length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fdatasync(SafeFileHandle file);

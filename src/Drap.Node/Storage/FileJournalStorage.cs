@@ -79,8 +79,6 @@ public sealed class FileJournalStorage : IJournalStorage, IDisposable
 
         public void Write(long offset, ReadOnlySpan<byte> bytes) => FileCalls.Write(handle, path, offset, bytes);
 
-        public void Truncate(long length) => FileCalls.Truncate(handle, path, length);
-
         public void Sync() => FileCalls.SyncData(handle, path);
 
         public void Dispose() => handle.Dispose();

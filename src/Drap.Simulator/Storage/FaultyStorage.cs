@@ -89,7 +89,9 @@ public sealed class FaultyStorage(Prng prng, TraceHash? trace = null) : IJournal
 
     public void SyncDirectory()
     {
-        Enter("sync directory", "", onFailure: SurviveNames);
+        // Unlike a file's data, names that could not be synced stay to be synced: file systems with a journal keep the transaction, or go
+        // read-only for good.
+        Enter("sync directory", "");
         foreach (NameChange change in pending)
             Apply(durable, change);
         pending.Clear();
@@ -97,7 +99,12 @@ public sealed class FaultyStorage(Prng prng, TraceHash? trace = null) : IJournal
 
     private void Change(string what, string name, NameChange change)
     {
-        Enter(what, name, onCrash: () => pending.Add(change));
+        Enter(what, name, onCrash: () => Make(change));
+        Make(change);
+    }
+
+    private void Make(NameChange change)
+    {
         pending.Add(change);
         Apply(visible, change);
     }
@@ -192,23 +199,16 @@ public sealed class FaultyStorage(Prng prng, TraceHash? trace = null) : IJournal
         {
             RefuseWhenDead();
             byte[] copy = bytes.ToArray();
-            Action part = () => inode.Apply(offset, copy[..disk.prng.Below(copy.Length + 1)]);
-            disk.Enter("write", name, onCrash: () => inode.Apply(offset, copy), onFailure: part);
+            Action part = () => inode.Write(offset, copy[..disk.prng.Below(copy.Length + 1)]);
+            disk.Enter("write", name, onCrash: () => inode.Write(offset, copy), onFailure: part);
             disk.trace?.Add(offset);
             disk.trace?.Add(bytes);
             long grows = Math.Max(0, offset + copy.Length - inode.Length);
             long excess = Math.Max(0, disk.Used() + grows - disk.CapacityBytes);
             int fits = (int)Math.Max(0, copy.Length - excess);
-            inode.Apply(offset, copy[..fits]);
+            inode.Write(offset, copy[..fits]);
             if (fits < copy.Length)
                 throw new JournalStorageException(JournalStorageFault.DiskFull, name, $"cannot write {name}: no space left on device");
-        }
-
-        public void Truncate(long length)
-        {
-            RefuseWhenDead();
-            disk.Enter("truncate", name, onCrash: () => inode.Apply(length, null));
-            inode.Apply(length, null);
         }
 
         public void Sync()

@@ -11,16 +11,15 @@ internal sealed class SimulatedInode
     private readonly GrowingBytes durable = new();
     private readonly List<Change> pending = [];
 
-    /// <summary>A write, or (without bytes) the cut of the file to <paramref name="Offset"/>.</summary>
-    private readonly record struct Change(long Offset, byte[]? Bytes);
+    private readonly record struct Change(int Offset, byte[] Bytes);
 
     public int Length => visible.Length;
 
     public ReadOnlySpan<byte> Visible => visible.Span;
 
-    public void Apply(long offset, byte[]? bytes)
+    public void Write(long offset, byte[] bytes)
     {
-        var change = new Change(offset, bytes);
+        var change = new Change((int)offset, bytes);
         pending.Add(change);
         Apply(visible, change);
     }
@@ -67,19 +66,14 @@ internal sealed class SimulatedInode
         List<(int Offset, byte[] Bytes)> sectors = [];
         foreach (Change change in pending)
         {
-            if (change.Bytes is null)
-                lengths.Add((int)change.Offset);
-            else
-            {
-                lengths.Add(Math.Max(lengths[^1], (int)change.Offset + change.Bytes.Length));
-                Split(change, sectors);
-            }
+            lengths.Add(Math.Max(lengths[^1], change.Offset + change.Bytes.Length));
+            Split(change, sectors);
         }
         prng.Shuffle(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(sectors));
         // How much survives differs from crash to crash: all and nothing are as likely as each of three mixtures.
         int keptOf4 = prng.Below(5);
         int length = prng.Chance(1, 2) ? lengths[^1] : lengths[prng.Below(lengths.Count)];
-        durable.Resize(Math.Max(length, oldLength));
+        durable.Resize(length);
         if (length > oldLength && prng.Chance(1, 4))
             Fill(prng, durable.Span[oldLength..]);
         foreach ((int offset, byte[] bytes) in sectors)
@@ -92,14 +86,12 @@ internal sealed class SimulatedInode
             if (prng.Chance(1, 2))
                 Fill(prng, target[whole..]);
         }
-        durable.Resize(length);
         pending.Clear();
     }
 
     private static void Split(Change change, List<(int, byte[])> sectors)
     {
-        byte[] bytes = change.Bytes!;
-        int offset = (int)change.Offset;
+        (int offset, byte[] bytes) = change;
         for (int at = 0; at < bytes.Length;)
         {
             int count = Math.Min(bytes.Length - at, SectorBytes - (offset + at) % SectorBytes);
@@ -116,15 +108,10 @@ internal sealed class SimulatedInode
 
     private static void Apply(GrowingBytes content, Change change)
     {
-        if (change.Bytes is null)
-        {
-            content.Resize((int)change.Offset);
-            return;
-        }
-        int end = (int)change.Offset + change.Bytes.Length;
+        int end = change.Offset + change.Bytes.Length;
         if (end > content.Length)
             content.Resize(end);
-        change.Bytes.CopyTo(content.Span[(int)change.Offset..]);
+        change.Bytes.CopyTo(content.Span[change.Offset..]);
     }
 
     /// <summary>Bytes with a length; what it grows by is zero.</summary>

@@ -213,13 +213,52 @@ public sealed class JournalLogTests
     }
 
     [Fact]
-    public void Opening_writes_the_last_group_again_and_syncs_it()
+    public void Opening_carries_the_last_group_over_to_a_new_segment()
+    {
+        TestJournal journal = TestJournal.Open(storage, TestJournal.Options with { SegmentBytes = 4096 });
+        journal.Commit("one");
+        journal.Commit("two");
+        byte[] before = storage.Files["0000000000000000001.log"];
+        storage.Calls.Clear();
+        Assert.Equal(["1 7.1 one", "2 7.1 two"], TestJournal.Open(storage).Replayed);
+        Assert.Equal(
+            [
+                "sync directory", "create 0000000000000000002.log.new", "write 0000000000000000002.log.new",
+                "write 0000000000000000002.log.new", "sync 0000000000000000002.log.new", "rename 0000000000000000002.log.new",
+                "sync directory",
+            ],
+            storage.Calls);
+        Assert.Equal(before, storage.Files["0000000000000000001.log"]);
+    }
+
+    [Fact]
+    public void Opening_again_without_a_write_between_writes_nothing()
+    {
+        TestJournal.Open(storage).Commit("one");
+        TestJournal.Open(storage);
+        storage.Calls.Clear();
+        TestJournal journal = TestJournal.Open(storage);
+        Assert.Equal(["sync directory"], storage.Calls);
+        Assert.Equal(["1 7.1 one"], journal.Replayed);
+        journal.Commit("two");
+        Assert.Equal(["1 7.1 one", "2 7.1 two"], TestJournal.Open(storage).Replayed);
+    }
+
+    [Fact]
+    public void Many_starts_make_a_snapshot_due()
     {
         TestJournal journal = TestJournal.Open(storage);
-        journal.Commit("one");
-        storage.Calls.Clear();
-        TestJournal.Open(storage);
-        Assert.Equal(["sync directory", "write 0000000000000000001.log", "sync 0000000000000000001.log"], storage.Calls);
+        for (int start = 0; storage.Files.Count < JournalLimits.SegmentsMax; start++)
+        {
+            Assert.False(journal.Buffer.SnapshotDue);
+            journal.Commit("a");
+            journal.Commit("b");
+            journal = TestJournal.Open(storage);
+        }
+        Assert.True(journal.Buffer.SnapshotDue);
+        journal.Install(storage, "state");
+        Assert.False(journal.Buffer.SnapshotDue);
+        Assert.Equal(2, storage.Files.Count);
     }
 
     [Fact]

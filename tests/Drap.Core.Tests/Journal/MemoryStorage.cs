@@ -82,12 +82,6 @@ internal sealed class MemoryStorage : IJournalStorage
             disk.Files[Path] = content;
         }
 
-        public void Truncate(long length)
-        {
-            disk.Note($"truncate {Path}");
-            disk.Files[Path] = disk.Files[Path][..(int)length];
-        }
-
         public void Sync() => disk.Note($"sync {Path}");
 
         public void Dispose()
