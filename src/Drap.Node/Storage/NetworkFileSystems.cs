@@ -4,7 +4,7 @@ namespace Drap.Node.Storage;
 /// File systems on which no journal may lie: another machine can write there too, or a sync reaches less far than it says. FUSE is among
 /// them since nobody can tell what is behind it (sshfs and s3fs are).
 /// </summary>
-internal static class NetworkFileSystems
+public static class NetworkFileSystems
 {
     /// <summary>The name of a network file system by its magic number (statfs(2)); null for all others.</summary>
     public static string? Name(long type) => (uint)type switch
