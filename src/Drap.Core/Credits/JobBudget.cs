@@ -60,6 +60,14 @@ public sealed class JobBudget(Credits? budget)
         return new Settlement(paid, actual - paid);
     }
 
+    /// <summary>After a restart: nothing is set aside, and so much was paid before.</summary>
+    public void Restore(Credits spent)
+    {
+        reservations.Clear();
+        Reserved = Credits.Zero;
+        Spent = spent;
+    }
+
     /// <summary>A new limit, not below what is spent and reserved; false, and nothing done, if it is.</summary>
     public bool TryChange(Credits budget)
     {

@@ -25,14 +25,10 @@ public enum LeasePhase : byte
 /// <param name="Worker">Where it is.</param>
 /// <param name="Group">Its group with the allocator; -1 for one from before the scheduler's start.</param>
 /// <param name="Ask">The price agreed.</param>
-/// <param name="Reserved">What the job's budget keeps back for it.</param>
-public sealed record LeasedAttempt(AttemptId Id, PeerId Worker, int Group, Price Ask, Credits Reserved)
+public sealed record LeasedAttempt(AttemptId Id, PeerId Worker, int Group, Price Ask)
 {
     /// <summary>How far it has come.</summary>
     public LeasePhase Phase { get; set; }
-
-    /// <summary>The offer that it came from, until the acknowledgement.</summary>
-    public OfferId Offer { get; init; }
 
     /// <summary>When it was placed.</summary>
     public Instant PlacedAt { get; init; }
@@ -56,6 +52,9 @@ public sealed class WorkerLeases
     /// <summary>Its attempts, in no order.</summary>
     public Dictionary<AttemptId, LeasedAttempt> Attempts { get; } = [];
 
+    /// <summary>Attempts of which nobody knows whether the worker has them.</summary>
+    public int Unknown => Attempts.Values.Count(a => a.Phase == LeasePhase.Suspected);
+
     /// <summary>Signs of life.</summary>
     public Suspicion Suspicion { get; }
 
@@ -64,6 +63,8 @@ public sealed class WorkerLeases
 
     /// <summary>The number of the last heartbeat.</summary>
     public long Heartbeats { get; internal set; }
+
+    internal Instant Due { get; set; } = Instant.Never;
 
     /// <summary>When the next heartbeat is due; never while there is no lease.</summary>
     public Instant NextHeartbeat { get; internal set; } = Instant.Never;
@@ -101,7 +102,9 @@ public sealed class LeaseBook
 
     private readonly Dictionary<PeerId, WorkerLeases> workers = [];
     private readonly Dictionary<AttemptId, LeasedAttempt> attempts = [];
+    private readonly Dictionary<TaskId, List<LeasedAttempt>> byTask = [];
     private readonly SortedSet<PeerId> active = [];
+    private readonly SortedSet<(Instant At, PeerId Worker)> due = [];
 
     /// <summary>Attempts under way.</summary>
     public int Count => attempts.Count;
@@ -120,10 +123,20 @@ public sealed class LeaseBook
     /// <summary>Looks up an attempt under way.</summary>
     public bool TryGet(AttemptId id, [NotNullWhen(true)] out LeasedAttempt? attempt) => attempts.TryGetValue(id, out attempt);
 
+    /// <summary>The attempts of a task that are under way.</summary>
+    public IReadOnlyList<LeasedAttempt> OfTask(TaskId task) => byTask.TryGetValue(task, out List<LeasedAttempt>? copies) ? copies : [];
+
+    /// <summary>The attempts of a group that are under way, by worker and attempt.</summary>
+    public IEnumerable<LeasedAttempt> OfGroup(int group) =>
+        active.SelectMany(w => workers[w].Attempts.Values.Where(a => a.Group == group).OrderBy(a => a.Id));
+
     /// <summary>A placement was decided.</summary>
     public void Add(LeasedAttempt attempt, Instant now)
     {
         Invariant.Check(attempts.TryAdd(attempt.Id, attempt));
+        if (!byTask.TryGetValue(attempt.Id.Task, out List<LeasedAttempt>? copies))
+            byTask[attempt.Id.Task] = copies = new List<LeasedAttempt>(1);
+        copies.Add(attempt);
         WorkerLeases leases = Of(attempt.Worker, now);
         if (leases.Attempts.Count == 0)
         {
@@ -134,6 +147,8 @@ public sealed class LeaseBook
         }
         leases.LeaseEnd = Instant.Max(leases.LeaseEnd, now + LeaseTime + Margin);
         leases.Attempts.Add(attempt.Id, attempt);
+        if (leases.Due == Instant.Never)
+            Reschedule(leases);
         if (attempt.Phase is LeasePhase.Leased or LeasePhase.Running)
             leases.LeaseSet = LeaseSetHash.Toggle(leases.LeaseSet, attempt.Id);
     }
@@ -152,6 +167,10 @@ public sealed class LeaseBook
     public void Remove(LeasedAttempt attempt)
     {
         Invariant.Check(attempts.Remove(attempt.Id));
+        List<LeasedAttempt> copies = byTask[attempt.Id.Task];
+        copies.Remove(attempt);
+        if (copies.Count == 0)
+            byTask.Remove(attempt.Id.Task);
         WorkerLeases leases = workers[attempt.Worker];
         leases.Attempts.Remove(attempt.Id);
         if (attempt.Phase is LeasePhase.Leased or LeasePhase.Running)
@@ -161,6 +180,7 @@ public sealed class LeaseBook
             leases.NextHeartbeat = Instant.Never;
             leases.Mismatches = 0;
             active.Remove(attempt.Worker);
+            Reschedule(leases);
         }
     }
 
@@ -192,20 +212,37 @@ public sealed class LeaseBook
         return true;
     }
 
-    /// <summary>The next heartbeat, suspicion or lease end.</summary>
-    public Instant NextDeadline
+    /// <summary>The next heartbeat, suspicion or lease end; may be early, which costs a look.</summary>
+    public Instant NextDeadline => due.Count > 0 ? due.Min.At : Instant.Never;
+
+    /// <summary>Whether the worker holds any attempt.</summary>
+    public bool IsActive(PeerId worker) => active.Contains(worker);
+
+    /// <summary>The workers that have to be looked at, in order; each is then given to <see cref="Reschedule"/>.</summary>
+    public List<PeerId> Due(Instant now)
     {
-        get
+        var found = new List<PeerId>();
+        while (due.Count > 0 && due.Min.At <= now)
         {
-            Instant next = Instant.Never;
-            foreach (PeerId worker in active)
-            {
-                WorkerLeases leases = workers[worker];
-                next = Instant.Min(next, leases.Suspected ? leases.LeaseEnd : leases.Suspicion.Deadline);
-                next = Instant.Min(next, leases.NextHeartbeat);
-            }
-            return next;
+            (Instant _, PeerId worker) = due.Min;
+            due.Remove(due.Min);
+            workers[worker].Due = Instant.Never;
+            found.Add(worker);
         }
+        return found;
+    }
+
+    /// <summary>Notes when the worker has to be looked at next.</summary>
+    public void Reschedule(WorkerLeases leases)
+    {
+        if (leases.Due != Instant.Never)
+            due.Remove((leases.Due, leases.Worker));
+        leases.Due = Instant.Never;
+        if (leases.Attempts.Count == 0)
+            return;
+        Instant end = leases.Suspected ? leases.LeaseEnd : leases.Suspicion.Deadline;
+        leases.Due = Instant.Min(leases.NextHeartbeat, end);
+        due.Add((leases.Due, leases.Worker));
     }
 
     /// <summary>The two indices and the hashes agree.</summary>

@@ -1,0 +1,192 @@
+using System.Collections.Immutable;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Market.Allocation;
+
+/// <summary>One decision over the offers that lie before the scheduler: which of them win how much.</summary>
+internal sealed class AllocationRound(Allocator allocator, Instant now, List<AllocatorEffect> effects)
+{
+    private sealed class Candidate(HeldOffer held, OfferEntry entry, ExpectedCost cost)
+    {
+        public HeldOffer Held { get; } = held;
+
+        public OfferEntry Entry { get; } = entry;
+
+        public ExpectedCost Cost { get; } = cost;
+
+        public int Won { get; set; }
+    }
+
+    private readonly Dictionary<OfferId, List<Candidate>> wins = [];
+    private readonly List<HeldOffer> winners = [];
+
+    public void Decide(List<HeldOffer> offers)
+    {
+        var byGroup = new SortedDictionary<int, List<Candidate>>();
+        var closed = new List<(HeldOffer Held, List<int> Groups)>();
+        foreach (HeldOffer held in offers)
+        {
+            if (held.Ad is null || now >= held.Ad.StandsUntil)
+            {
+                effects.Add(new AllocatorEffect.Close(held.Worker, new Closed(held.Offer.Ad, [])));
+                continue;
+            }
+            List<int>? over = null;
+            foreach (OfferEntry entry in held.Offer.Entries)
+            {
+                if (allocator.Group(entry.Group) is not { } group || allocator.Demand.Pending(entry.Group) == 0)
+                {
+                    (over ??= []).Add(entry.Group);
+                    continue;
+                }
+                if (Verdict(group, held, entry) is { } no)
+                {
+                    group.Answer(new GroupAnswer(held.Worker, now, entry, null, no));
+                    continue;
+                }
+                if (!byGroup.TryGetValue(entry.Group, out List<Candidate>? list))
+                    byGroup[entry.Group] = list = [];
+                list.Add(new Candidate(held, entry, group.CostOf(held.Worker, entry, Trust(held.Worker))));
+            }
+            if (over is not null)
+                closed.Add((held, over));
+        }
+        foreach (AllocationGroup group in byGroup.Keys.Select(id => allocator.Group(id)!)
+            .OrderByDescending(g => g.Terms.Priority).ThenBy(g => g.Terms.Submitted).ThenBy(g => g.Id))
+        {
+            if (group.Terms.GangSize > 0)
+                DecideGang(group, byGroup[group.Id]);
+            else
+                DecideGroup(group, byGroup[group.Id]);
+        }
+        foreach (HeldOffer held in winners)
+            effects.Add(AwardOf(held));
+        foreach ((HeldOffer held, List<int> over) in closed)
+            CloseOrSpare(held, over);
+    }
+
+    /// <summary>Why an entry cannot win at all; null if it can.</summary>
+    private string? Verdict(AllocationGroup group, HeldOffer held, OfferEntry entry)
+    {
+        if (now >= held.ValidUntil)
+            return "the offer was over when it was looked at";
+        if (entry.Ask > group.Terms.Limit)
+            return $"asks {entry.Ask}, above the limit";
+        if (allocator.BackedOff(held.Worker, now) is { } back)
+            return $"kept away for {(back.Until - now).TotalSeconds:0} s: {back.Reason}";
+        if ((group.Terms.FirmOnly || group.Terms.GangSize > 0) && !entry.Firm)
+            return "only firm offers are taken";
+        if (group.Terms.Deadline != Instant.Never && now + entry.Start > group.Terms.Deadline)
+            return "could not begin before the deadline";
+        return null;
+    }
+
+    private void DecideGroup(AllocationGroup group, List<Candidate> candidates)
+    {
+        candidates.Sort(Compare);
+        int pending = allocator.Demand.Pending(group.Id);
+        foreach (Candidate candidate in candidates)
+            pending -= Give(group, candidate, Math.Min(candidate.Entry.Count, pending));
+        // Lines are filled only with what no free place wants, and each worker gets at most its share of half of what is left, so that
+        // the last tasks are not all in one line (guided self-scheduling, Polychronopoulos and Kuck 1987).
+        int share = pending / (2 * Math.Max(1, group.ActiveWorkers));
+        foreach (Candidate candidate in candidates)
+            if (candidate.Won > 0 && candidate.Entry.Backlog > 0)
+                pending -= Give(group, candidate, Math.Min(candidate.Entry.Backlog, share));
+    }
+
+    private int Give(AllocationGroup group, Candidate candidate, int count)
+    {
+        PeerId worker = candidate.Held.Worker;
+        if (count <= 0)
+            return 0;
+        group.Workers.TryGetValue(worker, out GroupWorker? part);
+        int live = (part?.Live ?? 0) + candidate.Won;
+        if (live == 0 && group.Terms.WorkersMax > 0 && group.ActiveWorkers + newWorkers >= group.Terms.WorkersMax)
+            return 0;
+        if (group.Terms.PerWorkerMax > 0)
+            count = Math.Min(count, group.Terms.PerWorkerMax - live);
+        count = Math.Min(count, allocator.Demand.PendingFor(group.Id, worker) - candidate.Won);
+        if (count <= 0)
+            return 0;
+        if (live == 0)
+            newWorkers++;
+        candidate.Won += count;
+        if (!wins.TryGetValue(candidate.Held.Offer.Id, out List<Candidate>? won))
+        {
+            wins[candidate.Held.Offer.Id] = won = [];
+            winners.Add(candidate.Held);
+        }
+        if (!won.Contains(candidate))
+            won.Add(candidate);
+        allocator.Fed(group, count, now);
+        return count;
+    }
+
+    private int newWorkers;
+
+    /// <summary>Gathers firm offers until they make up the whole gang; until then asks once for each to be held longer.</summary>
+    private void DecideGang(AllocationGroup group, List<Candidate> candidates)
+    {
+        group.GangOffers.RemoveAll(o => now >= o.ValidUntil || candidates.Any(c => c.Held.Worker == o.Worker));
+        group.GangOffers.AddRange(candidates.Select(c => c.Held));
+        var members = group.GangOffers
+            .Select(h => (Held: h, Entry: h.Offer.Entries.First(e => e.Group == group.Id)))
+            .Select(m => new Candidate(m.Held, m.Entry, group.CostOf(m.Held.Worker, m.Entry, Trust(m.Held.Worker))))
+            .ToList();
+        members.Sort(Compare);
+        int wanted = group.Terms.GangSize;
+        var awards = ImmutableArray.CreateBuilder<AllocatorEffect.Award>();
+        foreach (Candidate member in members)
+        {
+            int count = Math.Min(member.Entry.Count, wanted);
+            if (group.Terms.PerWorkerMax > 0)
+                count = Math.Min(count, group.Terms.PerWorkerMax);
+            if (count == 0 || (group.Terms.WorkersMax > 0 && awards.Count >= group.Terms.WorkersMax))
+                break;
+            wanted -= count;
+            awards.Add(new AllocatorEffect.Award(member.Held.Worker, member.Held.Offer.Id,
+                [new AwardEntry(group.Id, count, Discounted(member.Held.Offer, count, member.Entry.Ask))]));
+        }
+        if (wanted == 0)
+        {
+            group.GangOffers.Clear();
+            allocator.Fed(group, group.Terms.GangSize, now);
+            effects.Add(new AllocatorEffect.AwardGang(group.Id, awards.ToImmutable()));
+            return;
+        }
+        foreach (HeldOffer held in group.GangOffers.Where(h => !h.Extended))
+        {
+            held.Extended = true;
+            held.ValidUntil += held.Offer.Valid;
+            effects.Add(new AllocatorEffect.KeepHold(held.Worker, new Extend(held.Offer.Id, held.Offer.Valid)));
+        }
+    }
+
+    private AllocatorEffect.Award AwardOf(HeldOffer held)
+    {
+        List<Candidate> won = wins[held.Offer.Id];
+        int total = won.Sum(c => c.Won);
+        return new AllocatorEffect.Award(held.Worker, held.Offer.Id,
+            [.. won.OrderBy(c => c.Entry.Group).Select(c => new AwardEntry(c.Entry.Group, c.Won, Discounted(held.Offer, total, c.Entry.Ask)))]);
+    }
+
+    private void CloseOrSpare(HeldOffer held, List<int> over)
+    {
+        effects.Add(new AllocatorEffect.Close(held.Worker, new Closed(held.Offer.Ad, [.. over])));
+        foreach (OfferEntry entry in held.Offer.Entries)
+            if (over.Contains(entry.Group) && allocator.Group(entry.Group) is { ActiveWorkers: > 0 })
+                effects.Add(new AllocatorEffect.Spare(held.Worker, entry.Group, entry.Count));
+    }
+
+    private int Trust(PeerId worker) => allocator.Standing(worker).TrustPermille;
+
+    private static Price Discounted(Offer offer, int count, Price ask) =>
+        offer.DiscountFrom > 0 && count >= offer.DiscountFrom ? ask.Times(1000 - offer.DiscountPermille, 1000) : ask;
+
+    private static int Compare(Candidate a, Candidate b)
+    {
+        int byCost = a.Cost.CompareTo(b.Cost);
+        return byCost != 0 ? byCost : a.Held.Worker.CompareTo(b.Held.Worker);
+    }
+}

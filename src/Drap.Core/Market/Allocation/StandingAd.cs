@@ -1,0 +1,40 @@
+using Drap.Core.Messages;
+
+namespace Drap.Core.Market.Allocation;
+
+/// <summary>An ad of ours that stands with the workers: first a window gathers answers to compare, then offers are taken as they come.</summary>
+internal sealed class StandingAd(Ad ad, string topic, Instant publishedAt, int expected, Instant windowEnd)
+{
+    public Ad Ad { get; } = ad;
+
+    public string Topic { get; } = topic;
+
+    public Instant PublishedAt { get; } = publishedAt;
+
+    public Instant StandsUntil { get; } = publishedAt + ad.Stands;
+
+    /// <summary>When the window closes even if some have not answered; <see cref="Instant.Zero"/> once closed.</summary>
+    public Instant WindowEnd { get; set; } = windowEnd;
+
+    public bool IsGathering => WindowEnd != Instant.Zero;
+
+    public HashSet<PeerId> Answered { get; } = [];
+
+    public List<HeldOffer> Offers { get; } = [];
+
+    /// <summary>Whether nothing is gained by waiting: all have answered, or in a large audience twice the wanted offers are there.</summary>
+    public bool MayClose(Instant now)
+    {
+        if (now >= WindowEnd)
+            return true;
+        if (expected <= Allocator.ExplicitAudienceMax)
+            return Answered.Count >= expected;
+        int wanted = 0, offered = 0;
+        foreach (TaskGroup group in Ad.Groups)
+            wanted += group.Count;
+        foreach (HeldOffer held in Offers)
+            foreach (OfferEntry entry in held.Offer.Entries)
+                offered += entry.Count;
+        return offered >= 2 * wanted;
+    }
+}

@@ -1,0 +1,278 @@
+using System.Collections.Immutable;
+using Drap.Core.Jobs;
+using Drap.Core.Leases;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Nodes;
+
+/// <summary>Takes jobs, does to them what people want, and ends them.</summary>
+internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
+{
+    /// <summary>Between TERM and KILL of a cancelled attempt: time to write a file away, not more.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
+    private readonly SortedSet<(Instant At, int Job, int Segment)> deadlines = [];
+
+    /// <summary>The next deadline by which tasks must have been placed.</summary>
+    public Instant NextDeadline => deadlines.Count > 0 ? deadlines.Min.At : Instant.Never;
+
+    public void Submit(SchedulerInput.Submit submit)
+    {
+        if (context.State.TryGet(submit.Job, out JobRun? known))
+        {
+            context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(known.Id, known.Number, false)));
+            return;
+        }
+        if (context.State.OpenJobs >= SchedulerState.OpenJobsMax)
+        {
+            Refuse(submit.Ticket, RefusedBecause.Busy, $"{SchedulerState.OpenJobsMax} jobs have not ended yet; wait for some of them");
+            return;
+        }
+        context.Record(new SchedulerRecord.Submitted(
+            submit.Job, context.State.NextNumber, submit.Principal, context.Utc, submit.Json, submit.OutFolder));
+        context.State.TryGet(submit.Job, out JobRun? job);
+        context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(submit.Job, job!.Number, true)));
+        Resume(job);
+    }
+
+    /// <summary>Puts a job before the market: a new one, or one that the journal knows.</summary>
+    public void Resume(JobRun job)
+    {
+        job.Rebuild(placement.Ready);
+        if (job.End == JobEnd.None)
+            foreach (SegmentRun segment in job.Segments)
+                SetDeadline(job, segment);
+        context.Touch(job);
+    }
+
+    public void Act(SchedulerInput.Act act)
+    {
+        if (!TryFind(act.Ticket, act.Job, out JobRun? job))
+            return;
+        if (job.End != JobEnd.None && act.Deed != JobDeed.Rerun)
+        {
+            Refuse(act.Ticket, RefusedBecause.Conflict, $"job {job.Number} has ended; only rerun is possible");
+            return;
+        }
+        bool whole = act.Tasks.IsEmpty;
+        List<int> tasks = [.. Numbers(job, act.Tasks).Where(n => Concerns(job, n, act.Deed, act.FailedOnly))];
+        int changed = tasks.Count;
+        switch (act.Deed)
+        {
+            case JobDeed.Hold or JobDeed.Release when whole:
+                changed = job.IsHeld == (act.Deed == JobDeed.Hold) ? 0 : 1;
+                context.Record(new SchedulerRecord.Acted(job.Id, context.Utc, act.Deed, []));
+                if (act.Deed == JobDeed.Release)
+                {
+                    List<int> held = [.. Numbers(job, []).Where(n => job.Tasks.State(n) == TaskState.Held)];
+                    if (held.Count > 0)
+                        Do(job, act.Deed, held);
+                    placement.WakeAll(job);
+                }
+                break;
+            case JobDeed.Cancel when whole:
+                Do(job, act.Deed, tasks);
+                break;
+            case JobDeed.Rerun:
+                Rerun(job, tasks);
+                break;
+            default:
+                if (changed > 0)
+                    Do(job, act.Deed, tasks);
+                break;
+        }
+        context.Touch(job);
+        context.EmitDurable(new SchedulerEffect.Done(act.Ticket, new SchedulerReply.Acted(job.Id, changed)));
+    }
+
+    public void Change(SchedulerInput.Change change)
+    {
+        if (!TryFind(change.Ticket, change.Job, out JobRun? job))
+            return;
+        JobChange values = change.Values;
+        if (values.Segment.Length > 0 && !job.Segments.Any(s => s.Spec.Name == values.Segment))
+        {
+            Refuse(change.Ticket, RefusedBecause.NotFound,
+                $"job {job.Number} has no segment {values.Segment}; it has {string.Join(", ", job.Segments.Select(s => s.Spec.Name))}");
+            return;
+        }
+        if (job.End != JobEnd.None)
+        {
+            Refuse(change.Ticket, RefusedBecause.Conflict, $"job {job.Number} has ended");
+            return;
+        }
+        if (values.Budget is { } budget && budget < job.Budget.Spent + job.Budget.Reserved)
+        {
+            Refuse(change.Ticket, RefusedBecause.Conflict,
+                $"the budget cannot be below the {job.Budget.Spent + job.Budget.Reserved} that are spent and set aside");
+            return;
+        }
+        context.Record(new SchedulerRecord.Changed(job.Id, context.Utc, values));
+        foreach (SegmentRun segment in job.Segments)
+        {
+            SetDeadline(job, segment);
+            placement.TermsChanged(job, segment);
+        }
+        placement.WakeAll(job);
+        context.Touch(job);
+        context.EmitDurable(new SchedulerEffect.Done(change.Ticket, new SchedulerReply.Acted(job.Id, 1)));
+    }
+
+    /// <summary>Closes what found no place by its deadline.</summary>
+    public void Expire()
+    {
+        while (deadlines.Count > 0 && deadlines.Min.At <= context.Now)
+        {
+            (Instant at, int number, int index) = deadlines.Min;
+            deadlines.Remove((at, number, index));
+            if (!context.State.TryGet(number, out JobRun? job) || job.End != JobEnd.None)
+                continue;
+            SegmentRun segment = job.Segments[index];
+            if (placement.DeadlineOf(job, segment) > context.Now)
+                continue;
+            List<int> late = [];
+            for (int task = segment.First; task < segment.First + segment.Count; task++)
+                if (job.Tasks.State(task) is TaskState.Ready or TaskState.Blocked or TaskState.Held && job.Tasks.Attempts(task) == 0)
+                    late.Add(task);
+            if (late.Count > 0)
+                Close(job, TaskState.NotPlaced, $"not placed within {segment.Spec.Deadline!.Value.TotalSeconds:0.###} s of the submit", late);
+        }
+    }
+
+    /// <summary>Ends jobs that are over, or that have failed too often.</summary>
+    public void EndJobs()
+    {
+        foreach (int number in context.Touched.ToArray())
+        {
+            if (!context.State.TryGet(number, out JobRun? job) || job.End != JobEnd.None)
+                continue;
+            CloseDoomed(job);
+            if (job.MaxFails is { } most && job.Tasks.CountOf(TaskState.Failed) > most && !job.Tasks.IsOver)
+            {
+                List<int> rest = [.. Numbers(job, []).Where(n => IsOpen(job.Tasks.State(n)))];
+                Close(job, TaskState.Cancelled, $"more than {most} tasks of the job failed", rest);
+                placement.CancelAttempts(job, rest, CancelReason.User, Grace);
+            }
+            if (job.Tasks.IsOver)
+                End(job);
+        }
+        context.Touched.Clear();
+    }
+
+    /// <summary>Drops history beyond its bounds.</summary>
+    public void ForgetOld()
+    {
+        while (context.State.Expired(context.Utc) is { } old)
+        {
+            context.Record(new SchedulerRecord.Forgotten(old.Id));
+            context.EmitDurable(new SchedulerEffect.Forget(old.Id));
+        }
+    }
+
+    private void End(JobRun job)
+    {
+        TaskTable tasks = job.Tasks;
+        (JobEnd end, string reason) = (JobEnd.Succeeded, "");
+        if (tasks.CountOf(TaskState.Failed) is > 0 and int failed)
+        {
+            int first = Numbers(job, []).First(n => tasks.State(n) == TaskState.Failed);
+            bool timedOut = Numbers(job, []).All(n =>
+                tasks.State(n) != TaskState.Failed || tasks.History(n) is [.., { Outcome: Outcome.TimedOut }]);
+            end = timedOut ? JobEnd.TimedOut : JobEnd.Failed;
+            reason = failed == 1 ? $"task {first} failed: {tasks.Detail(first)}" : $"{failed} tasks failed; the first is {first}: {tasks.Detail(first)}";
+        }
+        else if (tasks.CountOf(TaskState.NotPlaced) is > 0 and int late)
+        {
+            (end, reason) = (JobEnd.NotPlaced, $"{late} of {tasks.Count} tasks found no place by their deadline");
+        }
+        else if (tasks.CountOf(TaskState.Cancelled) is > 0 and int cancelled)
+        {
+            (end, reason) = (JobEnd.Cancelled, $"{cancelled} of {tasks.Count} tasks were cancelled");
+        }
+        context.Record(new SchedulerRecord.JobOver(job.Id, context.Utc, end, reason));
+        placement.Retire(job);
+    }
+
+    private void CloseDoomed(JobRun job)
+    {
+        if (job.NewlyDead.Count == 0)
+            return;
+        List<int> doomed = job.Doomed(job.NewlyDead);
+        job.NewlyDead.Clear();
+        if (doomed.Count > 0)
+            Close(job, TaskState.Skipped, "a task that it needs did not succeed", doomed);
+        job.NewlyDead.Clear();
+    }
+
+    private void Close(JobRun job, TaskState state, string detail, List<int> tasks)
+    {
+        placement.Withdraw(job, tasks);
+        context.Record(new SchedulerRecord.Closed(job.Id, context.Utc, state, detail, [.. tasks]));
+        foreach (int task in tasks)
+            context.Touch(job, task);
+    }
+
+    private void Do(JobRun job, JobDeed deed, List<int> tasks)
+    {
+        placement.Withdraw(job, tasks);
+        context.Record(new SchedulerRecord.Acted(job.Id, context.Utc, deed, [.. tasks]));
+        foreach (int task in tasks)
+            context.Touch(job, task);
+        if (deed is JobDeed.Cancel or JobDeed.Requeue)
+            placement.CancelAttempts(job, tasks, CancelReason.User, Grace);
+        if (deed is JobDeed.Release or JobDeed.Requeue)
+            foreach (int task in tasks)
+                job.Reopen(task, placement.Ready);
+    }
+
+    private void Rerun(JobRun job, List<int> tasks)
+    {
+        if (tasks.Count == 0)
+            return;
+        if (job.End != JobEnd.None)
+            context.Record(new SchedulerRecord.JobOver(job.Id, context.Utc, JobEnd.None, ""));
+        context.Record(new SchedulerRecord.Acted(job.Id, context.Utc, JobDeed.Rerun, [.. tasks]));
+        foreach (int task in tasks)
+            context.Touch(job, task);
+        Resume(job);
+    }
+
+    private static bool Concerns(JobRun job, int number, JobDeed deed, bool failedOnly)
+    {
+        TaskState state = job.Tasks.State(number);
+        return deed switch
+        {
+            JobDeed.Cancel => IsOpen(state),
+            JobDeed.Hold => state is TaskState.Blocked or TaskState.Ready,
+            JobDeed.Release => state is TaskState.Held,
+            JobDeed.Requeue => state is TaskState.Placed,
+            _ => !IsOpen(state) && (!failedOnly || state != TaskState.Succeeded),
+        };
+    }
+
+    private static bool IsOpen(TaskState state) => state is TaskState.Blocked or TaskState.Ready or TaskState.Placed or TaskState.Held;
+
+    private static IEnumerable<int> Numbers(JobRun job, ImmutableArray<TaskSpan> spans) =>
+        spans.IsEmpty
+            ? Enumerable.Range(1, job.Tasks.Count)
+            : spans.SelectMany(s => Enumerable.Range(s.First, Math.Max(0, s.Last - s.First + 1)))
+                .Where(n => n >= 1 && n <= job.Tasks.Count).Distinct().Order();
+
+    private void SetDeadline(JobRun job, SegmentRun segment)
+    {
+        Instant at = placement.DeadlineOf(job, segment);
+        if (at != Instant.Never)
+            deadlines.Add((at, job.Number, segment.Index));
+    }
+
+    private bool TryFind(Ticket ticket, JobId id, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out JobRun? job)
+    {
+        if (context.State.TryGet(id, out job))
+            return true;
+        Refuse(ticket, RefusedBecause.NotFound, $"there is no job {id}");
+        return false;
+    }
+
+    private void Refuse(Ticket ticket, RefusedBecause because, string message) =>
+        context.Emit(new SchedulerEffect.Done(ticket, new SchedulerReply.Refused(because, message)));
+}

@@ -1,0 +1,209 @@
+using System.Collections.Immutable;
+using Drap.Core.Jobs;
+using Drap.Core.Leases;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Nodes;
+
+/// <summary>
+/// Keeps leases alive and finds those that are not: heartbeats, suspicion, reconciliation after every kind of return, and the end of
+/// leases that nobody renewed.
+/// </summary>
+internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placement, SettlementDesk settlement)
+{
+    private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>A reconciliation whose answer did not come is begun anew.</summary>
+    private static readonly TimeSpan RoundTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly Dictionary<PeerId, Round> rounds = [];
+    private ulong nonce;
+
+    /// <summary>Attempts of an earlier epoch: nobody knows how they stand until their workers say.</summary>
+    public void Adopt(AttemptId id, OpenAttempt open)
+    {
+        context.Leases.Add(new LeasedAttempt(id, open.Worker, -1, open.Ask) { Phase = LeasePhase.Suspected, PlacedAt = context.Now }, context.Now);
+        if (context.State.TryGet(id.Task.Job, out JobRun? job))
+            job.SegmentOf(id.Task.Number).Live++;
+    }
+
+    /// <summary>Asks every worker that should hold something whether it does.</summary>
+    public void ReconcileAll()
+    {
+        foreach (PeerId worker in context.Leases.ActiveWorkers.ToArray())
+            Reconcile(context.Leases.Of(worker, context.Now));
+    }
+
+    /// <summary>Any message is a sign of life; the first after a silence opens the books.</summary>
+    public void Heard(PeerId from)
+    {
+        if (!context.Leases.IsActive(from))
+            return;
+        WorkerLeases leases = context.Leases.Of(from, context.Now);
+        leases.Suspicion.Heard(context.Now);
+        if (!leases.Suspected)
+            return;
+        leases.Suspected = false;
+        leases.NextHeartbeat = context.Now;
+        context.Leases.Reschedule(leases);
+        Reconcile(leases);
+    }
+
+    public void OnHeartbeatReply(PeerId from, HeartbeatReply reply)
+    {
+        if (!context.Leases.IsActive(from))
+            return;
+        WorkerLeases leases = context.Leases.Of(from, context.Now);
+        if (LeaseBook.Replied(leases, reply, context.Now))
+            Reconcile(leases);
+        OnStarted(from, reply.Started);
+    }
+
+    public void OnStarted(PeerId from, ImmutableArray<AttemptId> started)
+    {
+        foreach (AttemptId id in started)
+            if (context.Leases.TryGet(id, out LeasedAttempt? attempt) && attempt.Worker == from && attempt.Phase != LeasePhase.Running)
+            {
+                context.Leases.Acknowledge(attempt, context.Now, running: true);
+                if (context.State.TryGet(id.Task.Job, out JobRun? job))
+                    context.Touch(job, id.Task.Number);
+            }
+    }
+
+    /// <summary>A closed connection is a hint: probe, then act.</summary>
+    public void OnPeerGone(PeerId peer)
+    {
+        if (context.Leases.IsActive(peer))
+            context.Emit(new SchedulerEffect.Send(peer, new Probe(++nonce, false)));
+    }
+
+    /// <summary>These were given back unstarted, or refused: they never were.</summary>
+    public void GiveBack(PeerId from, ImmutableArray<AttemptId> attempts, string why)
+    {
+        foreach (AttemptId id in attempts)
+            if (context.Leases.TryGet(id, out LeasedAttempt? attempt) && attempt.Worker == from && context.State.TryGet(id.Task.Job, out JobRun? job))
+                Return(job, attempt, why);
+    }
+
+    /// <summary>The worker goes now, and has ended what it had.</summary>
+    public void OnLeaving(PeerId from, string why)
+    {
+        if (context.Leases.IsActive(from))
+            LoseAll(context.Leases.Of(from, context.Now), why);
+    }
+
+    public void OnReconcileReply(PeerId from, ReconcileReply reply)
+    {
+        if (!rounds.TryGetValue(from, out Round? round) || reply.Epoch != context.Epoch)
+            return;
+        round.Held.UnionWith(reply.Held);
+        round.Held.UnionWith(reply.Finished);
+        if (!reply.Complete)
+            return;
+        rounds.Remove(from);
+        WorkerLeases leases = context.Leases.Of(from, context.Now);
+        int lost = 0;
+        foreach (LeasedAttempt attempt in leases.Attempts.Values.OrderBy(a => a.Id).ToArray())
+        {
+            if (round.Held.Contains(attempt.Id))
+            {
+                if (attempt.Phase == LeasePhase.Suspected)
+                    context.Leases.Acknowledge(attempt, context.Now, running: true);
+            }
+            else if (round.Asked.Contains(attempt.Id) && context.State.TryGet(attempt.Id.Task.Job, out JobRun? job))
+            {
+                lost++;
+                settlement.Lose(job, attempt, "the worker does not know of it any more");
+            }
+        }
+        leases.LeaseEnd = context.Now + LeaseBook.LeaseTime + LeaseBook.Margin;
+        context.Emit(new SchedulerEffect.Observe(new SchedulerObservation.Reconciled(from, round.Held.Count, lost)));
+    }
+
+    /// <summary>Heartbeats that are due, silences that are too long, leases that are over.</summary>
+    public void Tick()
+    {
+        foreach (PeerId worker in context.Leases.Due(context.Now))
+        {
+            WorkerLeases leases = context.Leases.Of(worker, context.Now);
+            if (leases.Suspected)
+            {
+                if (context.Now >= leases.LeaseEnd)
+                    LoseAll(leases, "its lease ended while the worker was silent");
+                else if (context.Now >= leases.NextHeartbeat)
+                {
+                    leases.NextHeartbeat = context.Now + ProbeInterval;
+                    context.Emit(new SchedulerEffect.Send(worker, new Probe(++nonce, false)));
+                }
+            }
+            else if (context.Now >= leases.Suspicion.Deadline)
+            {
+                Suspect(leases);
+            }
+            else if (context.Now >= leases.NextHeartbeat)
+            {
+                context.Emit(new SchedulerEffect.Send(worker, LeaseBook.Beat(leases, context.Options.Scheduler, context.Epoch, context.Now)));
+                if (leases.Unknown > 0 && (!rounds.TryGetValue(worker, out Round? round) || context.Now >= round.SentAt + RoundTimeout))
+                    Reconcile(leases);
+            }
+            context.Leases.Reschedule(leases);
+        }
+    }
+
+    /// <summary>The worker is silent: what may run twice is placed again at once, what may not waits for the lease's end.</summary>
+    private void Suspect(WorkerLeases leases)
+    {
+        leases.Suspected = true;
+        leases.NextHeartbeat = context.Now;
+        rounds.Remove(leases.Worker);
+        string why = $"silent for {(context.Now - leases.Suspicion.LastHeard).TotalSeconds:0.#} s";
+        context.Allocator.Fault(leases.Worker, context.Now, why);
+        context.Emit(new SchedulerEffect.Observe(new SchedulerObservation.Suspected(
+            leases.Worker, context.Now - leases.Suspicion.LastHeard, leases.Attempts.Count)));
+        foreach (LeasedAttempt attempt in leases.Attempts.Values.OrderBy(a => a.Id).ToArray())
+        {
+            int number = attempt.Id.Task.Number;
+            if (attempt.Replaced || !context.State.TryGet(attempt.Id.Task.Job, out JobRun? job)
+                || job.Tasks.State(number) != TaskState.Placed || job.SegmentOf(number).Spec.Exclusive || job.SegmentOf(number).Spec.Nodes is not null)
+                continue;
+            attempt.Replaced = true;
+            placement.Again(job, number, leases.Worker, TimeSpan.Zero);
+        }
+    }
+
+    private void LoseAll(WorkerLeases leases, string why)
+    {
+        LeasedAttempt[] all = [.. leases.Attempts.Values.OrderBy(a => a.Id)];
+        context.Emit(new SchedulerEffect.Observe(new SchedulerObservation.Lost(leases.Worker, all.Length, why)));
+        foreach (LeasedAttempt attempt in all)
+            if (context.State.TryGet(attempt.Id.Task.Job, out JobRun? job))
+                settlement.Lose(job, attempt, why);
+    }
+
+    private void Return(JobRun job, LeasedAttempt attempt, string why)
+    {
+        context.Leases.Remove(attempt);
+        placement.Left(job, attempt, TimeSpan.Zero);
+        job.Budget.Settle(attempt.Id, Credits.Zero);
+        int number = attempt.Id.Task.Number;
+        bool wanted = job.Tasks.State(number) == TaskState.Placed && !attempt.Replaced;
+        var result = new AttemptResult { Attempt = attempt.Id, Outcome = Outcome.Cancelled, Detail = why };
+        context.RecordEnd(job, new EndedAttempt(result, wanted ? Verdict.Lost : Verdict.Superseded, attempt.Worker, Credits.Zero));
+        if (wanted)
+            placement.Again(job, number, default, TimeSpan.Zero);
+    }
+
+    private void Reconcile(WorkerLeases leases)
+    {
+        // A confirmation under way may arrive after this; only what the worker has acknowledged, or an earlier epoch placed, is asked for.
+        AttemptId[] asked = [.. leases.Attempts.Values.Where(a => a.Phase != LeasePhase.Confirmed).Select(a => a.Id).Order()];
+        rounds[leases.Worker] = new Round(context.Now, [.. asked], []);
+        AttemptId[] named = [.. leases.Attempts.Keys.Order()];
+        for (int i = 0; i == 0 || i < named.Length; i += Messages.Reconcile.AttemptsMax)
+            context.EmitDurable(new SchedulerEffect.Send(leases.Worker, new Reconcile(
+                context.Options.Scheduler, context.Epoch, LeaseBook.LeaseTime, [.. named.Skip(i).Take(Messages.Reconcile.AttemptsMax)],
+                i + Messages.Reconcile.AttemptsMax >= named.Length)));
+    }
+
+    private sealed record Round(Instant SentAt, HashSet<AttemptId> Asked, HashSet<AttemptId> Held);
+}

@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using Drap.Core.Jobs;
+using Drap.Core.Market;
+using Drap.Core.Market.Allocation;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Nodes;
+
+/// <summary>Asks the market without wanting anything: quotes for a plan, and how the workers are.</summary>
+internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placement)
+{
+    /// <summary>Questions under way at once; more are refused.</summary>
+    private const int OpenMax = 64;
+
+    /// <summary>Who has not answered by then is silent.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private readonly List<PlanRound> plans = [];
+    private readonly List<SurveyRound> surveys = [];
+    private ulong nonce = 1UL << 63;
+
+    public Instant NextDeadline
+    {
+        get
+        {
+            Instant next = Instant.Never;
+            foreach (PlanRound plan in plans)
+                next = Instant.Min(next, plan.Until);
+            foreach (SurveyRound survey in surveys)
+                next = Instant.Min(next, survey.Until);
+            return next;
+        }
+    }
+
+    public void Plan(SchedulerInput.Plan plan)
+    {
+        if (plans.Count >= OpenMax)
+        {
+            context.Emit(new SchedulerEffect.Done(plan.Ticket, new SchedulerReply.Refused(RefusedBecause.Busy, "too many plans at once")));
+            return;
+        }
+        var round = new PlanRound(plan.Ticket, context.Now + Patience);
+        for (int i = 0; i < plan.Spec.Segments.Length; i++)
+        {
+            SegmentSpec segment = plan.Spec.Segments[i];
+            int count = JobForm.TaskCount(segment);
+            GroupTerms terms = placement.TermsOf(segment, 0, Instant.Never, context.Now, count);
+            string topic = Topics.ForTask(terms.Resources, context.Options.Region);
+            ImmutableArray<PeerId> members = context.Allocator.Audience(topic);
+            Ad ad = context.Allocator.QuoteAd(terms, i + 1, Math.Max(1, count), members.Length);
+            round.Segments.Add(new PlanSegment(ad.Id, i, terms.Bid, members.Length));
+            context.Emit(new SchedulerEffect.Publish(topic, ad));
+        }
+        plans.Add(round);
+    }
+
+    public void OnQuote(PeerId from, Quote quote)
+    {
+        foreach (PlanRound plan in plans)
+            foreach (PlanSegment segment in plan.Segments)
+                if (segment.Ad == quote.Ad && segment.Answered.Add(from) && segment.Answered.Count <= AnswersMax)
+                {
+                    segment.Answers.AddRange(quote.Entries.Select(e => new GroupAnswer(from, context.Now, e, null, "")));
+                    segment.Answers.AddRange(quote.Refusals.Select(r => new GroupAnswer(from, context.Now, null, r, "")));
+                }
+    }
+
+    /// <summary>Answers kept a segment.</summary>
+    private const int AnswersMax = 1024;
+
+    public void Survey(SchedulerInput.Survey survey)
+    {
+        if (surveys.Count >= OpenMax)
+        {
+            context.Emit(new SchedulerEffect.Done(survey.Ticket, new SchedulerReply.Refused(RefusedBecause.Busy, "too many surveys at once")));
+            return;
+        }
+        ImmutableArray<PeerId> members = context.Allocator.AllMembers();
+        var round = new SurveyRound(survey.Ticket, ++nonce, context.Now + Patience, members.Length);
+        foreach (PeerId member in members)
+            context.Emit(new SchedulerEffect.Send(member, new Probe(round.Nonce, true)));
+        surveys.Add(round);
+    }
+
+    public void OnProbeReply(PeerId from, ProbeReply reply)
+    {
+        if (reply.State is null)
+            return;
+        foreach (SurveyRound survey in surveys)
+            if (survey.Nonce == reply.Nonce && survey.Answered.Add(from))
+                survey.Nodes.Add(new SurveyedNode(from, reply.State, context.Allocator.BackedOff(from, context.Now)?.Reason ?? ""));
+    }
+
+    /// <summary>Answers what is complete, or out of patience.</summary>
+    public void Flush()
+    {
+        for (int i = plans.Count - 1; i >= 0; i--)
+        {
+            PlanRound plan = plans[i];
+            if (context.Now < plan.Until && !plan.Segments.All(s => s.Answered.Count >= s.Expected))
+                continue;
+            plans.RemoveAt(i);
+            context.Emit(new SchedulerEffect.Done(plan.Ticket, new SchedulerReply.Quotes([.. plan.Segments.Select(s =>
+                new SegmentQuotes(s.Segment, s.Bid, [.. s.Answers.OrderBy(a => a.Worker)], Math.Max(0, s.Expected - s.Answered.Count)))])));
+        }
+        for (int i = surveys.Count - 1; i >= 0; i--)
+        {
+            SurveyRound survey = surveys[i];
+            if (context.Now < survey.Until && survey.Answered.Count < survey.Expected)
+                continue;
+            surveys.RemoveAt(i);
+            context.Emit(new SchedulerEffect.Done(survey.Ticket, new SchedulerReply.Surveyed(
+                [.. survey.Nodes.OrderBy(n => n.State.Name, StringComparer.Ordinal).ThenBy(n => n.Peer)], survey.Expected - survey.Answered.Count)));
+        }
+    }
+
+    private sealed record PlanRound(Ticket Ticket, Instant Until)
+    {
+        public List<PlanSegment> Segments { get; } = [];
+    }
+
+    private sealed record PlanSegment(AdId Ad, int Segment, Price Bid, int Expected)
+    {
+        public HashSet<PeerId> Answered { get; } = [];
+
+        public List<GroupAnswer> Answers { get; } = [];
+    }
+
+    private sealed record SurveyRound(Ticket Ticket, ulong Nonce, Instant Until, int Expected)
+    {
+        public HashSet<PeerId> Answered { get; } = [];
+
+        public List<SurveyedNode> Nodes { get; } = [];
+    }
+}

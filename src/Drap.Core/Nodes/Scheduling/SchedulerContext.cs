@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using Drap.Core.Jobs;
+using Drap.Core.Journal;
+using Drap.Core.Leases;
+using Drap.Core.Market.Allocation;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Nodes;
+
+/// <summary>
+/// What the desks of a scheduler share: its state, its clocks, and the one place where "persist, then send" is written down.
+/// </summary>
+internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState state, JournalBuffer journal, Prng prng)
+{
+    private readonly Queue<(long Sequence, SchedulerEffect Effect)> held = new();
+    private readonly SortedDictionary<int, List<EndedAttempt>> ended = [];
+    private readonly SortedDictionary<int, SortedSet<int>> changed = [];
+    private long durable = journal.LastSequence;
+
+    public SchedulerOptions Options { get; } = options;
+
+    public SchedulerState State { get; } = state;
+
+    public Prng Prng { get; } = prng;
+
+    public LeaseBook Leases { get; } = new();
+
+    public Allocator Allocator { get; set; } = null!;
+
+    public Instant Now { get; set; }
+
+    public UtcTime Utc { get; set; }
+
+    public List<SchedulerEffect> Effects { get; set; } = [];
+
+    /// <summary>Names and addresses of workers, as the shell told them.</summary>
+    public Dictionary<PeerId, SchedulerInput.Named> Names { get; } = [];
+
+    public string NameOf(PeerId worker) => Names.TryGetValue(worker, out SchedulerInput.Named? named) ? named.Name : worker.Short;
+
+    /// <summary>Jobs whose end has to be looked at in this flush, by their number.</summary>
+    public SortedSet<int> Touched { get; } = [];
+
+    public Epoch Epoch => State.Epoch;
+
+    /// <summary>Appends a record and applies it. Ends of the same job that were not appended yet go before it.</summary>
+    public void Record(SchedulerRecord record)
+    {
+        AppendEnded();
+        SchedulerRecords.Append(journal, record);
+        State.Apply(record);
+    }
+
+    /// <summary>Applies the end of an attempt now, and appends it with others of its job in one record.</summary>
+    public void RecordEnd(JobRun job, EndedAttempt end)
+    {
+        if (!ended.TryGetValue(job.Number, out List<EndedAttempt>? list))
+            ended[job.Number] = list = [];
+        list.Add(end);
+        State.Apply(job, end, Utc);
+        Touch(job, end.Result.Attempt.Task.Number);
+    }
+
+    public void AppendEnded()
+    {
+        foreach ((int number, List<EndedAttempt> list) in ended)
+            if (State.TryGet(number, out JobRun? job))
+                SchedulerRecords.Append(journal, new SchedulerRecord.Ended(job.Id, Utc, [.. list]));
+        ended.Clear();
+    }
+
+    /// <summary>Emits at once: for what may be lost or be wrong without harm.</summary>
+    public void Emit(SchedulerEffect effect) => Effects.Add(effect);
+
+    /// <summary>Emits when everything recorded so far is on disk.</summary>
+    public void EmitDurable(SchedulerEffect effect)
+    {
+        AppendEnded();
+        if (journal.LastSequence <= durable)
+            Effects.Add(effect);
+        else
+            held.Enqueue((journal.LastSequence, effect));
+    }
+
+    /// <summary>The journal is on disk up to a record: what waited for it goes out.</summary>
+    public void Persisted(long sequence)
+    {
+        durable = Math.Max(durable, sequence);
+        while (held.TryPeek(out (long Sequence, SchedulerEffect Effect) first) && first.Sequence <= durable)
+            Effects.Add(held.Dequeue().Effect);
+    }
+
+    /// <summary>The job, and one task of it or none, has to be looked at and told of.</summary>
+    public void Touch(JobRun job, int task = 0)
+    {
+        Touched.Add(job.Number);
+        if (!changed.TryGetValue(job.Number, out SortedSet<int>? tasks))
+            changed[job.Number] = tasks = [];
+        if (task > 0)
+            tasks.Add(task);
+    }
+
+    /// <summary>Tells of what changed since the last flush; what is told is durable.</summary>
+    public void TellChanges()
+    {
+        foreach ((int number, SortedSet<int> tasks) in changed)
+            if (State.TryGet(number, out JobRun? job))
+                EmitDurable(new SchedulerEffect.Changed(job.Id, [.. tasks]));
+        changed.Clear();
+    }
+
+    public void Complain(PeerId from, MessageKind kind, string what) =>
+        Emit(new SchedulerEffect.Observe(new SchedulerObservation.BadMessage(from, kind, what)));
+}

@@ -1,0 +1,105 @@
+using System.Collections.Immutable;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Nodes;
+
+/// <summary>What a scheduler wants done, in order. What must not go out before the journal has it is kept back by the machine itself.</summary>
+public abstract record SchedulerEffect
+{
+    private SchedulerEffect()
+    {
+    }
+
+    /// <summary>Publish an ad on a topic.</summary>
+    public sealed record Publish(string Topic, Ad Ad) : SchedulerEffect;
+
+    /// <summary>Send a message; what must arrive is sent again by the machine.</summary>
+    public sealed record Send(PeerId To, Message Message) : SchedulerEffect;
+
+    /// <summary>Answer a request.</summary>
+    public sealed record Done(Ticket Ticket, SchedulerReply Reply) : SchedulerEffect;
+
+    /// <summary>Keep a piece of an attempt's log.</summary>
+    public sealed record StoreLog(LogChunk Chunk) : SchedulerEffect;
+
+    /// <summary>A worker has room for more of an attempt's standard input.</summary>
+    public sealed record StdinRoom(AttemptId Attempt, long Until) : SchedulerEffect;
+
+    /// <summary>For the event stream: tasks of a job, or the job itself, changed.</summary>
+    public sealed record Changed(JobId Job, ImmutableArray<int> Tasks) : SchedulerEffect;
+
+    /// <summary>A job's history is dropped: its logs, and its hold on blobs, may go.</summary>
+    public sealed record Forget(JobId Job) : SchedulerEffect;
+
+    /// <summary>Something worth a line in the log.</summary>
+    public sealed record Observe(SchedulerObservation What) : SchedulerEffect;
+}
+
+/// <summary>What a scheduler tells for logs and metrics.</summary>
+public abstract record SchedulerObservation
+{
+    private SchedulerObservation()
+    {
+    }
+
+    /// <summary>A peer's message breaks the protocol; it was counted and changed nothing.</summary>
+    public sealed record BadMessage(PeerId From, MessageKind Kind, string What) : SchedulerObservation;
+
+    /// <summary>A worker is silent.</summary>
+    public sealed record Suspected(PeerId Worker, TimeSpan Silent, int Attempts) : SchedulerObservation;
+
+    /// <summary>Attempts are lost.</summary>
+    public sealed record Lost(PeerId Worker, int Attempts, string Why) : SchedulerObservation;
+
+    /// <summary>The two sides disagreed about leases, and were reconciled.</summary>
+    public sealed record Reconciled(PeerId Worker, int Held, int Lost) : SchedulerObservation;
+}
+
+/// <summary>The answer to a request.</summary>
+public abstract record SchedulerReply
+{
+    private SchedulerReply()
+    {
+    }
+
+    /// <summary>The job is taken, and durable.</summary>
+    public sealed record Submitted(JobId Job, int Number, bool Created) : SchedulerReply;
+
+    /// <summary>It was done, and is durable.</summary>
+    public sealed record Acted(JobId Job, int Changed) : SchedulerReply;
+
+    /// <summary>It cannot be done.</summary>
+    public sealed record Refused(RefusedBecause Because, string Message) : SchedulerReply;
+
+    /// <summary>What the market says to a job: a list for each segment.</summary>
+    public sealed record Quotes(ImmutableArray<SegmentQuotes> Segments) : SchedulerReply;
+
+    /// <summary>What the workers show of themselves.</summary>
+    public sealed record Surveyed(ImmutableArray<SurveyedNode> Nodes, int Silent) : SchedulerReply;
+}
+
+/// <summary>Why a request cannot be done.</summary>
+public enum RefusedBecause
+{
+    /// <summary>There is no such job, or no such task.</summary>
+    NotFound = 1,
+
+    /// <summary>The job's state does not allow it.</summary>
+    Conflict = 2,
+
+    /// <summary>A bound is reached.</summary>
+    Busy = 3,
+}
+
+/// <summary>Non-binding quotes for one segment.</summary>
+/// <param name="Segment">Its place in the job.</param>
+/// <param name="Bid">What would be bid.</param>
+/// <param name="Answers">What each worker says.</param>
+/// <param name="Silent">Workers that did not answer in time.</param>
+public sealed record SegmentQuotes(int Segment, Price Bid, ImmutableArray<Market.Allocation.GroupAnswer> Answers, int Silent);
+
+/// <summary>One worker, as it shows itself.</summary>
+/// <param name="Peer">Who.</param>
+/// <param name="State">How.</param>
+/// <param name="KeptAway">Why nothing is given to it now; empty if it may get work.</param>
+public sealed record SurveyedNode(PeerId Peer, NodeState State, string KeptAway);

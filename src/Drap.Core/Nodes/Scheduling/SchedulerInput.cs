@@ -1,0 +1,69 @@
+using System.Collections.Immutable;
+using Drap.Core.Jobs;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Nodes;
+
+/// <summary>Names a request of the node's own user, so that its answer finds it.</summary>
+/// <param name="Value">Counted by the shell.</param>
+public readonly record struct Ticket(long Value);
+
+/// <summary>
+/// What happens to a scheduler. One loop owns the machine: for each batch of inputs that wait <c>Step(input, now, effects)</c> in the
+/// order of arrival, then <c>Flush(now, effects)</c> once; then the effects are performed in order and the journal's batch is handed to
+/// its writer; then the loop waits for an input or for <c>NextDeadline</c>.
+/// </summary>
+public abstract record SchedulerInput
+{
+    private SchedulerInput()
+    {
+    }
+
+    /// <summary>A message came from a peer whose identity the shell has checked.</summary>
+    public sealed record Received(PeerId From, Message Message) : SchedulerInput;
+
+    /// <summary>The connection to a peer is closed: a hint, which is followed by a probe.</summary>
+    public sealed record PeerGone(PeerId Peer) : SchedulerInput;
+
+    /// <summary>Who hears a topic now.</summary>
+    public sealed record Audience(string Topic, ImmutableArray<PeerId> Members) : SchedulerInput;
+
+    /// <summary>What a worker is called, and the address at which a gang's members reach it.</summary>
+    public sealed record Named(PeerId Worker, string Name, string Host) : SchedulerInput;
+
+    /// <summary>The wall clock, at the start and after each jump.</summary>
+    public sealed record Utc(UtcTime Time) : SchedulerInput;
+
+    /// <summary>All records up to this sequence are on disk.</summary>
+    public sealed record Persisted(long Sequence) : SchedulerInput;
+
+    /// <summary>A person submits a job, read and checked; the same id again is answered as the first time.</summary>
+    public sealed record Submit(Ticket Ticket, JobId Job, Principal Principal, JobSpec Spec, ImmutableArray<byte> Json, string OutFolder) : SchedulerInput;
+
+    /// <summary>A person does something to a job, or to the tasks named.</summary>
+    public sealed record Act(Ticket Ticket, JobId Job, JobDeed Deed, ImmutableArray<TaskSpan> Tasks, bool FailedOnly) : SchedulerInput;
+
+    /// <summary>A person gives a job new values.</summary>
+    public sealed record Change(Ticket Ticket, JobId Job, JobChange Values) : SchedulerInput;
+
+    /// <summary>What would the market say to this job?</summary>
+    public sealed record Plan(Ticket Ticket, JobSpec Spec) : SchedulerInput;
+
+    /// <summary>How are the workers?</summary>
+    public sealed record Survey(Ticket Ticket) : SchedulerInput;
+
+    /// <summary>A piece of standard input for a running attempt.</summary>
+    public sealed record Stdin(StdinChunk Chunk) : SchedulerInput;
+
+    /// <summary>The deadline has come; also harmless at any other time.</summary>
+    public sealed record Tick : SchedulerInput
+    {
+        /// <summary>The only one that is needed.</summary>
+        public static readonly Tick Instance = new();
+    }
+}
+
+/// <summary>Task numbers, both ends included.</summary>
+/// <param name="First">The first, from 1.</param>
+/// <param name="Last">The last.</param>
+public readonly record struct TaskSpan(int First, int Last);

@@ -1,0 +1,190 @@
+using System.Collections.Immutable;
+using Drap.Core.Jobs;
+using Drap.Core.Leases;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Nodes;
+
+/// <summary>
+/// Says which result counts: the first valid one of any attempt that this scheduler issued. Exactly one end of each task is accepted;
+/// what comes after it, or twice, is acknowledged and changes nothing.
+/// </summary>
+internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk placement)
+{
+    /// <summary>Attempts that a task may lose to faults of nodes before it is given up: a task that kills each node it meets must not go round for ever.</summary>
+    public const int LostMax = 64;
+
+    /// <summary>Before the second try; each further failure doubles it.</summary>
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(100);
+
+    private static readonly TimeSpan RetryDelayMax = TimeSpan.FromSeconds(30);
+
+    private readonly SortedDictionary<PeerId, List<AttemptId>> acks = [];
+
+    /// <summary>Ends of attempts came in.</summary>
+    public void OnResult(PeerId from, Result message)
+    {
+        if (message.Scheduler != context.Options.Scheduler)
+        {
+            context.Complain(from, MessageKind.Result, "results for another scheduler");
+            return;
+        }
+        if (!acks.TryGetValue(from, out List<AttemptId>? list))
+            acks[from] = list = [];
+        foreach (AttemptResult result in message.Entries)
+            if (OnEntry(from, result))
+                list.Add(result.Attempt);
+    }
+
+    /// <summary>Acknowledges what was taken, once it is durable.</summary>
+    public void SendAcks()
+    {
+        foreach ((PeerId worker, List<AttemptId> attempts) in acks)
+            foreach (AttemptId[] chunk in attempts.Chunk(Result.EntriesMax))
+                context.EmitDurable(new SchedulerEffect.Send(worker, new ResultAck([.. chunk])));
+        acks.Clear();
+    }
+
+    /// <summary>Attempts whose end nobody will tell any more: not the task's fault, and placed again.</summary>
+    public void Lose(JobRun job, LeasedAttempt attempt, string why)
+    {
+        var result = new AttemptResult { Attempt = attempt.Id, Outcome = Outcome.NodeFault, Detail = why };
+        Settle(job, attempt.Worker, attempt, result);
+    }
+
+    /// <summary>False for what must not be acknowledged: it was never ours to give.</summary>
+    private bool OnEntry(PeerId from, AttemptResult result)
+    {
+        TaskId task = result.Attempt.Task;
+        if (!context.State.TryGet(task.Job, out JobRun? job))
+            return true; // Forgotten: nobody wants it any more.
+        Fence fence = result.Attempt.Fence;
+        if (task.Number > job.Tasks.Count || fence.Attempt > job.Tasks.Attempts(task.Number) || fence.Epoch.CompareTo(context.Epoch) > 0)
+        {
+            context.Complain(from, MessageKind.Result, $"attempt {result.Attempt} was never placed");
+            return false;
+        }
+        if (context.Leases.TryGet(result.Attempt, out LeasedAttempt? lease))
+        {
+            if (lease.Worker != from)
+            {
+                context.Complain(from, MessageKind.Result, $"attempt {result.Attempt} is another worker's");
+                return false;
+            }
+            Settle(job, from, lease, result);
+        }
+        else if (IsWelcomeLate(job, result))
+        {
+            Settle(job, from, null, result);
+        }
+        return true;
+    }
+
+    /// <summary>A good result of an attempt that was given up counts, if the task has no end yet and may run twice.</summary>
+    private static bool IsWelcomeLate(JobRun job, AttemptResult result)
+    {
+        int number = result.Attempt.Task.Number;
+        return result.Outcome == Outcome.Succeeded
+            && job.Tasks.State(number) is TaskState.Ready or TaskState.Placed
+            && !job.SegmentOf(number).Spec.Exclusive
+            && !job.Votes(number).Any(v => v.Attempt == result.Attempt);
+    }
+
+    private void Settle(JobRun job, PeerId worker, LeasedAttempt? lease, AttemptResult result)
+    {
+        int number = result.Attempt.Task.Number;
+        SegmentRun segment = job.SegmentOf(number);
+        Verdict verdict = Judge(job, segment, worker, result);
+        Credits cost = CostOf(job, lease, result);
+        TimeSpan waited = TimeSpan.Zero;
+        if (lease is not null)
+        {
+            context.Leases.Remove(lease);
+            placement.Left(job, lease, result.Outcome == Outcome.Succeeded ? result.Wall : waited);
+        }
+        if (verdict is Verdict.FailedForGood && result.Detail.Length == 0)
+            result = result with { Detail = $"exit code {result.ExitCode}" };
+        TaskState before = job.Tasks.State(number);
+        context.RecordEnd(job, new EndedAttempt(result, verdict, worker, cost));
+        NoteWorker(worker, result);
+        switch (verdict)
+        {
+            case Verdict.Accepted:
+                if (before is TaskState.Ready || segment.Queue.HasChoosy(number))
+                    segment.Queue.Withdraw(number);
+                EndOthers(job, number);
+                job.OnSucceeded(number, placement.Ready);
+                break;
+            case Verdict.FailedForGood:
+                EndOthers(job, number);
+                break;
+            case Verdict.Failed or Verdict.Lost when !HasOther(job, number):
+                placement.Again(job, number, worker, Delay(job, number, verdict));
+                break;
+        }
+    }
+
+    private Verdict Judge(JobRun job, SegmentRun segment, PeerId worker, AttemptResult result)
+    {
+        int number = result.Attempt.Task.Number;
+        if (job.Tasks.State(number) is not (TaskState.Placed or TaskState.Ready))
+            return Verdict.Superseded;
+        switch (result.Outcome)
+        {
+            case Outcome.Succeeded when segment.Spec.Accept.Of == 1:
+                return Verdict.Accepted;
+            case Outcome.Succeeded:
+                var vote = new Vote(result.Attempt, worker, result.Outputs);
+                int agreeing = 1 + job.Votes(number).Count(vote.AgreesWith);
+                if (agreeing >= segment.Spec.Accept.Agree)
+                    return Verdict.Accepted;
+                return job.Votes(number).Count + 1 < segment.Spec.Accept.Of ? Verdict.Voted : Verdict.FailedForGood;
+            case Outcome.NodeFault or Outcome.LeaseLost or Outcome.Cancelled:
+                int lost = job.Tasks.Attempts(number) - job.Tasks.Failures(number);
+                return lost > LostMax ? Verdict.FailedForGood : Verdict.Lost;
+            default:
+                return job.Tasks.Failures(number) >= segment.Spec.Retries ? Verdict.FailedForGood : Verdict.Failed;
+        }
+    }
+
+    /// <summary>The lesser of both clocks and a round trip; nothing for what the node failed or never started.</summary>
+    private Credits CostOf(JobRun job, LeasedAttempt? lease, AttemptResult result)
+    {
+        Credits actual = Credits.Zero;
+        if (lease is not null && result.Outcome is not (Outcome.NodeFault or Outcome.LeaseLost or Outcome.NotStarted) && result.Wall > TimeSpan.Zero)
+            actual = Billing.Amount(lease.Ask, result.Wall, context.Now - lease.PlacedAt, TimeSpan.Zero);
+        Settlement? settled = job.Budget.Settle(result.Attempt, actual);
+        if (settled is null && actual > Credits.Zero && job.Budget.TryReserve(result.Attempt, Credits.Zero))
+            settled = job.Budget.Settle(result.Attempt, actual);
+        return settled?.Paid ?? Credits.Zero;
+    }
+
+    private void NoteWorker(PeerId worker, AttemptResult result)
+    {
+        if (result.Outcome == Outcome.Succeeded)
+            context.Allocator.Success(worker);
+        else if (result.Outcome is Outcome.NodeFault or Outcome.LeaseLost)
+            context.Allocator.Fault(worker, context.Now, result.Detail);
+    }
+
+    private void EndOthers(JobRun job, int number)
+    {
+        foreach (LeasedAttempt other in context.Leases.OfTask(new TaskId(job.Id, number)))
+            context.EmitDurable(new SchedulerEffect.Send(other.Worker, new Cancel([other.Id], CancelReason.Settled, JobDesk.Grace)));
+    }
+
+    /// <summary>Another attempt runs in this one's place already, or one that was asked for stands in line.</summary>
+    private bool HasOther(JobRun job, int number) =>
+        job.SegmentOf(number).Spec.Accept.Of == 1
+        && (context.Leases.OfTask(new TaskId(job.Id, number)).Count > 0 || job.SegmentOf(number).Queue.HasChoosy(number)
+            || job.Tasks.State(number) == TaskState.Ready);
+
+    private static TimeSpan Delay(JobRun job, int number, Verdict verdict)
+    {
+        // A fault of the node goes elsewhere at once; a failure of the task itself waits a little longer each time.
+        if (verdict == Verdict.Lost)
+            return TimeSpan.Zero;
+        int failures = Math.Min(job.Tasks.Failures(number), 16);
+        return TimeSpan.FromTicks(Math.Min(RetryDelay.Ticks << (failures - 1), RetryDelayMax.Ticks));
+    }
+}
