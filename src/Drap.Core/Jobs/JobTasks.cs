@@ -78,6 +78,23 @@ public static class JobTasks
         return true;
     }
 
+    /// <summary>Whether a segment's tasks differ in nothing but their index, so that one <see cref="TaskSpec"/> serves all of them.</summary>
+    public static bool IsUniform(SegmentSpec segment, int alternative)
+    {
+        SegmentSpec spec = With(segment, alternative);
+        return spec.Items.IsEmpty && spec.Files is null && spec.Nodes is null
+            && spec.Inputs.Values.All(i => IsPlain(i.To) && (i.From is null || i.Tasks == "all"))
+            && spec.Outputs.Values.All(o => IsPlain(o.Path) && IsPlain(o.To))
+            && spec.Env.Values.All(IsPlain) && IsPlain(spec.Command) && IsPlain(spec.Check);
+
+        static bool IsPlain(object? text) => text switch
+        {
+            null => true,
+            CommandSpec command => IsPlain(command.Script) && command.Argv.All(IsPlain),
+            _ => !((string)text).Contains("${{", StringComparison.Ordinal),
+        };
+    }
+
     private static TemplateLookup Lookup(JobGraph graph, int segment, int index)
     {
         SegmentSpec spec = graph.Job.Segments[segment];

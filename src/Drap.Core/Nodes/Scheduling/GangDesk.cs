@@ -111,7 +111,7 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
             .Where(n => gang.Job.Tasks.State(n) is TaskState.Ready or TaskState.Placed or TaskState.Blocked)];
         if (open.Count == 0)
             return;
-        placement.Withdraw(gang.Job, open);
+        PlacementDesk.Withdraw(gang.Job, open);
         context.Record(new SchedulerRecord.Closed(gang.Job.Id, context.Utc, TaskState.Failed,
             "another rank failed after this gang's first had finished; a gang runs as a whole", [.. open]));
         foreach (int number in open)

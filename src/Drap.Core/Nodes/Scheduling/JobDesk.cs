@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Drap.Core.Jobs;
-using Drap.Core.Leases;
 using Drap.Core.Messages;
 
 namespace Drap.Core.Nodes;
@@ -206,7 +205,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
 
     private void Close(JobRun job, TaskState state, string detail, List<int> tasks)
     {
-        placement.Withdraw(job, tasks);
+        PlacementDesk.Withdraw(job, tasks);
         context.Record(new SchedulerRecord.Closed(job.Id, context.Utc, state, detail, [.. tasks]));
         foreach (int task in tasks)
             context.Touch(job, task);
@@ -214,7 +213,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
 
     private void Do(JobRun job, JobDeed deed, List<int> tasks)
     {
-        placement.Withdraw(job, tasks);
+        PlacementDesk.Withdraw(job, tasks);
         context.Record(new SchedulerRecord.Acted(job.Id, context.Utc, deed, [.. tasks]));
         foreach (int task in tasks)
             context.Touch(job, task);

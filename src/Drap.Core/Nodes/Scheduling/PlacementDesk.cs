@@ -64,7 +64,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     private static readonly TimeSpan AvoidTime = TimeSpan.FromSeconds(2);
 
     /// <summary>The task wants no place any more.</summary>
-    public void Withdraw(JobRun job, IEnumerable<int> tasks)
+    public static void Withdraw(JobRun job, IEnumerable<int> tasks)
     {
         foreach (int number in tasks)
         {

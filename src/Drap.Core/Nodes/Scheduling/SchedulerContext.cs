@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Drap.Core.Jobs;
 using Drap.Core.Journal;
 using Drap.Core.Leases;

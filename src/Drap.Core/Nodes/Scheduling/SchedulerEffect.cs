@@ -52,7 +52,7 @@ public abstract record SchedulerObservation
     public sealed record Lost(PeerId Worker, int Attempts, string Why) : SchedulerObservation;
 
     /// <summary>The two sides disagreed about leases, and were reconciled.</summary>
-    public sealed record Reconciled(PeerId Worker, int Held, int Lost) : SchedulerObservation;
+    public sealed record Reconciled(PeerId Worker, int HeldCount, int LostCount) : SchedulerObservation;
 }
 
 /// <summary>The answer to a request.</summary>

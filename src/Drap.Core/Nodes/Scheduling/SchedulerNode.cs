@@ -263,7 +263,7 @@ public sealed class SchedulerNode
             case StdinCredit credit:
                 context.Emit(new SchedulerEffect.StdinRoom(credit.Attempt, credit.Until));
                 break;
-            case Receipt:
+            case Messages.Receipt:
                 break;
             default:
                 context.Complain(from, MessageKind.None, $"a worker does not send {message.GetType().Name}");

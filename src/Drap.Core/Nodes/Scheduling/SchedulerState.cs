@@ -6,7 +6,7 @@ using Drap.Core.Messages;
 namespace Drap.Core.Nodes;
 
 /// <summary>
-/// Everything that a scheduler knows durably. It changes only by <see cref="Apply"/>, in the running scheduler as in a replay, so that
+/// Everything that a scheduler knows durably. It changes only by <see cref="Apply(SchedulerRecord)"/>, in the running scheduler as in a replay, so that
 /// what is recovered is what was.
 /// </summary>
 public sealed class SchedulerState

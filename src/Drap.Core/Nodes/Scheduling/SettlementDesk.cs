@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Drap.Core.Jobs;
 using Drap.Core.Leases;
 using Drap.Core.Messages;
@@ -124,7 +123,7 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
         }
     }
 
-    private Verdict Judge(JobRun job, SegmentRun segment, PeerId worker, AttemptResult result)
+    private static Verdict Judge(JobRun job, SegmentRun segment, PeerId worker, AttemptResult result)
     {
         int number = result.Attempt.Task.Number;
         if (job.Tasks.State(number) is not (TaskState.Placed or TaskState.Ready))
