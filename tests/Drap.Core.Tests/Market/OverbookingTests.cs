@@ -20,32 +20,38 @@ public class OverbookingTests
         int last = 0;
         for (int round = 0; round < 5; round++)
         {
-            for (int k = 0; k < 20; k++)
+            for (int k = 0; k < 100; k++)
                 overbooking.ObserveOffer(confirmed: false);
             int soft = overbooking.SoftOffers(1000);
             Assert.True(soft > last, $"{soft} after {last}");
             last = soft;
         }
-        for (int k = 0; k < 10_000; k++)
+        for (int k = 0; k < 1000; k++)
+            overbooking.ObserveOffer(confirmed: false);
+        for (int k = 0; k < 20_000; k++)
             overbooking.ObserveConfirmation(wasRefused: false);
         Assert.Equal(1000, overbooking.SharePermille);
         Assert.Equal(8000, overbooking.SoftOffers(1000));
     }
 
     [Fact]
-    public void Above_two_percent_of_refusals_it_is_off_until_they_are_below_one()
+    public void Above_two_percent_of_refusals_it_is_off_for_a_while_at_half_the_share()
     {
         var overbooking = new Overbooking();
-        for (int k = 0; k < 500; k++)
+        for (int k = 0; k < 2000; k++)
             overbooking.ObserveOffer(confirmed: k % 4 == 0);
         int share = overbooking.SharePermille;
-        for (int k = 0; k < 500; k++)
-            overbooking.ObserveConfirmation(wasRefused: k % 40 == 0);
-        Assert.True(overbooking.IsOff);
+        for (int k = 0; k < 250; k++)
+            overbooking.ObserveConfirmation(wasRefused: k % 100 == 0);
+        Assert.False(overbooking.IsOff);
+        for (int k = 0; !overbooking.IsOff; k++)
+            overbooking.ObserveConfirmation(wasRefused: k % 2 == 0);
         Assert.Equal(0, overbooking.SoftOffers(100));
-        Assert.True(overbooking.SharePermille <= share);
-        for (int k = 0; k < Overbooking.Window; k++)
+        Assert.Equal(share / 2, overbooking.SharePermille);
+        for (int k = 0; k < 63; k++)
             overbooking.ObserveConfirmation(wasRefused: false);
+        Assert.True(overbooking.IsOff);
+        overbooking.ObserveConfirmation(wasRefused: false);
         Assert.False(overbooking.IsOff);
         Assert.True(overbooking.SoftOffers(100) > 0);
         overbooking.CheckInvariants();

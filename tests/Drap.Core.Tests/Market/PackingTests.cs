@@ -37,10 +37,11 @@ public class PackingTests
     }
 
     [Fact]
-    public void Every_strategy_keeps_below_the_exhaustive_optimum_and_hybrid_nearly_reaches_it()
+    public void Every_strategy_keeps_below_the_exhaustive_optimum_and_hybrid_reaches_it()
     {
         var sums = new double[Strategies.Length];
         const int instances = 4000;
+        int exact = 0;
         for (ulong seed = 1; seed <= instances; seed++)
         {
             PackingProblem problem = Small(new Prng(seed));
@@ -51,12 +52,14 @@ public class PackingTests
                 Assert.True(problem.Fits(taken), $"seed {seed}, {strategy}: overpacked");
                 Assert.True(packer.Value <= optimum, $"seed {seed}, {strategy}: {packer.Value} above the optimum of {optimum}");
                 Assert.True(IsMaximal(problem, taken.ToArray()), $"seed {seed}, {strategy}: one more would fit");
+                exact += strategy == PackingStrategy.Hybrid && packer.Value == optimum ? 1 : 0;
                 sums[(int)strategy] += optimum == 0 ? 1 : (double)packer.Value / optimum;
             }
         }
         foreach (PackingStrategy strategy in Strategies)
             TestContext.Current.TestOutputHelper?.WriteLine($"{strategy}: {sums[(int)strategy] / instances:p2} of the optimum");
-        Assert.True(sums[(int)PackingStrategy.Hybrid] / instances >= 0.999);
+        // Windows as small as these are searched to the end.
+        Assert.Equal(instances, exact);
         Assert.True(sums[(int)PackingStrategy.Density] / instances >= 0.90);
         Assert.True(sums[(int)PackingStrategy.Profit] / instances >= 0.85);
         Assert.True(sums[(int)PackingStrategy.BestFit] / instances >= 0.60);

@@ -5,8 +5,8 @@ namespace Drap.Core.Market.Pricing;
 /// <summary>
 /// How many soft offers one worker may have out beyond what it has free. Most offers lose, so a worker that offers only what it has
 /// stands idle; a worker that offers too much must refuse confirmations. In between it learns: soft offers grow with the odds of losing,
-/// times a share that rises while refusals are rare and is halved, and overbooking switched off, when more than 2 % of the last
-/// confirmations were refused. It comes back when they are below 1 %. Not thread-safe.
+/// times a share that rises by an eighth while less than 0.5 % of the last confirmations were refused, and falls by an eighth above 1 %.
+/// Above 2 % the share is halved and overbooking is off for at least the next 64 confirmations, until they are below 1 %. Not thread-safe.
 /// </summary>
 public sealed class Overbooking
 {
@@ -16,8 +16,13 @@ public sealed class Overbooking
     /// <summary>Soft offers never exceed this many times what is free, whatever is learnt.</summary>
     public const int FactorMax = 8;
 
-    private const int OffPermille = 20, OnPermille = 10;
-    private const int ShareStart = 100, ShareStep = 25, StepEvery = 64;
+    private const int OffPermille = 20, OnPermille = 10, RisePermille = 5;
+
+    // Half a window lies between two steps: a step's refusals are seen before the next is taken, or the share would swing.
+    // Off for so many confirmations at least: the soft offers that are still out end meanwhile.
+    private const int Rest = 64;
+
+    private const int ShareStart = 200, StepEvery = Window / 2;
 
     private readonly ulong[] refused = new ulong[Window / 64];
     private int next, filled, refusals, sinceStep;
@@ -75,21 +80,27 @@ public sealed class Overbooking
 
     private void Adapt()
     {
-        // 2 % of what was seen, but of at least 50: the first refusal alone decides nothing.
-        if (refusals * 1000 > OffPermille * Math.Max(filled, 50))
-        {
-            if (!IsOff)
-                SharePermille = Math.Max(SharePermille / 2, 1);
-            IsOff = true;
-            sinceStep = 0;
-        }
-        else if (refusals * 1000 <= OnPermille * Math.Max(filled, 50))
-        {
-            IsOff = false;
-            if (++sinceStep < StepEvery)
-                return;
-            sinceStep = 0;
-            SharePermille = Math.Min(SharePermille + ShareStep, 1000);
-        }
+        // Parts of what was seen, but of at least 50: the first refusal alone decides nothing.
+        long permille = refusals * 1000L / Math.Max(filled, 50);
+        if (IsOff)
+            IsOff = permille >= OnPermille || filled < Rest;
+        else if (permille > OffPermille)
+            SwitchOff();
+        if (IsOff || ++sinceStep < StepEvery)
+            return;
+        sinceStep = 0;
+        if (permille < RisePermille)
+            SharePermille = Math.Min(SharePermille + SharePermille / 8 + 1, 1000);
+        else if (permille >= OnPermille)
+            SharePermille = Math.Max(SharePermille * 7 / 8, 1);
+    }
+
+    /// <summary>Half the share has other odds, so the count begins anew; kept, the old refusals would hold it off for hours at a low win rate.</summary>
+    private void SwitchOff()
+    {
+        IsOff = true;
+        SharePermille = Math.Max(SharePermille / 2, 1);
+        Array.Clear(refused);
+        (next, filled, refusals, sinceStep) = (0, 0, 0, 0);
     }
 }

@@ -6,8 +6,8 @@ public sealed class WinRate
     /// <summary>The least that it says, so that dividing by it stays within a bound: one in twenty.</summary>
     public const int Min = 50_000;
 
-    // About the last 32 offers count: a few windows of a busy worker.
-    private const int Weight = 32;
+    // About the last 256 offers count: a few windows of a busy worker. With fewer the noise of a low rate would overbook by half too much.
+    private const int Weight = 256;
 
     private int average = Factor.Whole;
 
