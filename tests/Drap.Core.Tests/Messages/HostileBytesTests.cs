@@ -193,11 +193,20 @@ public sealed class HostileBytesTests(ITestOutputHelper output)
 
     private static bool Decode(byte[] frame, out CodecError error)
     {
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        bool ok = MessageCodec.TryDecode(frame, out _, out error);
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        bool ok = Measure(frame, out error, out long allocated);
+        // The first use of a type makes its statics; what a frame itself costs, it costs again.
+        if (allocated > GrowthMax * (long)frame.Length + GrowthBase)
+            Measure(frame, out error, out allocated);
         Assert.True(allocated <= GrowthMax * (long)frame.Length + GrowthBase,
             $"{allocated} bytes for a frame of {frame.Length}: {Convert.ToHexString(frame.AsSpan(0, Math.Min(frame.Length, 200)))}");
+        return ok;
+    }
+
+    private static bool Measure(byte[] frame, out CodecError error, out long allocated)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        bool ok = MessageCodec.TryDecode(frame, out _, out error);
+        allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         return ok;
     }
 
