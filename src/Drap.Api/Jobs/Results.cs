@@ -58,4 +58,13 @@ public sealed record PathRequest : Document
 
     /// <summary>For a folder to take in: leave out what its ignore file names. Default false: take all of it.</summary>
     public bool Ignore { get; init; }
+
+    /// <summary>For a file to take in: the first byte. Default 0.</summary>
+    public long Offset { get; init; }
+
+    /// <summary>For a file to take in: how many bytes, which must be there. Default: all from <see cref="Offset"/> on.</summary>
+    public long? Length { get; init; }
+
+    /// <summary>For a file that is written: whether it may be executed. Default false.</summary>
+    public bool Executable { get; init; }
 }

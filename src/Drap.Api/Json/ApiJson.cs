@@ -33,6 +33,7 @@ namespace Drap.Api.Json;
 [JsonSerializable(typeof(LedgerDocument))]
 [JsonSerializable(typeof(UsageDocument))]
 [JsonSerializable(typeof(NodeDocument))]
+[JsonSerializable(typeof(VersionDocument))]
 [JsonSerializable(typeof(ResultsDocument))]
 [JsonSerializable(typeof(BlobDocument))]
 [JsonSerializable(typeof(PathRequest))]

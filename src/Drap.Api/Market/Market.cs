@@ -177,3 +177,16 @@ public sealed record NodeDocument : Document
     /// <summary>When it started.</summary>
     public UtcTime StartedAt { get; init; }
 }
+
+/// <summary>What a program is: <c>drap version -o json</c>.</summary>
+public sealed record VersionDocument : Document
+{
+    /// <summary>drap's version.</summary>
+    public required string Drap { get; init; }
+
+    /// <summary>The .NET runtime's name and version.</summary>
+    public string Runtime { get; init; } = "";
+
+    /// <summary>The platform, as <c>linux-x64</c>.</summary>
+    public string Platform { get; init; } = "";
+}

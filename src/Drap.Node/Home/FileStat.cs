@@ -37,17 +37,7 @@ internal readonly partial record struct FileStat(ulong Device, ulong FileSystem,
     }
 
     /// <summary>The name of the network file system that this is, or null for a local one.</summary>
-    public string? NetworkName => Kind switch
-    {
-        0x6969 => "nfs",
-        0xFF534D42 or 0xFE534D42 or 0x517B => "smb",
-        0x00C36400 => "ceph",
-        0x0BD00BD0 => "lustre",
-        0x47504653 => "gpfs",
-        0x5346414F or 0x6B414653 => "afs",
-        0x19830326 => "beegfs",
-        _ => null,
-    };
+    public string? NetworkName => Storage.NetworkFileSystems.Name(Kind);
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static unsafe partial int StatX(int folder, string path, int flags, uint mask, byte* result);

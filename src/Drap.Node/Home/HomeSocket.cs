@@ -31,6 +31,21 @@ public static class HomeSocket
         }
     }
 
+    /// <summary>Whether somebody listens there. A socket that a killed node left does not.</summary>
+    public static async Task<bool> AnswersAsync(string path, CancellationToken cancel)
+    {
+        try
+        {
+            using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancel).ConfigureAwait(false);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>
     /// A socket bound to the home's path, for its owner only, not listening yet; the caller holds the home's lock, so whatever lay there is dead.
     /// </summary>

@@ -1,0 +1,53 @@
+using Drap.Cli.Nodes;
+using Drap.Node.Home;
+
+namespace Drap.Cli;
+
+/// <summary>The world as a command sees it. A test gives its own.</summary>
+internal sealed record CliContext
+{
+    /// <summary>Standard output as text, for data.</summary>
+    public required TextWriter Out { get; init; }
+
+    /// <summary>Standard error as text, for talk.</summary>
+    public required TextWriter Err { get; init; }
+
+    /// <summary>Standard input, output and error as bytes: those of an ad-hoc task.</summary>
+    public required Func<Stream> Stdin { get; init; }
+
+    /// <summary>Standard output as bytes.</summary>
+    public required Func<Stream> Stdout { get; init; }
+
+    /// <summary>Standard error as bytes.</summary>
+    public required Func<Stream> Stderr { get; init; }
+
+    /// <summary>Whether standard error is a terminal that may be drawn on.</summary>
+    public bool Live { get; init; }
+
+    /// <summary>Whether data may be coloured and talk too.</summary>
+    public bool Colour { get; init; }
+
+    /// <summary>Whether somebody may type into standard input, or something was piped into it; false when it is closed or the null device.</summary>
+    public bool HasStdin { get; init; }
+
+    /// <summary>Where relative paths are meant.</summary>
+    public required string CurrentFolder { get; init; }
+
+    /// <summary>Ctrl+C and its like.</summary>
+    public required Interrupts Interrupts { get; init; }
+
+    /// <summary>Starts the engine in a home.</summary>
+    public required INodeHostFactory Hosts { get; init; }
+
+    /// <summary>Reads a home that stands still.</summary>
+    public required IStoppedHome Stopped { get; init; }
+
+    /// <summary>Starts a node that serves a home in the background, until its last job has ended.</summary>
+    public required Func<HomeFolder, BackgroundNode> Background { get; init; }
+
+    /// <summary>Runs a benchmark.</summary>
+    public required Commands.IBench Bench { get; init; }
+
+    /// <summary>The clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}

@@ -1,0 +1,13 @@
+using Drap.Cli.Output;
+
+namespace Drap.Cli.Commands;
+
+/// <summary>What <c>drap bench</c> runs.</summary>
+internal interface IBench
+{
+    /// <summary>Measures one task at a time on an idle swarm; writes the figures and returns the exit code.</summary>
+    Task<int> PlacementAsync(Screen screen, int tasks, CancellationToken cancel);
+
+    /// <summary>Measures tasks per second; writes the figures and returns the exit code.</summary>
+    Task<int> ThroughputAsync(Screen screen, CancellationToken cancel);
+}

@@ -1,0 +1,105 @@
+using System.CommandLine;
+using Drap.Cli.Nodes;
+using Drap.Cli.Output;
+using Drap.Node.Home;
+
+namespace Drap.Cli.Commands;
+
+/// <summary>Commands about the node itself: <c>dev</c>, <c>stop</c>, <c>adopt</c>, and the hidden <c>node</c>.</summary>
+internal static class NodeCommands
+{
+    public static IEnumerable<Command> All(Common common) => [Dev(common), Stop(common), Adopt(common), Node(common)];
+
+    private static Command Dev(Common common)
+    {
+        var workers = new Option<string?>("--workers")
+        {
+            Description = "How many share this machine, or a file that gives each its resources, labels, region and prices; read again when it changes", HelpName = "N|FILE",
+        };
+        return common.Command(
+            "dev", "Run a swarm in the foreground until Ctrl+C; its jobs are resumed when it starts again", ["drap dev --workers 3", "drap dev --workers workers.yaml"],
+            async call =>
+            {
+                NodeHostOptions options = Workers(call, call.Get(workers));
+                await using NodeSession session = await NodeSession.EmbedAsync(call.Context, call.Home, options, ConsoleLogs.Create(call.Context.Err), call.Cancel);
+                if (session.Host is not { } host)
+                    throw new CliException(
+                        ExitCode.Error, $"process {HomeLock.HolderOf(call.Home)} serves {call.Home} already", "drap stop ends it; or set DRAP_HOME to another folder");
+                MarketDocument market = await session.Node.MarketAsync(explain: false, call.Cancel);
+                call.Screen.Say($"a swarm of {Words.Count(market.Nodes.Length, "node")} in {call.Home}; Ctrl+C stops it, jobs are kept and resumed when it starts again");
+                call.Screen.Say(call.Screen.Faint("next, in another shell: drap market · drap submit examples/wordcount/job.yaml"));
+                try
+                {
+                    await host.Completion.WaitAsync(call.Cancel);
+                }
+                catch (OperationCanceledException) when (call.Context.Interrupts.Any)
+                {
+                    call.Screen.Say("\nstopping");
+                }
+                return ExitCode.Ok;
+            }, workers);
+    }
+
+    private static Command Stop(Common common) => common.Command(
+        "stop", "End the node that serves the home; its jobs are kept, and the next drap goes on with them", ["drap stop"], async call =>
+        {
+            await using NodeSession? session = await NodeSession.FindAsync(call.Home, call.Cancel);
+            if (session is null)
+            {
+                call.Screen.Say($"no node serves {call.Home}");
+                return ExitCode.Ok;
+            }
+            await session.Node.ShutdownAsync(call.Cancel);
+            return ExitCode.Ok;
+        });
+
+    private static Command Adopt(Common common) => common.Command(
+        "adopt", "Take a copied or moved state folder as this machine's own; the original must never be started again", ["drap adopt --home /data/drap"], call =>
+        {
+            if (!call.Home.Exists)
+                throw new CliException(ExitCode.Error, $"{call.Home} is no state folder", "name one with --home");
+            using HomeLock held = HomeLock.TryTake(call.Home)
+                ?? throw new CliException(ExitCode.Error, $"process {HomeLock.HolderOf(call.Home)} has {call.Home}", "end it first: drap stop");
+            HomeIdentity.Check(call.Home, adopt: true);
+            call.Screen.Say($"{call.Home} is this machine's own now; do not start the original again");
+            return Task.FromResult(ExitCode.Ok);
+        });
+
+    /// <summary>What <see cref="BackgroundNode"/> starts: serves the home until its last job has ended.</summary>
+    private static Command Node(Common common)
+    {
+        Command command = common.Command("node", "Serve a home in the background until its last job has ended", [], async call =>
+        {
+            BackgroundNode.Detach(call.Home);
+            await using NodeSession session = await NodeSession.EmbedAsync(
+                call.Context, call.Home, new NodeHostOptions { Mode = "run" }, ConsoleLogs.Create(call.Context.Err), call.Cancel);
+            // Somebody else was faster: the caller finds that one.
+            if (session.Host is not { } host)
+                return ExitCode.Ok;
+            try
+            {
+                await await Task.WhenAny(host.IdleAsync(call.Cancel), host.Completion);
+            }
+            catch (OperationCanceledException) when (call.Context.Interrupts.Any)
+            {
+                // Ended on purpose: the jobs are kept.
+            }
+            return ExitCode.Ok;
+        });
+        command.Hidden = true;
+        return command;
+    }
+
+    private static NodeHostOptions Workers(Invocation call, string? text)
+    {
+        var options = new NodeHostOptions { Mode = "dev" };
+        if (text is null)
+            return options;
+        if (int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int count) && count is > 0 and <= 1000)
+            return options with { Workers = count };
+        string path = Path.GetFullPath(text, call.Context.CurrentFolder);
+        return File.Exists(path)
+            ? options with { WorkersFile = path }
+            : throw new CliException(ExitCode.Usage, $"--workers: found '{text}'; allowed: a number from 1 to 1000, or a file that is there");
+    }
+}

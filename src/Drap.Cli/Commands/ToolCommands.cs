@@ -1,0 +1,43 @@
+using System.CommandLine;
+
+namespace Drap.Cli.Commands;
+
+/// <summary><c>drap bench</c>, <c>drap completion</c> and <c>drap version</c>.</summary>
+internal static class ToolCommands
+{
+    private const int placementUsual = 200;
+
+    public static IEnumerable<Command> All(Common common) => [Bench(common), Completion(common), Version(common)];
+
+    private static Command Bench(Common common)
+    {
+        var tasks = new Option<int>("--tasks", "-n") { Description = $"How many, one at a time [default: {placementUsual}]", HelpName = "N", DefaultValueFactory = _ => placementUsual };
+        return common.Command(
+            "bench", "Measure this machine and drap on it", ["drap bench placement", "drap bench throughput -o json"],
+            common.Command(
+                "placement", "From submit to start and to the result, one no-op task at a time on an idle swarm", ["drap bench placement -n 1000 -o json"],
+                call => common.Context.Bench.PlacementAsync(call.Screen, call.Get(tasks), call.Cancel), tasks),
+            common.Command(
+                "throughput", "Tasks per second, from 100 to 100 000 tasks", ["drap bench throughput -o json"],
+                call => common.Context.Bench.ThroughputAsync(call.Screen, call.Cancel)));
+    }
+
+    private static Command Completion(Common common)
+    {
+        var shell = new Argument<string>("SHELL") { Description = "bash, zsh or fish" };
+        shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
+        return common.Command(
+            "completion", "Print a script that completes drap's commands in a shell",
+            ["drap completion bash > ~/.local/share/bash-completion/completions/drap", "drap completion fish > ~/.config/fish/completions/drap.fish"], call =>
+            {
+                call.Screen.Data.Write(CompletionScripts.Of(call.Get(shell)!));
+                return Task.FromResult(ExitCode.Ok);
+            }, shell);
+    }
+
+    private static Command Version(Common common) => common.Command("version", "Print drap's version", ["drap version -o json"], call =>
+    {
+        DrapVersion.Write(call.Screen);
+        return Task.FromResult(ExitCode.Ok);
+    });
+}
