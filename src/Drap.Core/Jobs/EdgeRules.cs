@@ -21,14 +21,12 @@ internal static class EdgeRules
             if (input.From is null)
                 continue;
             string at = $"{path}.inputs.{name}.from";
-            string[] parts = input.From.Split('.');
-            problems.Require(parts.Length == 2, at, $"found '{input.From}'", "SEGMENT.OUTPUT");
-            if (parts.Length != 2 || !Known(parts[0], at))
+            bool reads = OutputRef.TryParse(input.From, out OutputRef? from);
+            problems.Require(reads, at, $"found '{input.From}'", OutputRef.Form);
+            if (!reads || !Known(from!.Segment, at))
                 continue;
-            SegmentSpec producer = segments[parts[0]];
-            problems.Require(
-                producer.Outputs.ContainsKey(parts[1]), at, $"'{parts[0]}' has no output '{parts[1]}'",
-                producer.Outputs.Count == 0 ? "an output; it has none" : FieldWords.Instead(parts[1], producer.Outputs.Keys));
+            SegmentSpec producer = segments[from.Segment];
+            CheckOutput(segment, producer, from, at, problems);
             CheckPick(segment, producer, input.Tasks, $"{path}.inputs.{name}.tasks", problems);
         }
 
@@ -37,6 +35,22 @@ internal static class EdgeRules
             bool known = segments.ContainsKey(name);
             problems.Require(known, at, $"no segment '{name}'", FieldWords.Instead(name, segments.Keys.Where(s => s != segment.Name).Order(StringComparer.Ordinal)));
             return known;
+        }
+    }
+
+    /// <summary>The output must be there; where its name depends on the task, for each task.</summary>
+    private static void CheckOutput(SegmentSpec segment, SegmentSpec producer, OutputRef from, string at, RuleChecker problems)
+    {
+        int tasks = from.Output is not null ? 1 : Math.Min(JobForm.TaskCount(segment), JobLimits.TasksMax);
+        for (int index = 0; index < tasks; index++)
+        {
+            bool resolves = from.TryResolve(index, JobForm.Number(segment, index), out string? output, out string? error);
+            if (resolves && producer.Outputs.ContainsKey(output!))
+                continue;
+            problems.Require(
+                false, at, error ?? $"'{producer.Name}' has no output '{output}'",
+                producer.Outputs.Count == 0 ? "an output; it has none" : FieldWords.Instead(output ?? "", producer.Outputs.Keys));
+            return;
         }
     }
 

@@ -6,11 +6,12 @@ public static class JobForm
     /// <summary>The job with names for targets, outputs with their paths, and results decided. Doing it twice changes nothing.</summary>
     public static JobSpec Complete(JobSpec job)
     {
+        // SEGMENT.OUTPUT, or SEGMENT where the output depends on the task.
         HashSet<string> taken = new(StringComparer.Ordinal);
         foreach (SegmentSpec segment in job.Segments)
             foreach (InputSpec input in segment.Inputs.Values)
-                if (input.From is not null)
-                    taken.Add(input.From);
+                if (input.From is not null && OutputRef.TryParse(input.From, out OutputRef? from))
+                    taken.Add(from.Output is null ? from.Segment : input.From);
         return job with { Segments = [.. job.Segments.Select(s => Complete(s, taken))] };
     }
 
@@ -38,7 +39,7 @@ public static class JobForm
             outputs[name] = output with
             {
                 Path = path,
-                Result = output.Result ?? !taken.Contains($"{segment.Name}.{name}"),
+                Result = output.Result ?? !(taken.Contains(segment.Name) || taken.Contains($"{segment.Name}.{name}")),
                 To = output.To.Length > 0 ? output.To : single ? leaf : $"{segment.Name}/${{{{ number }}}}/{leaf}",
             };
         }

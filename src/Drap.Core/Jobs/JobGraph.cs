@@ -112,5 +112,5 @@ public sealed class JobGraph
     /// <summary>The edges that a segment names: producer and tasks.</summary>
     internal static IEnumerable<(string Producer, string Tasks)> Edges(SegmentSpec segment) =>
         segment.Needs.Select(n => (n.Segment, n.Tasks))
-            .Concat(segment.Inputs.Values.Where(i => i.From is not null).Select(i => (i.From!.Split('.')[0], i.Tasks)));
+            .Concat(segment.Inputs.Values.Where(i => i.From is not null).Select(i => (OutputRef.TryParse(i.From!, out OutputRef? from) ? from.Segment : "", i.Tasks)));
 }

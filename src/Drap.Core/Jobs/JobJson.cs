@@ -62,13 +62,29 @@ public static class JobJson
 
     private static JsonSerializerOptions CreateOptions()
     {
-        var options = new JsonSerializerOptions(JobJsonContext.Default.Options)
+        var options = new JsonSerializerOptions
         {
+            PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+            RespectNullableAnnotations = true,
+            AllowDuplicateProperties = false,
             // The text goes to files, journals and messages, never into HTML.
             Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
             MaxDepth = JobLimits.DepthMax,
-            TypeInfoResolver = JobJsonContext.Default.WithAddedModifier(LeaveOutDefaults),
+            // Not the source generator: it gives init properties that the text leaves out their type's default instead of the record's.
+            TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { LeaveOutDefaults } },
         };
+        JsonConverter[] converters =
+        [
+            new DurationConverter(), new PriceConverter(), new CreditsConverter(), new ByteSizeConverter(), new CoresConverter(),
+            new AcceptRuleConverter(), new ArrayRangeConverter(), new CommandConverter(), new ItemConverter(),
+            new WordConverter<Driver>(), new WordConverter<Policy>(), new WordConverter<OnSchedulerLost>(), new WordConverter<ParamType>(),
+            new WordConverter<SplitAt>(), new MapConverter<string>(), new MapConverter<long>(), new MapConverter<ParamSpec>(),
+            new MapConverter<InputSpec>(), new MapConverter<OutputSpec>(), new ListConverter<string>(), new ListConverter<SegmentSpec>(),
+            new ListConverter<AlternativeSpec>(), new ListConverter<NeedSpec>(), new ListConverter<ItemSpec>(), new ListConverter<FileSet>(),
+            new ListConverter<FilePart>(), new ListConverter<TaskInput>(), new ListConverter<TaskInputPart>(),
+        ];
+        foreach (JsonConverter converter in converters)
+            options.Converters.Add(converter);
         options.MakeReadOnly();
         return options;
     }
@@ -110,21 +126,3 @@ public static class JobJson
         public static readonly ImmutableSortedDictionary<string, T> Value = ImmutableSortedDictionary.Create<string, T>(StringComparer.Ordinal);
     }
 }
-
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    RespectNullableAnnotations = true,
-    AllowDuplicateProperties = false,
-    Converters =
-    [
-        typeof(DurationConverter), typeof(PriceConverter), typeof(CreditsConverter), typeof(ByteSizeConverter), typeof(CoresConverter),
-        typeof(AcceptRuleConverter), typeof(ArrayRangeConverter), typeof(CommandConverter), typeof(ItemConverter),
-        typeof(WordConverter<Driver>), typeof(WordConverter<Policy>), typeof(WordConverter<OnSchedulerLost>),
-        typeof(WordConverter<ParamType>), typeof(WordConverter<SplitAt>),
-        typeof(MapConverter<string>), typeof(MapConverter<long>), typeof(MapConverter<ParamSpec>), typeof(MapConverter<InputSpec>),
-        typeof(MapConverter<OutputSpec>),
-    ])]
-[JsonSerializable(typeof(JobSpec))]
-[JsonSerializable(typeof(TaskSpec))]
-internal sealed partial class JobJsonContext : JsonSerializerContext;

@@ -134,6 +134,34 @@ internal sealed class MapConverter<T> : JsonConverter<ImmutableSortedDictionary<
     }
 }
 
+/// <summary>A list without nulls.</summary>
+internal sealed class ListConverter<T> : JsonConverter<ImmutableArray<T>>
+{
+    public override ImmutableArray<T> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+            throw new JsonException("Not a list.");
+        var list = ImmutableArray.CreateBuilder<T>();
+        var item = (JsonConverter<T>)options.GetConverter(typeof(T));
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType == JsonTokenType.Null)
+                throw new JsonException("A null in a list.");
+            list.Add(item.Read(ref reader, typeof(T), options)!);
+        }
+        return list.DrainToImmutable();
+    }
+
+    public override void Write(Utf8JsonWriter writer, ImmutableArray<T> list, JsonSerializerOptions options)
+    {
+        var converter = (JsonConverter<T>)options.GetConverter(typeof(T));
+        writer.WriteStartArray();
+        foreach (T item in list)
+            converter.Write(writer, item, options);
+        writer.WriteEndArray();
+    }
+}
+
 /// <summary>A list is a program and its arguments, a text a script.</summary>
 internal sealed class CommandConverter : JsonConverter<CommandSpec>
 {

@@ -32,13 +32,14 @@ public static class JobRules
             problems.Require(segments.TryAdd(segment.Name, segment), $"segments[{i}].name", $"'{segment.Name}' a second time", "each name once");
             tasks += Math.Max(0, JobForm.TaskCount(segment));
         }
-        problems.Require(tasks <= JobLimits.TasksMax, "segments", $"{tasks} tasks in all", $"at most {JobLimits.TasksMax}");
         for (int i = 0; i < job.Segments.Length; i++)
         {
             SegmentRules.Check(job.Segments[i], $"segments[{i}]", problems);
             EdgeRules.Check(job.Segments[i], $"segments[{i}]", segments, problems);
         }
         EdgeRules.CheckCycles(job, problems);
+        if (problems.Found.Length == 0)
+            problems.Require(tasks <= JobLimits.TasksMax, "segments", $"{tasks} tasks in all", $"at most {JobLimits.TasksMax}");
         if (problems.Found.Length == 0)
             EdgeRules.CheckChosen(job, problems);
         return problems.Found;

@@ -157,9 +157,12 @@ public static class JobTasks
     {
         parts = [];
         isFolder = true;
-        string[] from = input.From!.Split('.');
+        error = $"'{input.From}' names no output";
+        if (!OutputRef.TryParse(input.From!, out OutputRef? from)
+            || !from.TryResolve(index, JobForm.Number(graph.Job.Segments[segment], index), out string? output, out error))
+            return false;
         int producer = 0;
-        while (graph.Job.Segments[producer].Name != from[0])
+        while (graph.Job.Segments[producer].Name != from.Segment)
             producer++;
         var ranges = new List<(int First, int Last)>();
         if (!TaskPick.TryParse(input.Tasks, out TaskPick? pick, out error)
@@ -171,14 +174,14 @@ public static class JobTasks
         {
             for (int i = first; i <= last; i++)
             {
-                if (outputs(producer, i, from[1], out string cid, out bool executable))
+                if (outputs(producer, i, output, out string cid, out bool executable))
                 {
                     string part = isFolder ? i.ToString("d6", CultureInfo.InvariantCulture) : "";
                     found.Add(new TaskInputPart { Name = part, Cid = cid, Executable = executable || input.Executable });
                 }
                 else if (!input.Optional)
                 {
-                    error = $"the task with index {i} of '{from[0]}' left no output '{from[1]}'";
+                    error = $"the task with index {i} of '{from.Segment}' left no output '{output}'";
                     return false;
                 }
             }

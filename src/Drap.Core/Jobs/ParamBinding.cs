@@ -29,13 +29,15 @@ public static class ParamBinding
             value ??= spec.Value ?? spec.Default;
             if (isGiven && type == ParamType.Path)
                 value = WorkPath.Combine(currentFolder, value!);
+            int before = problems.Count;
             if (value is null)
                 problems.Add(new JobProblem(path, "no value, and no default", $"--param {name}={Form(type, spec)}"));
             else if (!Accepts(type, spec, value))
                 problems.Add(new JobProblem(path, $"found '{value}'", Form(type, spec)));
             else
                 CheckRange(spec, type, path, value, problems);
-            bound.Add(name, spec with { Type = type, Value = value });
+            // The rest is read with the default, so that a wrong value is one error and not one for each place that uses it.
+            bound.Add(name, spec with { Type = type, Value = problems.Count > before ? spec.Default : value });
         }
         return bound.ToImmutable();
     }

@@ -69,7 +69,8 @@ public sealed record InputSpec
     /// <summary>Content by its identifier.</summary>
     public string? Cid { get; init; }
 
-    /// <summary>A named output of another segment: <c>SEGMENT.OUTPUT</c>; makes an edge.</summary>
+    /// <summary>A named output of another segment: <c>SEGMENT.OUTPUT</c>, where the output may be chosen by index (<c>split.chunk${{ index % 4 }}</c>); makes an edge.</summary>
+    [Late]
     public string? From { get; init; }
 
     /// <summary>With <c>from</c>, which tasks: as in <see cref="NeedSpec.Tasks"/>. With <c>same</c> or one index the output lies at <c>to</c>; else <c>to</c> is a folder with <c>000000</c>, <c>000001</c>, … in the order of their indices. Default <c>all</c>.</summary>

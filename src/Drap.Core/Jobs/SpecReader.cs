@@ -96,8 +96,15 @@ internal sealed class SpecReader(TemplateLookup lookup, Func<string, IEnumerable
             Add(node, path, error, "");
             return null;
         }
-        if (late)
+        // A later phase knows nothing of these.
+        string? missing = bound.Names().FirstOrDefault(n => namesOf(n.Split('.')[0]).Any());
+        if (late && missing is null)
             return JsonValue.Create(bound.ToString());
+        if (missing is not null)
+        {
+            AddUnknownName(node, path, missing);
+            return null;
+        }
         if (bound.TryEvaluate(lookup, out string? text, out error))
             return JsonValue.Create(text);
         if (bound.Names() is [string unknown, ..])
