@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Drap.Core.Execution;
 using Drap.Core.Messages;
 
@@ -32,14 +33,14 @@ public abstract record WorkerEffect
     /// <summary>All leases of this scheduler that stop at their end now last until then; for the guard.</summary>
     public sealed record LeasesUntil(PeerId Scheduler, Instant At) : WorkerEffect;
 
-    /// <summary>The scheduler needs nothing more of this attempt (its log, its outputs' pins); also for attempts that never started.</summary>
-    public sealed record Forget(AttemptId Attempt) : WorkerEffect;
+    /// <summary>The scheduler needs nothing more of these attempts: their logs and the pins of their outputs may go.</summary>
+    public sealed record Forget(ImmutableArray<AttemptId> Attempts) : WorkerEffect;
 
     /// <summary>Keep a result until <see cref="DropOutbox"/>.</summary>
     public sealed record StoreOutbox(StoredResult Result) : WorkerEffect;
 
-    /// <summary>The result is acknowledged, or too old, or too much: forget it. Need not be durable.</summary>
-    public sealed record DropOutbox(AttemptId Attempt) : WorkerEffect;
+    /// <summary>These results are acknowledged, or too old, or too much: they need not be kept. Need not be durable.</summary>
+    public sealed record DropOutbox(ImmutableArray<AttemptId> Attempts) : WorkerEffect;
 
     /// <summary>Keep the highest epoch of a scheduler.</summary>
     public sealed record StoreEpoch(PeerId Scheduler, Epoch Epoch) : WorkerEffect;
