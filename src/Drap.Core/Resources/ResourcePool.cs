@@ -123,6 +123,22 @@ public sealed class ResourcePool
         return new Grant(request, devices.DrainToImmutable());
     }
 
+    /// <summary>Takes out a bundle that was granted by a pool of another size, with the same devices; false, and nothing taken, if it does not fit.</summary>
+    public bool TryRetake(Grant grant)
+    {
+        foreach (int device in grant.Devices)
+            if (FreeShareOf(device) < grant.Request.Gpu!.Share)
+                return false;
+        if (!Fits(grant.Request with { Gpu = null }))
+            return false;
+        Add(grant.Request, -1);
+        foreach (int device in grant.Devices)
+            for (int i = 0; i < deviceShares.Length; i++)
+                if (Total.Gpus[i].Index == device)
+                    deviceShares[i] -= grant.Request.Gpu!.Share;
+        return true;
+    }
+
     /// <summary>Gives a grant back, once.</summary>
     public void Give(Grant grant)
     {
@@ -165,6 +181,14 @@ public sealed class ResourcePool
             if (Total.Named[i].Name == name)
                 return named[i];
         return 0;
+    }
+
+    private int FreeShareOf(int device)
+    {
+        for (int i = 0; i < deviceShares.Length; i++)
+            if (Total.Gpus[i].Index == device)
+                return deviceShares[i];
+        return -1;
     }
 
     private int CountDevices(GpuRequest gpu, int share)
