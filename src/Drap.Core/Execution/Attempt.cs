@@ -48,7 +48,7 @@ public sealed class Attempt : Lease
     {
         get
         {
-            TimeSpan expected = Line.Durations.IsMeasured ? Line.Durations.Mean : Line.Terms.Estimate;
+            TimeSpan expected = Line.Here.IsMeasured ? Line.Here.Mean : Line.Terms.Estimate;
             return expected == TimeSpan.Zero ? Instant.Zero : LaunchedAt + expected;
         }
     }

@@ -8,18 +8,18 @@ public sealed class Line
 {
     private readonly Queue<Attempt> queue = [];
 
-    internal Line(LineTerms terms, GroupDurations durations, long order)
+    internal Line(LineTerms terms, GroupRecord here, long order)
     {
         Terms = terms;
-        Durations = durations;
+        Here = here;
         Order = order;
     }
 
     /// <summary>What the tasks have in common.</summary>
     public LineTerms Terms { get; }
 
-    /// <summary>How long they took so far.</summary>
-    public GroupDurations Durations { get; }
+    /// <summary>What is known of their group here.</summary>
+    public GroupRecord Here { get; }
 
     /// <summary>Lines are numbered as they come: the last tie-breaker.</summary>
     public long Order { get; }
@@ -35,6 +35,7 @@ public sealed class Line
         attempt.Phase = AttemptPhase.Waiting;
         queue.Enqueue(attempt);
         Waiting++;
+        Here.Waiting++;
     }
 
     /// <summary>The first that still waits; null, and the line is empty, if none does.</summary>
@@ -54,6 +55,7 @@ public sealed class Line
     {
         queue.Dequeue();
         Waiting--;
+        Here.Waiting--;
     }
 
     /// <summary>One of its attempts is over before it started; its place is skipped when its turn comes.</summary>
@@ -62,6 +64,7 @@ public sealed class Line
         Invariant.Check(attempt.Phase == AttemptPhase.Waiting);
         attempt.Phase = AttemptPhase.Over;
         Waiting--;
+        Here.Waiting--;
         if (Waiting == 0)
             queue.Clear();
     }

@@ -1,13 +1,19 @@
 namespace Drap.Core.Execution;
 
-/// <summary>How long a group's tasks took on this worker: the last sixteen, so that a change shows soon.</summary>
-public sealed class GroupDurations
+/// <summary>What a worker knows of a group's tasks here: how many there are, and how long the last sixteen took, so that a change shows soon.</summary>
+public sealed class GroupRecord
 {
     private const int Kept = 16;
 
     private readonly long[] ticks = new long[Kept];
     private int count;
     private long sum;
+
+    /// <summary>Its attempts here that have resources.</summary>
+    public int Placed { get; internal set; }
+
+    /// <summary>Its attempts that stand in line.</summary>
+    public int Waiting { get; internal set; }
 
     /// <summary>Whether any task of the group ended here.</summary>
     public bool IsMeasured => count > 0;
@@ -42,34 +48,45 @@ public sealed class GroupDurations
     }
 }
 
-/// <summary>A group in one epoch of one scheduler: what durations are learnt for.</summary>
+/// <summary>A group in one epoch of one scheduler: what is learnt for.</summary>
 /// <param name="Scheduler">The scheduler.</param>
 /// <param name="Epoch">The epoch, within which groups keep their numbers.</param>
 /// <param name="Group">The group.</param>
 public readonly record struct GroupKey(PeerId Scheduler, Epoch Epoch, int Group);
 
-/// <summary>The durations of the groups that ran here last.</summary>
-public sealed class DurationBook
+/// <summary>The groups that ran here last.</summary>
+public sealed class GroupBook
 {
-    /// <summary>Groups remembered: as many as may stand. At the limit the older half is forgotten, at about 200 B each.</summary>
+    /// <summary>Groups remembered: as many as may stand. At the limit the older half is forgotten, but for those with attempts here; about 200 B each.</summary>
     public const int GroupsMax = 2048;
 
-    private readonly Dictionary<GroupKey, GroupDurations> groups = [];
+    private readonly Dictionary<GroupKey, GroupRecord> groups = [];
     private readonly Queue<GroupKey> order = [];
 
-    /// <summary>The durations of a group; made on first use.</summary>
-    public GroupDurations Of(GroupKey key)
+    /// <summary>What is known of a group; made on first use.</summary>
+    public GroupRecord Of(GroupKey key)
     {
-        if (groups.TryGetValue(key, out GroupDurations? durations))
-            return durations;
+        if (groups.TryGetValue(key, out GroupRecord? record))
+            return record;
         if (groups.Count >= GroupsMax)
-            while (order.Count > GroupsMax / 2)
-                groups.Remove(order.Dequeue());
-        groups[key] = durations = new GroupDurations();
+            ForgetOldest();
+        groups[key] = record = new GroupRecord();
         order.Enqueue(key);
-        return durations;
+        return record;
     }
 
-    /// <summary>The durations of a group if any were asked for.</summary>
-    public GroupDurations? Find(GroupKey key) => groups.GetValueOrDefault(key);
+    /// <summary>What is known of a group, if anything.</summary>
+    public GroupRecord? Find(GroupKey key) => groups.GetValueOrDefault(key);
+
+    private void ForgetOldest()
+    {
+        for (int i = order.Count / 2; i > 0; i--)
+        {
+            GroupKey oldest = order.Dequeue();
+            if (groups[oldest] is { Placed: 0, Waiting: 0 })
+                groups.Remove(oldest);
+            else
+                order.Enqueue(oldest);
+        }
+    }
 }
