@@ -1,5 +1,5 @@
 using Drap.Core.Health;
-using Drap.Core.Market;
+using Drap.Core.Market.Arbitration;
 
 namespace Drap.Core.Leases;
 
@@ -29,6 +29,9 @@ public sealed class KnownScheduler
 
     /// <summary>Round trips to the speaker.</summary>
     public SmoothedRtt Rtt { get; } = new();
+
+    /// <summary>Whether it confirms its share of offers.</summary>
+    public FairWins Wins { get; } = new();
 
     /// <summary>When it was heard last.</summary>
     public Instant HeardAt { get; internal set; }

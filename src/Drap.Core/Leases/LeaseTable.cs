@@ -13,6 +13,9 @@ public sealed class LeaseTable
     /// <summary>The longest lease that a worker grants, and the longest renewal: beyond it a dead scheduler would block a machine for a meal.</summary>
     public static readonly TimeSpan LongestLease = TimeSpan.FromMinutes(10);
 
+    /// <summary>A shorter lease is refused: it would be over before a heartbeat came.</summary>
+    public static readonly TimeSpan ShortestLease = TimeSpan.FromSeconds(1);
+
     private readonly Dictionary<AttemptId, Lease> leases = [];
     private Lease? first, last;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Drap.Core.Market;
+using Drap.Core.Market.Arbitration;
 
 namespace Drap.Core.Leases;
 

@@ -1,4 +1,4 @@
-namespace Drap.Core.Market;
+namespace Drap.Core.Market.Arbitration;
 
 /// <summary>
 /// Which ads of one scheduler and epoch were heard: a sliding window over their sequence numbers, as IPsec has it (RFC 4303, 3.4.3).

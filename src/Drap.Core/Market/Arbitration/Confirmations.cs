@@ -1,0 +1,189 @@
+using System.Collections.Immutable;
+using Drap.Core.Execution;
+using Drap.Core.Jobs;
+using Drap.Core.Leases;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+
+namespace Drap.Core.Market.Arbitration;
+
+/// <summary>
+/// Turns confirmations into leases. Each gets exactly one answer: all leases stand, some, or none; and each repetition of it the same
+/// answer again. What is leased is what was offered, never what the confirmation says of itself.
+/// </summary>
+internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTable leases, Executor executor, Outbox outbox)
+{
+    /// <summary>Answers kept for confirmations that come again: as many as offers can be out.</summary>
+    public const int AnswersMax = 1024;
+
+    private readonly TemplateCache templates = new();
+    private readonly Dictionary<OfferId, Message> answers = [];
+    private readonly Queue<OfferId> order = [];
+
+    /// <summary>Answers a confirmation whose epoch is right.</summary>
+    public void Handle(PeerId from, Confirm confirm, KnownScheduler scheduler, Instant now, UtcTime utc, List<WorkerEffect> effects)
+    {
+        if (!answers.TryGetValue(confirm.Offer, out Message? answer))
+        {
+            answer = Decide(from, confirm, scheduler, now, utc, effects);
+            Remember(confirm.Offer, answer);
+        }
+        effects.Add(new WorkerEffect.Send(from, answer));
+    }
+
+    private Message Decide(PeerId from, Confirm confirm, KnownScheduler scheduler, Instant now, UtcTime utc, List<WorkerEffect> effects)
+    {
+        if (!arbiter.Holds.TryGet(confirm.Offer, out Hold? hold) || !ReferenceEquals(hold.Scheduler, scheduler)
+            || hold.Principal != confirm.Principal)
+            return Nothing(confirm, NackReason.UnknownOffer, effects);
+        NackReason? reason = arbiter.Closed is not null ? NackReason.Degraded : null;
+        Line[]? lines = reason is null ? Read(confirm, hold, from, effects) : null;
+        if (lines is null)
+        {
+            arbiter.OnConfirmed(hold, now);
+            return Nothing(confirm, reason ?? NackReason.Invalid, effects);
+        }
+        var refused = ImmutableArray.CreateBuilder<AttemptId>();
+        NackReason worst = Grant(confirm, hold, lines, refused, now, utc);
+        arbiter.Overbooking.ObserveConfirmation(wasRefused: worst == NackReason.Gone);
+        arbiter.OnConfirmed(hold, now);
+        int granted = confirm.Tasks.Length - refused.Count;
+        effects.Add(new WorkerEffect.Observe(new WorkerObservation.Confirmed(
+            confirm.Offer, granted, refused.Count, refused.Count == 0 ? null : worst)));
+        if (refused.Count == 0)
+            return new Ack(confirm.Offer);
+        return new Nack(confirm.Offer, worst, granted == 0 ? [] : refused.ToImmutable());
+    }
+
+    private static Nack Nothing(Confirm confirm, NackReason reason, List<WorkerEffect> effects)
+    {
+        effects.Add(new WorkerEffect.Observe(new WorkerObservation.Confirmed(confirm.Offer, 0, confirm.Tasks.Length, reason)));
+        return new Nack(confirm.Offer, reason, []);
+    }
+
+    /// <summary>The line of each work; null, with an observation, if the confirmation does not keep to the offer.</summary>
+    private Line[]? Read(Confirm confirm, Hold hold, PeerId from, List<WorkerEffect> effects)
+    {
+        if (Check(confirm, hold) is { } wrong)
+            return Bad(wrong);
+        var lines = new Line[confirm.Works.Length];
+        for (int i = 0; i < lines.Length; i++)
+        {
+            Work work = confirm.Works[i];
+            HoldPart part = PartOf(hold, work.Group)!;
+            if (!templates.TryRead(work.Template, out TaskSpec? template, out string? error))
+                return Bad($"template of group {work.Group}: {error}");
+            if ((template.Handler ?? "") != part.Task.Handler
+                || !string.Equals(template.Driver.ToString(), part.Task.Driver, StringComparison.OrdinalIgnoreCase))
+                return Bad($"template of group {work.Group}: another driver or handler than was offered for");
+            lines[i] = executor.LineOf(new LineTerms(
+                hold.Scheduler, part.Group.Key, hold.Principal, template, part.Task.Resources, work.Ask, part.Task.Priority,
+                part.Group.Deadline, part.Task.Estimate));
+        }
+        return lines;
+
+        Line[]? Bad(string what)
+        {
+            effects.Add(new WorkerEffect.Observe(new WorkerObservation.BadMessage(from, MessageKind.Confirm, what)));
+            return null;
+        }
+    }
+
+    /// <summary>What is wrong with it beside its templates; null if nothing.</summary>
+    private static string? Check(Confirm confirm, Hold hold)
+    {
+        if (confirm.Tasks.IsEmpty || confirm.Lease < LeaseTable.ShortestLease)
+            return "no tasks, or no lease to speak of";
+        Span<int> places = stackalloc int[hold.Parts.Count];
+        foreach (Work work in confirm.Works)
+        {
+            if (PartOf(hold, work.Group) is not { } part)
+                return $"group {work.Group} was not offered";
+            bool isBundle = hold.DiscountFrom > 0 && confirm.Tasks.Length >= hold.DiscountFrom;
+            long least = isBundle ? (long)((Int128)part.Entry.Ask.MicroPerHour * (1000 - hold.DiscountPermille) / 1000) : part.Entry.Ask.MicroPerHour;
+            if (work.Ask.MicroPerHour < least)
+                return $"group {work.Group} was offered at {part.Entry.Ask}, not at {work.Ask}";
+        }
+        foreach (Assignment task in confirm.Tasks)
+        {
+            if ((uint)task.Work >= (uint)confirm.Works.Length || task.Number < 1 || task.Attempt is < 1 or >= 1 << Fence.AttemptBits)
+                return $"task {task.Number}, attempt {task.Attempt} of work {task.Work}: no such thing";
+            int index = hold.Parts.FindIndex(part => part.Task.Id == confirm.Works[task.Work].Group);
+            places[index]++;
+        }
+        for (int i = 0; i < places.Length; i++)
+            if (places[i] > hold.Parts[i].Entry.Count + (confirm.AwaitGo ? 0 : hold.Parts[i].Entry.Backlog))
+                return $"group {hold.Parts[i].Task.Id}: more tasks than were offered";
+        return null;
+    }
+
+    /// <summary>Grants what can be granted, in the confirmation's order; what cannot is put into <paramref name="refused"/>.</summary>
+    private NackReason Grant(
+        Confirm confirm, Hold hold, Line[] lines, ImmutableArray<AttemptId>.Builder refused, Instant now, UtcTime utc)
+    {
+        NackReason worst = NackReason.Invalid;
+        foreach (Assignment task in confirm.Tasks)
+        {
+            Work work = confirm.Works[task.Work];
+            HoldPart part = PartOf(hold, work.Group)!;
+            var id = new AttemptId(new TaskId(work.Job, task.Number), new Fence(confirm.Epoch, task.Attempt));
+            var attempt = new Attempt(id, lines[task.Work], task);
+            if (leases.TryGet(id, out _) || outbox.Contains(id))
+            {
+                refused.Add(id);
+                continue;
+            }
+            Grant? grant = TakePlace(part);
+            if (grant is null && (confirm.AwaitGo || part.Entry.Backlog == 0 || executor.Waiting >= Executor.WaitingMax))
+            {
+                refused.Add(id);
+                worst = NackReason.Gone;
+                continue;
+            }
+            Invariant.Check(leases.TryAdd(attempt, confirm.Lease, now));
+            part.Group.Remaining--;
+            Reserve(attempt, utc);
+            if (grant is not null)
+                executor.Place(attempt, grant, confirm.AwaitGo);
+            else
+                executor.Enqueue(attempt);
+        }
+        foreach (HoldPart part in hold.Parts)
+            if (part.Group.Remaining <= 0)
+                arbiter.Standing.Close(part.Group);
+        return worst;
+    }
+
+    /// <summary>A place that is held, or for a soft offer one that is still free.</summary>
+    private Grant? TakePlace(HoldPart part)
+    {
+        if (part.Entry.Firm)
+            return part.TakeGrant();
+        return executor.Placed < Executor.PlacedMax && part.TakeSoft() ? capacity.TryTake(part.Task.Resources) : null;
+    }
+
+    private void Reserve(Attempt attempt, UtcTime utc)
+    {
+        if (arbiter.Credit?.Of(attempt.Principal, utc) is not { } line)
+            return;
+        // Beyond the line's end the attempt runs on idle resources and is charged all the same.
+        TimeSpan estimate = attempt.Line.Here.IsMeasured ? attempt.Line.Here.Mean : attempt.Line.Terms.Estimate;
+        line.TryReserve(attempt.Id, attempt.Line.Terms.Ask.For(estimate));
+    }
+
+    private void Remember(OfferId offer, Message answer)
+    {
+        if (order.Count >= AnswersMax)
+            answers.Remove(order.Dequeue());
+        answers.Add(offer, answer);
+        order.Enqueue(offer);
+    }
+
+    private static HoldPart? PartOf(Hold hold, int group)
+    {
+        foreach (HoldPart part in hold.Parts)
+            if (part.Task.Id == group)
+                return part;
+        return null;
+    }
+}

@@ -1,0 +1,65 @@
+using Drap.Core.Leases;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Market.Arbitration;
+
+/// <summary>An offer that is out, with what is held for it.</summary>
+internal sealed class Hold(OfferId id, StandingAd ad, Instant madeAt, Instant expires)
+{
+    public OfferId Id { get; } = id;
+
+    public AdId Ad { get; } = ad.Ad.Id;
+
+    public KnownScheduler Scheduler { get; } = ad.Scheduler;
+
+    public PeerId To { get; } = ad.From;
+
+    public Principal Principal { get; } = ad.Ad.Principal;
+
+    /// <summary>How many answers one place was likely to get: what a fair share of wins is measured by.</summary>
+    public int Rivals { get; } = Math.Max(1, (int)((long)ad.Ad.Audience * ad.Ad.AnswerPermille / 1000));
+
+    public Instant MadeAt { get; } = madeAt;
+
+    public Instant Expires { get; set; } = expires;
+
+    public bool IsExtended { get; set; }
+
+    public int DiscountFrom { get; init; }
+
+    public int DiscountPermille { get; init; }
+
+    public List<HoldPart> Parts { get; } = [];
+}
+
+/// <summary>What an offer says of one group.</summary>
+internal sealed class HoldPart(StandingGroup group, OfferEntry entry, List<Grant> grants)
+{
+    /// <summary>The group as it stands, open or not.</summary>
+    public StandingGroup Group { get; } = group;
+
+    public TaskGroup Task { get; } = group.Group;
+
+    public OfferEntry Entry { get; } = entry;
+
+    private int softTaken;
+
+    /// <summary>What is held: one bundle a place if the offer is firm, else none.</summary>
+    public List<Grant> Grants { get; } = grants;
+
+    /// <summary>Whether its places were offered without being held.</summary>
+    public int SoftCount => Entry.Firm ? 0 : Entry.Count;
+
+    /// <summary>Takes a held bundle for a confirmed task; null if all are taken.</summary>
+    public Grant? TakeGrant()
+    {
+        if (Grants.Count == 0)
+            return null;
+        Grant grant = Grants[^1];
+        Grants.RemoveAt(Grants.Count - 1);
+        return grant;
+    }
+
+    /// <summary>Counts a place of a soft offer as confirmed; false if all are.</summary>
+    public bool TakeSoft() => softTaken++ < Entry.Count;
+}

@@ -1,0 +1,135 @@
+using Drap.Core.Execution;
+using Drap.Core.Leases;
+
+namespace Drap.Core.Market.Arbitration;
+
+/// <summary>The ads that stand with a worker, oldest first. A group stands once: a newer ad that names it takes its place. Not thread-safe.</summary>
+internal sealed class StandingAds
+{
+    /// <summary>Task groups that stand: what the busiest swarm of thirty schedulers has open. At the limit the oldest ad is dropped.</summary>
+    public const int GroupsMax = 1024;
+
+    /// <summary>How long an ad stands that does not say.</summary>
+    public static readonly TimeSpan StandsDefault = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long an ad stands at most, whatever it says.</summary>
+    public static readonly TimeSpan StandsMax = TimeSpan.FromMinutes(5);
+
+    private readonly List<StandingAd> ads = [];
+    private readonly Dictionary<AdId, StandingAd> byId = [];
+    private readonly Dictionary<GroupKey, StandingGroup> open = [];
+
+    /// <summary>Open groups.</summary>
+    public int Count => open.Count;
+
+    /// <summary>The ads, oldest first.</summary>
+    public IReadOnlyList<StandingAd> Ads => ads;
+
+    /// <summary>No ad is old before this.</summary>
+    public Instant NextDeadline { get; private set; } = Instant.Never;
+
+    public StandingAd? Find(AdId id) => byId.GetValueOrDefault(id);
+
+    /// <summary>The group as it stands now; null if it does not.</summary>
+    public StandingGroup? Find(GroupKey key) => open.GetValueOrDefault(key);
+
+    /// <summary>Whether an open group of someone other than <paramref name="principal"/> stands.</summary>
+    public bool HasOther(Principal principal)
+    {
+        foreach (StandingAd ad in ads)
+            if (ad.Ad.Principal != principal && ad.Open > 0)
+                return true;
+        return false;
+    }
+
+    /// <summary>Keeps an ad with all its groups open.</summary>
+    public void Add(StandingAd ad)
+    {
+        foreach (StandingGroup group in ad.Groups)
+        {
+            // An offer on the older ad may still be confirmed; the newer one gets an answer of its own.
+            if (open.TryGetValue(group.Key, out StandingGroup? older))
+                Close(older);
+            open.Add(group.Key, group);
+            group.IsOpen = true;
+            ad.Open++;
+        }
+        ads.Add(ad);
+        byId.Add(ad.Ad.Id, ad);
+        NextDeadline = Instant.Min(NextDeadline, ad.Expires);
+        while (open.Count > GroupsMax)
+            Drop(ads[0]);
+        RemoveEmpty();
+    }
+
+    /// <summary>Closes one group: nothing is offered on it any more.</summary>
+    public void Close(StandingGroup group)
+    {
+        if (!group.IsOpen)
+            return;
+        group.IsOpen = false;
+        group.Ad.Open--;
+        open.Remove(group.Key);
+    }
+
+    /// <summary>Closes all groups of an ad.</summary>
+    public void Drop(StandingAd ad)
+    {
+        foreach (StandingGroup group in ad.Groups)
+            Close(group);
+        RemoveEmpty();
+    }
+
+    /// <summary>Drops what is old.</summary>
+    public void RunDue(Instant now)
+    {
+        if (now < NextDeadline)
+            return;
+        NextDeadline = Instant.Never;
+        foreach (StandingAd ad in ads)
+        {
+            if (ad.Expires > now)
+                NextDeadline = Instant.Min(NextDeadline, ad.Expires);
+            else
+                foreach (StandingGroup group in ad.Groups)
+                    Close(group);
+        }
+        RemoveEmpty();
+    }
+
+    /// <summary>A scheduler begins a new epoch: what it advertised in older ones is over.</summary>
+    public void DropOlder(KnownScheduler scheduler)
+    {
+        foreach (StandingAd ad in ads)
+            if (ReferenceEquals(ad.Scheduler, scheduler) && ad.Ad.Epoch.CompareTo(scheduler.Epoch) < 0)
+                foreach (StandingGroup group in ad.Groups)
+                    Close(group);
+        RemoveEmpty();
+    }
+
+    /// <summary>Takes ads without open groups out.</summary>
+    public void RemoveEmpty()
+    {
+        for (int i = ads.Count - 1; i >= 0; i--)
+        {
+            if (ads[i].Open > 0)
+                continue;
+            byId.Remove(ads[i].Ad.Id);
+            ads.RemoveAt(i);
+        }
+    }
+
+    /// <summary>The index and the ads agree.</summary>
+    public void CheckInvariants()
+    {
+        int count = 0;
+        foreach (StandingAd ad in ads)
+        {
+            Invariant.Check(ad.Open == ad.Groups.Count(group => group.IsOpen) && ad.Expires >= NextDeadline);
+            foreach (StandingGroup group in ad.Groups)
+                Invariant.Check(!group.IsOpen || ReferenceEquals(open[group.Key], group));
+            count += ad.Open;
+        }
+        Invariant.Check(count == open.Count && count <= GroupsMax && byId.Count == ads.Count);
+    }
+}

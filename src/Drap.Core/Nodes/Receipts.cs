@@ -1,0 +1,49 @@
+using System.Collections.Immutable;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Nodes;
+
+/// <summary>What happens once a result is acknowledged: the attempt is forgotten, and its receipt goes out, with others of its batch.</summary>
+internal sealed class Receipts
+{
+    /// <summary>Entries of one receipt: 64 B each, so 64 KiB.</summary>
+    public const int EntriesMax = 1024;
+
+    private readonly List<(PeerId To, Principal Principal, ReceiptEntry Entry)> entries = [];
+    private readonly List<AttemptId> settled = [];
+
+    /// <summary>Counts an acknowledged result and says what it costs; nothing if its end was not the task's doing.</summary>
+    public Credits Add(PeerId to, StoredResult stored)
+    {
+        AttemptResult result = stored.Result;
+        settled.Add(result.Attempt);
+        // A node that fails a task is not paid for it; nor is one that never began.
+        if (result.Outcome is Outcome.NodeFault or Outcome.NotStarted or Outcome.LeaseLost || result.Wall == TimeSpan.Zero)
+            return Credits.Zero;
+        Credits amount = stored.Price == Price.Zero ? Credits.Zero : stored.Price.For(result.Wall);
+        entries.Add((to, stored.Principal, new ReceiptEntry(result.Attempt, stored.Price, result.Wall, amount)));
+        return amount;
+    }
+
+    /// <summary>Sends the receipts, one message a receiver and principal.</summary>
+    public void Flush(List<WorkerEffect> effects)
+    {
+        if (settled.Count == 0)
+            return;
+        effects.Add(new WorkerEffect.Forget([.. settled]));
+        settled.Clear();
+        // Nearly always there is one receiver and one principal: runs of them are cut, without sorting.
+        for (int start = 0, end; start < entries.Count; start = end)
+        {
+            (PeerId to, Principal principal, _) = entries[start];
+            end = start + 1;
+            while (end < entries.Count && end - start < EntriesMax && entries[end].To == to && entries[end].Principal == principal)
+                end++;
+            var part = ImmutableArray.CreateBuilder<ReceiptEntry>(end - start);
+            for (int i = start; i < end; i++)
+                part.Add(entries[i].Entry);
+            effects.Add(new WorkerEffect.Send(to, new Messages.Receipt(principal, part.MoveToImmutable())));
+        }
+        entries.Clear();
+    }
+}
