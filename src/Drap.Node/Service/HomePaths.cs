@@ -1,0 +1,19 @@
+using Drap.Node.Home;
+
+namespace Drap.Node.Service;
+
+/// <summary>Where the engine keeps what in a home; a reader of a stopped home looks there too.</summary>
+public static class HomePaths
+{
+    extension(HomeFolder home)
+    {
+        /// <summary>The scheduler's journal.</summary>
+        public string JournalFolder => Path.Combine(home.Path, "scheduler", "journal");
+
+        /// <summary>What tasks wrote, a file a job.</summary>
+        public string LogFolder => Path.Combine(home.Path, "scheduler", "logs");
+
+        /// <summary>The blob store, which scheduler and workers of one process share.</summary>
+        public string BlobFolder => Path.Combine(home.Path, "blobs");
+    }
+}
