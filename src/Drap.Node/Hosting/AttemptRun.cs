@@ -1,0 +1,173 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Drap.Core.Execution;
+using Drap.Core.Jobs;
+using Drap.Core.Messages;
+using Drap.Node.Blobs;
+using Drap.Node.Drivers;
+using Drap.Node.Sandbox;
+
+namespace Drap.Node.Hosting;
+
+/// <summary>
+/// One attempt on its way through a driver: makes its plan from the worker's order, lays its inputs out, takes its outputs in, and turns
+/// the driver's end into the machine's. Its parts run on the driver's slot thread.
+/// </summary>
+internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
+{
+    private const string CheckFailedFile = ".drap-check-failed";
+
+    private readonly List<Materialised> inputs = [];
+    private ImmutableArray<TaskOutput> outputs = [];
+    private AttemptEnd? end;
+
+    public LaunchOrder Order { get; } = order;
+
+    /// <summary>The task as it differs from its template.</summary>
+    public TaskSpec Task { get; } = order.Template.Index == order.Assignment.Index && order.Template.Number == order.Assignment.ArrayNumber
+        ? order.Template
+        : order.Template with { Index = order.Assignment.Index, Number = order.Assignment.ArrayNumber };
+
+    /// <summary>Bytes of its standard input that were taken so far.</summary>
+    public long StdinTaken { get; set; }
+
+    public LaunchPlan Plan()
+    {
+        TaskSpec task = Task;
+        bool isHandler = task.Driver == Driver.Dotnet;
+        var plan = new LaunchPlan
+        {
+            Attempt = Order.Attempt,
+            Arguments = isHandler ? [task.Handler!] : ["-"],
+            Limits = isHandler ? LaunchLimits.None
+                : new LaunchLimits(Order.Grant.Request.MilliCpus, Order.Grant.Request.MemoryBytes, 0, Order.Grant.Request.DiskBytes),
+            InputBytes = InputBytes(),
+            Stdin = task.Stdin ? StdinMode.Fed : StdinMode.None,
+            Collect = task.Outputs.Count > 0 || !task.Inputs.IsEmpty || task.Check is not null ? Collect : null,
+        };
+        // A handler that names neither files nor expressions needs no folder, and its whole start costs a few microseconds.
+        if (isHandler && task.Inputs.IsEmpty && task.Outputs.Count == 0)
+            return TryBind("", "", out BoundTask? bound, out _)
+                ? plan with { Arguments = [task.Handler!, .. bound.Argv], Environment = [.. bound.Env] }
+                : plan;
+        return plan with { Prepare = folder => Prepare(plan, folder) };
+    }
+
+    /// <summary>What the driver's end means.</summary>
+    public AttemptEnd EndOf(in AttemptExit exit)
+    {
+        if (end is { } decided)
+            return decided;
+        string detail = Short(exit.Message);
+        return exit.Reason switch
+        {
+            ExitReason.Exited => new AttemptEnd(EndKind.Exited, exit.ExitCode, detail),
+            ExitReason.Signaled => new AttemptEnd(EndKind.Signalled, exit.Signal, detail),
+            ExitReason.NotFound or ExitReason.NotExecutable => new AttemptEnd(EndKind.NotStarted, exit.ExitCode, detail),
+            ExitReason.OutOfMemory or ExitReason.Disk => new AttemptEnd(EndKind.OverLimit, exit.ExitCode, detail),
+            ExitReason.HandlerFailed => new AttemptEnd(EndKind.Exited, Math.Max(exit.ExitCode, 1), detail),
+            _ => new AttemptEnd(EndKind.NodeFault, 0, detail),
+        };
+    }
+
+    /// <summary>What it left, ordered by name.</summary>
+    public ImmutableArray<TaskOutput> Outputs => outputs;
+
+    private LaunchPlan Prepare(LaunchPlan plan, WorkFolder folder)
+    {
+        if (!TryBind(folder.Path, folder.Out, out BoundTask? bound, out string? error))
+        {
+            end = new AttemptEnd(EndKind.NotStarted, 127, Short(error));
+            throw new IOException(error);
+        }
+        foreach (TaskInput input in Task.Inputs)
+        {
+            string to = Path.Combine(folder.Path, input.To);
+            if (input.IsFolder)
+                Directory.CreateDirectory(to);
+            foreach (TaskInputPart part in input.Parts)
+                LayOut(part, part.Name.Length == 0 ? to : Path.Combine(to, part.Name));
+        }
+        ImmutableArray<string> argv = bound.Argv;
+        if (Task.Driver == Driver.Dotnet)
+            argv = [Task.Handler!, .. argv];
+        else if (!bound.Check.IsEmpty)
+            argv = ["/bin/sh", "-c", $"{Quoted(argv)}; c=$?; [ $c -eq 0 ] || exit $c; {Quoted(bound.Check)} || {{ c=$?; : > {CheckFailedFile}; exit $c; }}"];
+        return plan with { Arguments = argv, Environment = [.. TaskEnvironment.Defaults, .. bound.Env] };
+    }
+
+    private void LayOut(TaskInputPart part, string target)
+    {
+        if (!Cid.TryParse(part.Cid, out Cid cid))
+        {
+            end = new AttemptEnd(EndKind.NotStarted, 127, $"the input {part.Name} has no content");
+            throw new IOException($"'{part.Cid}' is no CID");
+        }
+        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+        inputs.Add(blobs.MaterialiseParcel(cid, target, new MaterialiseOptions { Executable = part.Executable }));
+    }
+
+    private void Collect(WorkFolder folder, in AttemptExit exit)
+    {
+        foreach (Materialised input in inputs)
+            blobs.Release(input);
+        if (File.Exists(Path.Combine(folder.Path, CheckFailedFile)))
+        {
+            end = new AttemptEnd(EndKind.CheckFailed, exit.ExitCode, $"its check exited with {exit.ExitCode}");
+            return;
+        }
+        if (exit.Reason != ExitReason.Exited || exit.ExitCode != 0)
+            return;
+        var made = ImmutableArray.CreateBuilder<TaskOutput>(Task.Outputs.Count);
+        foreach ((string name, OutputSpec output) in Task.Outputs)
+        {
+            if (OutputCollector.Take(blobs, folder.Out, output, Order.Job) is { } taken)
+            {
+                made.Add(new TaskOutput(name, taken.Content, taken.Bytes));
+            }
+            else if (!output.Optional)
+            {
+                end = new AttemptEnd(EndKind.OutputMissing, 0, $"it left no output '{name}' ({output.Path} in $DRAP_OUT)");
+                return;
+            }
+        }
+        outputs = made.ToImmutable();
+    }
+
+    private bool TryBind(string folder, string outFolder, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out BoundTask? bound, out string error)
+    {
+        var context = new TaskContext
+        {
+            Attempt = Order.Attempt,
+            WorkFolder = folder,
+            OutFolder = outFolder,
+            Devices = Order.Grant.Devices,
+            Hosts = Order.Assignment.Hosts,
+        };
+        bool ok = TaskBinding.TryBind(Task, context, out bound, out string? message);
+        error = message ?? "";
+        return ok;
+    }
+
+    private long InputBytes()
+    {
+        long bytes = 0;
+        foreach (TaskInput input in Task.Inputs)
+            foreach (TaskInputPart part in input.Parts)
+                if (Cid.TryParse(part.Cid, out Cid cid) && blobs.TryGetSize(cid, out long size))
+                    bytes += size;
+        return bytes;
+    }
+
+    private static string Quoted(ImmutableArray<string> argv)
+    {
+        var text = new StringBuilder();
+        foreach (string word in argv)
+            text.Append(text.Length > 0 ? " " : "").Append('\'').Append(word.Replace("'", "'\\''", StringComparison.Ordinal)).Append('\'');
+        return text.ToString();
+    }
+
+    private static string Short(string? message) =>
+        message is null ? "" : message.Length <= AttemptEnd.DetailCharsMax ? message : string.Concat(message.AsSpan(0, AttemptEnd.DetailCharsMax - 1), "…");
+}

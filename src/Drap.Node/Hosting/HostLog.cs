@@ -1,0 +1,29 @@
+using Drap.Core.Nodes;
+using Microsoft.Extensions.Logging;
+
+namespace Drap.Node.Hosting;
+
+/// <summary>Lines of the hosts; ids 1000 to 1099.</summary>
+internal static partial class HostLog
+{
+    [LoggerMessage(1000, LogLevel.Debug, "a frame from {Peer} cannot be read: {Error}")]
+    public static partial void BadFrame(ILogger logger, string peer, string error);
+
+    [LoggerMessage(1001, LogLevel.Debug, "scheduler: {What}")]
+    public static partial void Scheduler(ILogger logger, SchedulerObservation what);
+
+    [LoggerMessage(1002, LogLevel.Debug, "worker {Name}: {What}")]
+    public static partial void Worker(ILogger logger, string name, WorkerObservation what);
+
+    [LoggerMessage(1003, LogLevel.Debug, "snapshot of the journal up to {Sequence}")]
+    public static partial void SnapshotInstalled(ILogger logger, long sequence);
+
+    [LoggerMessage(1004, LogLevel.Warning, "the snapshot of the journal up to {Sequence} failed: {Error}; the journal grows until one succeeds")]
+    public static partial void SnapshotFailed(ILogger logger, long sequence, string error);
+
+    [LoggerMessage(1005, LogLevel.Warning, "worker {Name} ended {Count} processes that an earlier run had left")]
+    public static partial void Leftovers(ILogger logger, string name, int count);
+
+    [LoggerMessage(1006, LogLevel.Warning, "worker {Name} cannot keep its outbox: {Error}")]
+    public static partial void OutboxFailed(ILogger logger, string name, string error);
+}

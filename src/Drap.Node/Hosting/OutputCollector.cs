@@ -1,0 +1,49 @@
+using Drap.Core.Jobs;
+using Drap.Node.Blobs;
+
+namespace Drap.Node.Hosting;
+
+/// <summary>Takes declared outputs out of an attempt's folder into the store.</summary>
+internal static class OutputCollector
+{
+    /// <summary>The content of one output; null if it is not there.</summary>
+    /// <param name="blobs">The store.</param>
+    /// <param name="folder">The task's output folder.</param>
+    /// <param name="output">What was declared.</param>
+    /// <param name="job">Whose pins keep it.</param>
+    public static (Cid Content, long Bytes)? Take(BlobStore blobs, string folder, OutputSpec output, JobId job)
+    {
+        // What is delivered to a person is on disk before it counts; what only feeds other tasks can be made again.
+        var add = new AddOptions { Owner = job, Durable = output.Result ?? true };
+        if (Glob.HasMagic(output.Path))
+            return TakeGlob(blobs, folder, output.Path, add);
+        string path = Path.Combine(folder, output.Path);
+        if (Directory.Exists(path))
+        {
+            FolderAdded added = blobs.AddDirectory(path, useIgnoreFiles: false, add);
+            return (added.Root, added.FileBytes);
+        }
+        if (!File.Exists(path))
+            return null;
+        Cid cid = blobs.AddFile(path, AddMode.Move, add);
+        return (cid, blobs.TryGetSize(cid, out long bytes) ? bytes : 0);
+    }
+
+    private static (Cid, long)? TakeGlob(BlobStore blobs, string folder, string glob, AddOptions add)
+    {
+        string[] matches = [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+            .Select(p => Path.GetRelativePath(folder, p)).Where(p => Glob.IsMatch(glob, p)).Order(StringComparer.Ordinal)];
+        if (matches.Length == 0)
+            return null;
+        string gathered = folder + ".glob";
+        foreach (string match in matches)
+        {
+            string target = Path.Combine(gathered, match);
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Move(Path.Combine(folder, match), target);
+        }
+        FolderAdded added = blobs.AddDirectory(gathered, useIgnoreFiles: false, add);
+        Directory.Delete(gathered, recursive: true);
+        return (added.Root, added.FileBytes);
+    }
+}

@@ -1,0 +1,266 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Drap.Core.Journal;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+using Drap.Node.Overlay;
+using Drap.Node.Service;
+using Drap.Node.Storage;
+using Drap.Node.Time;
+using Microsoft.Extensions.Logging;
+
+namespace Drap.Node.Hosting;
+
+/// <summary>Runs a scheduler: its machine on one thread, its journal on another, its messages over an overlay.</summary>
+internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalListener, IDisposable
+{
+    /// <summary>Messages that may wait: at 1 KiB each 64 MiB; more are dropped, and their senders send again what must arrive.</summary>
+    private const int InboxMax = 65_536;
+
+    private readonly FileJournalStorage storage;
+    private readonly JournalThread journal;
+    private readonly JournalBuffer buffer;
+    private readonly SchedulerNode node;
+    private readonly MachineLoop<Item> loop;
+    private readonly LogStore logs;
+    private readonly ILogger logger;
+    private readonly Action<Exception> failed;
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<SchedulerReply>> tickets = new();
+    private readonly List<SchedulerEffect> effects = [];
+    private readonly Lock watcherGate = new();
+    private readonly BootClock clock;
+    private ImmutableArray<ISchedulerWatcher> watchers = [];
+    private IOverlay? overlay;
+    private long lastTicket;
+
+    /// <summary>Opens the journal in <paramref name="folder"/> and replays it; nothing runs yet.</summary>
+    public SchedulerLoop(string folder, SchedulerOptions options, LogStore logs, BootClock clock, ILogger logger, Action<Exception> failed)
+    {
+        this.logs = logs;
+        this.logger = logger;
+        this.failed = failed;
+        this.clock = clock;
+        storage = FileJournalStorage.OpenDirectory(folder);
+        var state = new SchedulerState();
+        JournalLog log = JournalLog.Open(storage, new JournalOptions(), new Replay(state));
+        buffer = log.CreateBuffer();
+        node = new SchedulerNode(options, state, buffer, new Prng((ulong)BootClock.Now.Nanoseconds ^ (ulong)Environment.ProcessId << 40));
+        loop = new MachineLoop<Item>("scheduler", InboxMax, clock, Run, OnFailed);
+        journal = new JournalThread(storage, log, this);
+        clock.UtcJumped += OnUtcJumped;
+    }
+
+    /// <summary>Joins the overlay and takes up work.</summary>
+    public void Start(IOverlay joined, IEnumerable<string> topics)
+    {
+        overlay = joined;
+        node.Start(UtcNow, BootClock.Now, effects);
+        node.Flush(BootClock.Now, effects);
+        Perform();
+        loop.Start();
+        foreach (string topic in topics)
+            joined.Watch(topic);
+    }
+
+    /// <inheritdoc/>
+    public async Task<SchedulerReply> AskAsync(Func<Ticket, SchedulerInput> request, CancellationToken cancel)
+    {
+        long ticket = Interlocked.Increment(ref lastTicket);
+        var answer = new TaskCompletionSource<SchedulerReply>(TaskCreationOptions.RunContinuationsAsynchronously);
+        tickets[ticket] = answer;
+        loop.Post(new Item(request(new Ticket(ticket)), null));
+        try
+        {
+            return await answer.Task.WaitAsync(cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            tickets.TryRemove(ticket, out _);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<T> ReadAsync<T>(Func<SchedulerNode, Instant, T> read, CancellationToken cancel)
+    {
+        var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        loop.Post(new Item(null, () =>
+        {
+            try
+            {
+                answer.TrySetResult(read(node, BootClock.Now));
+            }
+            catch (Exception e) when (e is not InvariantException)
+            {
+                answer.TrySetException(e);
+            }
+        }));
+        return answer.Task.WaitAsync(cancel);
+    }
+
+    /// <inheritdoc/>
+    public void Post(SchedulerInput input) => loop.Post(new Item(input, null));
+
+    /// <inheritdoc/>
+    public IDisposable Watch(ISchedulerWatcher watcher)
+    {
+        lock (watcherGate)
+            watchers = watchers.Add(watcher);
+        return new Watching(this, watcher);
+    }
+
+    /// <inheritdoc/>
+    public bool Frame(PeerId from, ReadOnlyMemory<byte> frame) => loop.TryPost(new Item(from, frame));
+
+    /// <inheritdoc/>
+    public void WaitForRoom() => loop.WaitForRoom();
+
+    /// <inheritdoc/>
+    public void Audience(string topic, ImmutableArray<PeerId> members) => Post(new SchedulerInput.Audience(topic, members));
+
+    /// <inheritdoc/>
+    public void PeerGone(PeerId peer) => Post(new SchedulerInput.PeerGone(peer));
+
+    /// <inheritdoc/>
+    public void Committed(long sequence) => Post(new SchedulerInput.Persisted(sequence));
+
+    /// <inheritdoc/>
+    public void Failed(JournalException failure) => OnFailed(failure);
+
+    /// <inheritdoc/>
+    public void SnapshotInstalled(long sequence) => HostLog.SnapshotInstalled(logger, sequence);
+
+    /// <inheritdoc/>
+    public void SnapshotFailed(long sequence, JournalException failure) => HostLog.SnapshotFailed(logger, sequence, failure.Message);
+
+    /// <summary>Ends the loop, then writes what the journal was given.</summary>
+    public void Dispose()
+    {
+        clock.UtcJumped -= OnUtcJumped;
+        loop.Dispose();
+        overlay?.Dispose();
+        journal.Dispose();
+        storage.Dispose();
+        foreach (TaskCompletionSource<SchedulerReply> ticket in tickets.Values)
+            ticket.TrySetException(new ObjectDisposedException("scheduler", "the node is stopping"));
+    }
+
+    private static UtcTime UtcNow => new(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+
+    private void Run(List<Item> batch)
+    {
+        if (batch.Count == 0)
+            node.Step(SchedulerInput.Tick.Instance, BootClock.Now, effects);
+        node.Step(new SchedulerInput.Utc(UtcNow), BootClock.Now, effects);
+        foreach (Item item in batch)
+        {
+            if (item.Query is { } query)
+                query();
+            else if (item.Input is { } input)
+                node.Step(input, BootClock.Now, effects);
+            else if (MessageCodec.TryDecode(item.Frame.Span, out Message? message, out Core.Cbor.CodecError error))
+                node.Step(new SchedulerInput.Received(item.From, message), BootClock.Now, effects);
+            else
+                HostLog.BadFrame(logger, item.From.Short, error.ToString());
+        }
+        node.Flush(BootClock.Now, effects);
+        Perform();
+    }
+
+    private void Perform()
+    {
+        if (journal.HasRoom && buffer.TakeBatch() is { } records)
+            journal.Submit(records);
+        foreach (SchedulerEffect effect in effects)
+            Perform(effect);
+        effects.Clear();
+        if (buffer.SnapshotDue && buffer.PendingBytes == 0)
+            Snapshot();
+        loop.WakeAt(node.NextDeadline);
+    }
+
+    private void Perform(SchedulerEffect effect)
+    {
+        switch (effect)
+        {
+            case SchedulerEffect.Publish publish:
+                overlay!.Publish(publish.Topic, MessageCodec.Encode(publish.Ad));
+                break;
+            case SchedulerEffect.Send send:
+                overlay!.Send(send.To, MessageCodec.Encode(send.Message));
+                break;
+            case SchedulerEffect.Done done when tickets.TryGetValue(done.Ticket.Value, out TaskCompletionSource<SchedulerReply>? ticket):
+                ticket.TrySetResult(done.Reply);
+                break;
+            case SchedulerEffect.StoreLog store:
+                logs.Append(store.Chunk);
+                break;
+            case SchedulerEffect.Changed changed:
+                foreach (ISchedulerWatcher watcher in watchers)
+                    watcher.Changed(changed.Job, changed.Tasks);
+                break;
+            case SchedulerEffect.StdinRoom room:
+                foreach (ISchedulerWatcher watcher in watchers)
+                    watcher.StdinRoom(room.Attempt, room.Until);
+                break;
+            case SchedulerEffect.Forget forget:
+                foreach (ISchedulerWatcher watcher in watchers)
+                    watcher.Forget(forget.Job);
+                break;
+            case SchedulerEffect.Observe observe:
+                HostLog.Scheduler(logger, observe.What);
+                break;
+        }
+    }
+
+    private void Snapshot()
+    {
+        JournalSnapshot snapshot = buffer.BeginSnapshot();
+        foreach (SchedulerRecord record in node.State.ToRecords())
+            SchedulerRecords.Add(snapshot, record);
+        buffer.EndSnapshot(snapshot);
+        journal.Submit(snapshot);
+    }
+
+    private void OnUtcJumped() => Post(SchedulerInput.Tick.Instance);
+
+    private void OnFailed(Exception e)
+    {
+        foreach (TaskCompletionSource<SchedulerReply> ticket in tickets.Values)
+            ticket.TrySetException(e);
+        failed(e);
+    }
+
+    private readonly record struct Item(PeerId From, ReadOnlyMemory<byte> Frame, SchedulerInput? Input, Action? Query)
+    {
+        public Item(SchedulerInput? input, Action? query) : this(default, default, input, query)
+        {
+        }
+
+        public Item(PeerId from, ReadOnlyMemory<byte> frame) : this(from, frame, null, null)
+        {
+        }
+    }
+
+    private sealed class Replay(SchedulerState state) : IJournalReplay
+    {
+        public void Snapshot(long sequence, in JournalRecord record) => Apply(record);
+
+        public void Record(long sequence, in JournalRecord record) => Apply(record);
+
+        private void Apply(in JournalRecord record)
+        {
+            if (!SchedulerRecords.TryRead(record, out SchedulerRecord? read, out string? error))
+                throw new InvalidDataException($"the journal holds {error}");
+            state.Apply(read);
+        }
+    }
+
+    private sealed class Watching(SchedulerLoop loop, ISchedulerWatcher watcher) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (loop.watcherGate)
+                loop.watchers = loop.watchers.Remove(watcher);
+        }
+    }
+}
