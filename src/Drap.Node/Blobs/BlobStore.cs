@@ -276,6 +276,9 @@ public sealed class BlobStore : IDisposable
     public Materialised MaterialiseParcel(Cid cid, string target, MaterialiseOptions options = default) =>
         FolderExport.RunParcel(this, cid, target, options);
 
+    /// <summary>Whether a blob has the form that <see cref="AddParcel"/> makes.</summary>
+    public bool IsParcel(Cid cid) => FolderExport.IsParcel(this, cid);
+
     /// <summary>
     /// Removes the hard links of a materialisation (before its folder is removed otherwise) and checks the blobs that were written
     /// through them. Gives the CIDs of those that were spoilt and are now in quarantine; usually none. Skipping it costs the next

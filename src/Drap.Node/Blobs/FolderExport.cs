@@ -73,6 +73,11 @@ internal sealed class FolderExport
         return Run(store, links[1].Target, target, options, executables);
     }
 
+    /// <summary>See <see cref="BlobStore.IsParcel"/>.</summary>
+    public static bool IsParcel(BlobStore store, Cid cid) =>
+        cid.Codec == CidCodec.DagPb && DirectoryDag.TryList(cid, store.ReadPacked, 2, null, out List<DagLink> links, out _)
+        && links is [{ Name: FolderImport.ParcelExecutables }, { Name: FolderImport.ParcelFiles }];
+
     /// <summary>See <see cref="BlobStore.Release"/>.</summary>
     public static ImmutableArray<Cid> Release(BlobStore store, Materialised materialised)
     {

@@ -105,7 +105,8 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
             throw new IOException($"'{part.Cid}' is no CID");
         }
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        inputs.Add(blobs.MaterialiseParcel(cid, target, new MaterialiseOptions { Executable = part.Executable }));
+        var options = new MaterialiseOptions { Executable = part.Executable };
+        inputs.Add(blobs.IsParcel(cid) ? blobs.MaterialiseParcel(cid, target, options) : blobs.Materialise(cid, target, options));
     }
 
     private void Collect(WorkFolder folder, in AttemptExit exit)

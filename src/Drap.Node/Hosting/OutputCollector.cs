@@ -31,8 +31,9 @@ internal static class OutputCollector
 
     private static (Cid, long)? TakeGlob(BlobStore blobs, string folder, string glob, AddOptions add)
     {
+        var pattern = new Glob(glob);
         string[] matches = [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
-            .Select(p => Path.GetRelativePath(folder, p)).Where(p => Glob.IsMatch(glob, p)).Order(StringComparer.Ordinal)];
+            .Select(p => Path.GetRelativePath(folder, p)).Where(pattern.Matches).Order(StringComparer.Ordinal)];
         if (matches.Length == 0)
             return null;
         string gathered = folder + ".glob";

@@ -1,0 +1,294 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Drap.Core.Execution;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+using Drap.Node.Blobs;
+using Drap.Node.Drivers;
+using Drap.Node.Overlay;
+using Drap.Node.Time;
+using Microsoft.Extensions.Logging;
+
+namespace Drap.Node.Hosting;
+
+/// <summary>Runs a worker: its machine on one thread, its tasks through drivers, its messages over an overlay.</summary>
+internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
+{
+    /// <summary>Messages that may wait; more are dropped, and their senders send again what must arrive.</summary>
+    private const int InboxMax = 65_536;
+
+    /// <summary>Bytes of standard input that may be on their way to one attempt.</summary>
+    private const int StdinWindow = 1 << 20;
+
+    private readonly string name;
+    private readonly WorkerFolder folder;
+    private readonly BlobStore blobs;
+    private readonly BootClock clock;
+    private readonly ILogger logger;
+    private readonly WorkerNode node;
+    private readonly MachineLoop<Item> loop;
+    private readonly ImmutableArray<IDriver> drivers;
+    private readonly ConcurrentDictionary<AttemptId, AttemptRun> runs = new();
+    private readonly ConcurrentDictionary<AttemptId, StdinRelay> stdins = new();
+    private readonly List<WorkerEffect> effects = [];
+    private readonly List<LaunchPlan> launches = [];
+    private readonly TaskCompletionSource left = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private IOverlay? overlay;
+
+    public WorkerLoop(
+        WorkerFolder folder, PeerId self, WorkerOptions options, HandlerRegistry handlers, BlobStore blobs, BootClock clock, ILogger logger, Action<Exception> failed)
+    {
+        name = options.Name;
+        this.folder = folder;
+        this.blobs = blobs;
+        this.clock = clock;
+        this.logger = logger;
+        var process = new ProcessDriver(new ProcessDriverOptions { Home = folder.Path }, this);
+        var dotnet = new DotnetDriver(new DotnetDriverOptions { Home = folder.Path }, handlers, this);
+        drivers = [process, dotnet];
+        if (process.Leftovers.Processes > 0)
+            HostLog.Leftovers(logger, name, process.Leftovers.Processes);
+        Options = Complete(options, process, handlers);
+        node = new WorkerNode(self, Options, new Prng(BitConverter.ToUInt64(self.Bytes[^8..]) ^ (ulong)BootClock.Now.Nanoseconds));
+        loop = new MachineLoop<Item>($"worker {name}", InboxMax, clock, Run, failed);
+    }
+
+    /// <summary>What the worker was told, with what its drivers add.</summary>
+    public WorkerOptions Options { get; private set; }
+
+    /// <summary>Joins the overlay and takes up work.</summary>
+    public void Start(IOverlay joined)
+    {
+        overlay = joined;
+        (ImmutableArray<SchedulerEpoch> epochs, ImmutableArray<StoredResult> outbox) = folder.Load();
+        Step(new WorkerInput.Utc(UtcNow));
+        Step(new WorkerInput.Restored(epochs, outbox, []));
+        node.Flush(BootClock.Now, effects);
+        Perform();
+        loop.Start();
+    }
+
+    /// <summary>The owner changed what it may use.</summary>
+    public void Configure(WorkerOptions options) => loop.Post(new Item(new WorkerInput.Configure(
+        options with { Traits = options.Traits with { Drivers = Options.Traits.Drivers, Handlers = Options.Traits.Handlers }, Enforcement = Options.Enforcement })));
+
+    /// <summary>Takes no new work, and completes when nothing is left.</summary>
+    public Task DrainAsync(TimeSpan within)
+    {
+        loop.Post(new Item(new WorkerInput.Drain(within)));
+        return left.Task;
+    }
+
+    public bool Frame(PeerId from, ReadOnlyMemory<byte> frame) => loop.TryPost(new Item(from, frame));
+
+    public void WaitForRoom() => loop.WaitForRoom();
+
+    public void Audience(string topic, ImmutableArray<PeerId> members)
+    {
+    }
+
+    public void PeerGone(PeerId peer) => loop.Post(new Item(new WorkerInput.PeerGone(peer)));
+
+    public void Started(ReadOnlySpan<AttemptStart> starts)
+    {
+        foreach (AttemptStart start in starts)
+        {
+            loop.Post(new Item(new WorkerInput.AttemptStarted(start.Attempt, start.At)));
+            if (stdins.TryGetValue(start.Attempt, out StdinRelay? relay))
+                Feed(start.Attempt, relay);
+        }
+    }
+
+    public void Log(AttemptId attempt, LogStream stream, long offset, ReadOnlySpan<byte> bytes)
+    {
+        if (!runs.TryGetValue(attempt, out AttemptRun? run))
+            return;
+        for (int at = 0; at < bytes.Length; at += LogChunk.BytesMax)
+        {
+            ReadOnlySpan<byte> piece = bytes[at..Math.Min(bytes.Length, at + LogChunk.BytesMax)];
+            overlay!.SendWaiting(run.Order.Scheduler, MessageCodec.Encode(new LogChunk(attempt, stream == LogStream.Stdout ? 1 : 2, offset + at, [.. piece])));
+        }
+    }
+
+    public void StdinRoom(AttemptId attempt)
+    {
+        if (stdins.TryGetValue(attempt, out StdinRelay? relay))
+            Feed(attempt, relay);
+    }
+
+    public void Exited(ReadOnlySpan<AttemptExit> exits)
+    {
+        foreach (ref readonly AttemptExit exit in exits)
+        {
+            if (!runs.TryRemove(exit.Attempt, out AttemptRun? run))
+                continue;
+            stdins.TryRemove(exit.Attempt, out _);
+            var usage = new AttemptUsage(exit.Usage.Wall, exit.Usage.Cpu, exit.Usage.PeakMemoryBytes, exit.Stdout.Total + exit.Stderr.Total);
+            loop.Post(new Item(new WorkerInput.AttemptEnded(exit.Attempt, run.EndOf(exit), run.Outputs, usage)));
+        }
+    }
+
+    public void Dispose()
+    {
+        loop.Dispose();
+        foreach (IDriver driver in drivers)
+            driver.Dispose();
+        overlay?.Dispose();
+        left.TrySetResult();
+    }
+
+    private static UtcTime UtcNow => new(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+
+    private static WorkerOptions Complete(WorkerOptions options, ProcessDriver process, HandlerRegistry handlers) => options with
+    {
+        Traits = options.Traits with { Drivers = ["dotnet", "process"], Handlers = handlers.Names },
+        Enforcement = process.Enforcement.Describe(),
+    };
+
+    private void Run(List<Item> batch)
+    {
+        if (batch.Count == 0)
+            Step(WorkerInput.Tick.Instance);
+        Step(new WorkerInput.Utc(UtcNow));
+        foreach (Item item in batch)
+        {
+            if (item.Input is { } input)
+                Step(input);
+            else if (!MessageCodec.TryDecode(item.Frame.Span, out Message? message, out Core.Cbor.CodecError error))
+                HostLog.BadFrame(logger, item.From.Short, error.ToString());
+            else if (message is StdinChunk chunk)
+                OnStdin(item.From, chunk);
+            else
+                Step(new WorkerInput.Received(item.From, message));
+        }
+        node.Flush(BootClock.Now, effects);
+        Perform();
+    }
+
+    private void Step(WorkerInput input) => node.Step(input, BootClock.Now, effects);
+
+    private void Perform()
+    {
+        foreach (WorkerEffect effect in effects)
+        {
+            if (effect is not WorkerEffect.Launch)
+                LaunchAll();
+            Perform(effect);
+        }
+        LaunchAll();
+        effects.Clear();
+        loop.WakeAt(node.NextDeadline);
+    }
+
+    private void Perform(WorkerEffect effect)
+    {
+        switch (effect)
+        {
+            case WorkerEffect.Send send:
+                overlay!.Send(send.To, MessageCodec.Encode(send.Message));
+                break;
+            case WorkerEffect.Subscribe subscribe:
+                overlay!.Subscribe(subscribe.Topic);
+                break;
+            case WorkerEffect.Unsubscribe unsubscribe:
+                overlay!.Unsubscribe(unsubscribe.Topic);
+                break;
+            case WorkerEffect.Launch launch:
+                Prepare(launch.Order);
+                break;
+            case WorkerEffect.Signal signal:
+                foreach (IDriver driver in drivers)
+                    if (driver.Signal(signal.Attempt, signal.Kind == Core.Nodes.AttemptSignal.Term ? Drivers.AttemptSignal.Term : Drivers.AttemptSignal.Kill))
+                        break;
+                break;
+            case WorkerEffect.StoreOutbox store:
+                Store(() => folder.Store(store.Result));
+                break;
+            case WorkerEffect.DropOutbox drop:
+                folder.Drop(drop.Attempt);
+                break;
+            case WorkerEffect.StoreEpoch store:
+                Store(() => folder.StoreEpoch(store.Scheduler, store.Epoch));
+                break;
+            case WorkerEffect.DropEpoch drop:
+                Store(() => folder.DropEpoch(drop.Scheduler));
+                break;
+            case WorkerEffect.Observe observe:
+                HostLog.Worker(logger, name, observe.What);
+                break;
+            case WorkerEffect.Left:
+                left.TrySetResult();
+                break;
+        }
+    }
+
+    private void Store(Action store)
+    {
+        try
+        {
+            store();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            HostLog.OutboxFailed(logger, name, e.Message);
+            loop.Post(new Item(new WorkerInput.Degraded($"cannot write its state folder: {e.Message}")));
+        }
+    }
+
+    private void Prepare(LaunchOrder order)
+    {
+        var run = new AttemptRun(order, blobs);
+        runs[order.Attempt] = run;
+        if (run.Task.Stdin)
+        {
+            stdins[order.Attempt] = new StdinRelay(order.Scheduler);
+            overlay!.Send(order.Scheduler, MessageCodec.Encode(new StdinCredit(order.Attempt, StdinWindow)));
+        }
+        launches.Add(run.Plan());
+    }
+
+    /// <summary>Starts what was ordered in a row together, so that a batch of handlers costs one hand-over.</summary>
+    private void LaunchAll()
+    {
+        if (launches.Count == 0)
+            return;
+        foreach (IDriver driver in drivers)
+        {
+            LaunchPlan[] own = [.. launches.Where(p => DriverOf(p.Attempt) == driver.Name)];
+            for (int taken = own.Length == 0 ? 0 : driver.Start(own); taken < own.Length; taken++)
+            {
+                runs.TryRemove(own[taken].Attempt, out _);
+                loop.Post(new Item(new WorkerInput.AttemptEnded(own[taken].Attempt,
+                    new AttemptEnd(EndKind.NodeFault, 0, "the driver's queue is full"), [], default)));
+            }
+        }
+        launches.Clear();
+    }
+
+    private string DriverOf(AttemptId attempt) => runs[attempt].Task.Driver == Core.Jobs.Driver.Dotnet ? "dotnet" : "process";
+
+    private void OnStdin(PeerId from, StdinChunk chunk)
+    {
+        if (!stdins.TryGetValue(chunk.Attempt, out StdinRelay? relay) || relay.Scheduler != from || !relay.Add(chunk))
+            return;
+        Feed(chunk.Attempt, relay);
+    }
+
+    /// <summary>Gives the driver what it takes, and the client credit for as much.</summary>
+    private void Feed(AttemptId attempt, StdinRelay relay)
+    {
+        if (relay.Feed((bytes, end) => drivers[0].WriteStdin(attempt, bytes, end)) is { } taken)
+            overlay!.Send(relay.Scheduler, MessageCodec.Encode(new StdinCredit(attempt, taken + StdinWindow)));
+    }
+
+    private readonly record struct Item(PeerId From, ReadOnlyMemory<byte> Frame, WorkerInput? Input)
+    {
+        public Item(WorkerInput input) : this(default, default, input)
+        {
+        }
+
+        public Item(PeerId from, ReadOnlyMemory<byte> frame) : this(from, frame, null)
+        {
+        }
+    }
+}
