@@ -146,8 +146,8 @@ public static class DagPb
             error = reader.Failed ? "malformed dag-pb link" : "a link without a CID";
             return false;
         }
-        // A size is a hint: one beyond all files is capped, not refused.
-        link = new DagLink(name, target, (long)Math.Min(size, long.MaxValue / 4));
+        // A size is a hint: one beyond all files is capped, not refused. The links of one block (below 2^16) then sum without overflow.
+        link = new DagLink(name, target, (long)Math.Min(size, 1UL << 46));
         error = null;
         return true;
     }

@@ -43,6 +43,7 @@ public sealed class BlobStore : IDisposable
         Directory.CreateDirectory(packFolder);
         packs = new PackShelf(packFolder, TryInsert);
         pins = new PinTable(Path.Combine(options.Folder, "pins"));
+        FileCalls.SyncFolder(options.Folder);
     }
 
     /// <summary>Blobs in the store.</summary>
@@ -334,7 +335,7 @@ public sealed class BlobStore : IDisposable
             freed += entry.Length;
             deleted++;
         }
-        packs.Compact(index.Values.OfType<PackedBlob>(), moved => index[moved.Cid] = moved);
+        packs.Compact(index.Values.OfType<PackedBlob>(), moved => index[moved.Cid] = moved, lost => Delete(lost));
         pins.Tidy();
         return new CollectionResult(deleted, freed, index.Count, Bytes);
     }
@@ -492,8 +493,10 @@ public sealed class BlobStore : IDisposable
         try
         {
             tmpIndex = files.WriteIndex(dag);
-            using var adding = collection.EnterRead();
-            FileBlob? blob = null;
+            // Held while it is synced, which takes long and must not keep a collection waiting.
+            using BlobHold? hold = add.Durable ? new BlobHold(holds) : null;
+            FileBlob? blob;
+            using (collection.EnterRead())
             lock (StripeOf(dag.Root))
             {
                 if (!index.TryGetValue(dag.Root, out BlobEntry? entry))
@@ -508,6 +511,7 @@ public sealed class BlobStore : IDisposable
                     File.Delete(tmp);
                 }
                 Keep(entry, add);
+                hold?.Add(entry.Cid);
                 blob = entry as FileBlob;
                 if (blob is null && add.Durable)
                     PackShelf.Sync((PackedBlob)entry);

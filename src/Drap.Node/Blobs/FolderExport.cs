@@ -16,6 +16,9 @@ public readonly record struct MaterialiseOptions
     /// to the store's.
     /// </summary>
     public bool Writable { get; init; }
+
+    /// <summary>Most bytes of files to make, linked ones counted too; more is refused. Default 0: no limit but the disk.</summary>
+    public long BytesMax { get; init; }
 }
 
 /// <summary>What <see cref="BlobStore.Materialise"/> did.</summary>
@@ -145,11 +148,13 @@ internal sealed class FolderExport
                 FileCalls.MakeSymlink(leadsTo, path); // last, so that nothing is ever written through one
             FileCalls.TryRename(partial, target);
         }
-        catch
+        catch (Exception e)
         {
             Release(store, export.result);
             if (Directory.Exists(partial))
                 Directory.Delete(partial, recursive: true);
+            if (e is IOException io && FileCalls.IsFull(io))
+                throw new BlobStoreFullException($"no room on the disk for {target}", io);
             throw;
         }
         for (int i = 0; i < export.result.Links.Count; i++)
@@ -200,21 +205,16 @@ internal sealed class FolderExport
 
     private void PutFile(Cid cid, string path, bool executable)
     {
-        long length = store.Use(cid, entry =>
-        {
-            if (entry is PackedBlob packed)
-            {
-                byte[] bytes = store.ReadVerified(packed);
-                Create(path, executable, handle => FileCalls.Write(handle, bytes, 0, path));
-            }
-            else
-            {
-                PutLarge((FileBlob)entry, path, executable);
-            }
-            return entry.Length;
-        });
+        (BlobEntry entry, byte[]? bytes) = store.Use(cid, e => (e, e is PackedBlob packed ? store.ReadVerified(packed) : null));
+        if (options.BytesMax > 0 && entry.Length > options.BytesMax - result.Bytes)
+            throw new BlobRefusedException($"more than {options.BytesMax} bytes would be put to {path} and beside it, which is the most allowed");
+        // What follows may take long and is under a hold, so not inside the collection's lock.
+        if (bytes is null)
+            PutLarge((FileBlob)entry, path, executable);
+        else
+            Create(path, executable, handle => FileCalls.Write(handle, bytes, 0, path));
         result.Files++;
-        result.Bytes += length;
+        result.Bytes += entry.Length;
     }
 
     private void PutLarge(FileBlob blob, string path, bool executable)

@@ -96,7 +96,7 @@ internal sealed class FolderImport
         if (useIgnoreFiles)
             rules = rules.WithFilesOf(path, relative);
         var links = new List<DagLink>();
-        foreach (string entry in Directory.EnumerateFileSystemEntries(path))
+        foreach (string entry in List(path))
         {
             string name = Path.GetFileName(entry), below = relative.Length == 0 ? name : relative + "/" + name;
             if (FileCalls.Stat(entry) is not { } stamp)
@@ -114,6 +114,18 @@ internal sealed class FolderImport
             links.Add(AddEntry(entry, below, stamp, depth, rules) with { Name = name });
         }
         return MakeDirectory(store, part, path, links);
+    }
+
+    private static string[] List(string path)
+    {
+        try
+        {
+            return Directory.GetFileSystemEntries(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BlobStoreException($"cannot list {path}: {e.Message}", e);
+        }
     }
 
     private DagLink AddEntry(string path, string relative, FileStamp stamp, int depth, IgnoreRules rules)

@@ -118,10 +118,10 @@ internal sealed class PackShelf : IDisposable
     }
 
     /// <summary>
-    /// Copies what lives out of packs that are at least half dead and removes them; <paramref name="moved"/> gets the new entries.
+    /// Copies what lives out of packs that are at least half dead and removes them; <paramref name="moved"/> gets the new entries, <paramref name="lost"/> those whose bytes turn out to be bad.
     /// Nobody may read meanwhile.
     /// </summary>
-    public void Compact(IEnumerable<PackedBlob> live, Action<PackedBlob> moved)
+    public void Compact(IEnumerable<PackedBlob> live, Action<PackedBlob> moved, Action<PackedBlob> lost)
     {
         lock (gate)
         {
@@ -137,6 +137,8 @@ internal sealed class PackShelf : IDisposable
                 {
                     if (Read(blob) is { } bytes)
                         moved(Append(blob.Cid, bytes, _ => null, _ => { }));
+                    else
+                        lost(blob);
                 }
                 // What was durable stays durable: the copy is on disk before the old pack goes.
                 lock (active.SyncGate)

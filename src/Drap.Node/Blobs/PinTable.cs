@@ -175,6 +175,7 @@ internal sealed class PinTable : IDisposable
             FileCalls.Write(fresh, bytes, 0, tmp);
             FileCalls.Sync(fresh, tmp);
             FileCalls.TryRename(tmp, path);
+            FileCalls.SyncFolder(Path.GetDirectoryName(path)!);
         }
         catch
         {

@@ -43,6 +43,8 @@ public sealed class BlobStoreRaceTests : IDisposable
         for (int i = 0; i < 20; i++)
             fixture.Write($"tree/sub/{i}", StoreFixture.Bytes((ulong)i, 5000));
         Cid tree = store.AddDirectory(fixture.At("tree"), add: new AddOptions { Owner = keeper }).Root;
+        for (int i = 0; i < 40; i++)
+            fixture.Write($"tree-{i / 10}/{i}", StoreFixture.Bytes((ulong)i + 1000, 5000));
         bool isOver = false;
         Task[] working = [.. Enumerable.Range(0, 4).Select(n => Task.Run(() =>
         {
@@ -55,11 +57,10 @@ public sealed class BlobStoreRaceTests : IDisposable
                 Assert.Equal(bytes, StoreFixture.ReadAll(store, cid));
                 string target = fixture.At($"out-{n}-{i}");
                 store.Release(store.Materialise(i % 2 == 0 ? tree : cid, target));
-                if (i % 4 == 0)
-                {
-                    // Unpinned parts of a folder that is just being added must not go before the folder is pinned.
-                    Assert.True(store.IsComplete(store.AddDirectory(fixture.At("tree"), add: new AddOptions { Owner = job }).Root));
-                }
+                // The parts of a folder that is just being added are pinned by nobody, and must not go before the folder is.
+                Cid own = store.AddDirectory(fixture.At($"tree-{n}"), add: new AddOptions { Owner = job }).Root;
+                Assert.True(store.IsComplete(own));
+                store.Unpin(job, own);
                 store.Unpin(job, cid);
             }
         }, Limit))];

@@ -253,6 +253,18 @@ public sealed class BlobStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_blob_that_is_found_bad_while_its_pack_is_copied_over_is_dropped()
+    {
+        Cid bad = Store.AddBytes([1, 2, 3], new AddOptions { Owner = Job }), good = Store.AddBytes([4], new AddOptions { Owner = Job });
+        Store.AddBytes(StoreFixture.Bytes(1, 5000));
+        Flip(Pack(), 48);
+        await Store.CollectAsync(0, Limit);
+        Assert.Equal((1, 1L), (Store.Count, Store.Bytes));
+        Assert.False(Store.Contains(bad));
+        Assert.Equal([4], StoreFixture.ReadAll(Store, good));
+    }
+
+    [Fact]
     public async Task A_cache_is_kept_up_to_its_size_the_longest_unused_goes_first()
     {
         Cid[] blobs = [.. Enumerable.Range(0, 10).Select(i => Store.AddBytes(StoreFixture.Bytes((ulong)i, 1000)))];

@@ -79,12 +79,15 @@ public sealed class FolderTests : IDisposable
     [Fact]
     public void A_large_directory_is_sharded_and_comes_back()
     {
-        for (int i = 0; i < 6000; i++)
-            fixture.Write("tree/file-" + i.ToString("D5", CultureInfo.InvariantCulture), [(byte)i]);
+        // 1200 names of 206 bytes with their CIDs are more than 256 KiB.
+        string Name(int i) => new string('n', 200) + i.ToString("D6", CultureInfo.InvariantCulture);
+        for (int i = 0; i < 1200; i++)
+            fixture.Write("tree/" + Name(i), [(byte)i]);
         Cid cid = Store.AddDirectory(fixture.At("tree")).Root;
+        Assert.True(DagPb.TryDecode(Store.TryReadBlock(cid, cid), out DagNode? root, out _) && root.Kind == UnixFsKind.Shard);
         Store.Materialise(cid, fixture.At("back"));
-        Assert.Equal(6000, Directory.GetFiles(fixture.At("back")).Length);
-        Assert.Equal([7], File.ReadAllBytes(fixture.At("back/file-00007")));
+        Assert.Equal(1200, Directory.GetFiles(fixture.At("back")).Length);
+        Assert.Equal([7], File.ReadAllBytes(fixture.At("back/" + Name(7))));
     }
 
     [Fact]
@@ -149,6 +152,23 @@ public sealed class FolderTests : IDisposable
         Store.AddBlock(folder.Cid, folder.Bytes.Span);
         Assert.False(Store.IsComplete(folder.Cid));
         Assert.Throws<BlobMissingException>(() => Store.Materialise(folder.Cid, fixture.At("back")));
+        Assert.Empty(Directory.GetFileSystemEntries(fixture.Folder, "back*"));
+    }
+
+    [Fact]
+    public void A_small_folder_that_unfolds_into_too_much_is_refused()
+    {
+        // Ten levels of ten links to the level below: ten small blocks, 10^10 files.
+        Cid below = Store.AddBytes(StoreFixture.Bytes(1, 1000));
+        for (int level = 0; level < 10; level++)
+        {
+            DagBlock folder = DagPb.Directory([.. Enumerable.Range(0, 10).Select(i => new DagLink($"{i}", below, long.MaxValue / 4))]);
+            Store.AddBlock(folder.Cid, folder.Bytes.Span);
+            below = folder.Cid;
+        }
+        Assert.True(Store.IsComplete(below) && Store.TryGetSize(below, out long size) && size > 0);
+        Assert.Throws<BlobRefusedException>(() =>
+            Store.Materialise(below, fixture.At("back"), new MaterialiseOptions { BytesMax = 100_000 }));
         Assert.Empty(Directory.GetFileSystemEntries(fixture.Folder, "back*"));
     }
 
