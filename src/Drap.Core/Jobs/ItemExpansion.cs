@@ -78,20 +78,21 @@ public static class ItemExpansion
             }
             // Equal parts, so that the last one is not a crumb.
             long count = (file.Length + split.Bytes - 1) / split.Bytes;
-            long size = (file.Length + count - 1) / count;
-            for (long at = 0; at < file.Length && parts.Count <= JobLimits.FilesMax;)
+            long at = 0;
+            for (long i = 1; i <= count && parts.Count <= JobLimits.FilesMax; i++)
             {
-                long end = at + size >= file.Length ? file.Length
-                    : files.At == SplitAt.Byte ? at + size
-                    : lister.FindCut(path, at + size, files.At);
-                parts.Add(new FilePart { Name = PartName(file.Path, parts.Count, names), Path = path, Offset = at, Length = end - at });
+                long wanted = (long)((Int128)file.Length * i / count);
+                long end = i == count || files.At == SplitAt.Byte ? wanted : lister.FindCut(path, Math.Max(wanted, at), files.At);
+                if (end <= at)
+                    continue;
+                parts.Add(new FilePart { Name = PartName(file.Path, i, names), Path = path, Offset = at, Length = end - at });
                 at = end;
             }
         }
         return parts;
     }
 
-    private static string PartName(string path, int number, HashSet<string> taken)
+    private static string PartName(string path, long number, HashSet<string> taken)
     {
         string name = string.Create(CultureInfo.InvariantCulture, $"{path}.part{number:d6}");
         while (!taken.Add(name))
