@@ -67,8 +67,8 @@ public enum ExitReason
 public readonly record struct Usage(TimeSpan Wall, TimeSpan Cpu, long PeakMemoryBytes, long DiskBytes);
 
 /// <summary>What was kept of a stream: its beginning, its end, and how many bytes were dropped between. Valid during the callback that brings it.</summary>
-/// <param name="Head">The beginning; the whole stream when nothing was dropped.</param>
-/// <param name="Tail">The end; empty when nothing was dropped.</param>
+/// <param name="Head">The beginning.</param>
+/// <param name="Tail">What came last; with nothing dropped it follows the head at once.</param>
 /// <param name="Dropped">Bytes between the two that were not kept.</param>
 public readonly record struct CapturedLog(ReadOnlyMemory<byte> Head, ReadOnlyMemory<byte> Tail, long Dropped)
 {

@@ -8,7 +8,7 @@ internal static unsafe partial class Libc
     private const string Library = "libc";
 
     public const int ENOENT = 2, ESRCH = 3, EINTR = 4, ENOEXEC = 8, ECHILD = 10, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EBUSY = 16,
-        EEXIST = 17, ENOTDIR = 20, EISDIR = 21, ENOSPC = 28, EPIPE = 32, ELOOP = 40, ENOTEMPTY = 39, ECANCELED = 125;
+        EEXIST = 17, ENOTDIR = 20, ENFILE = 23, EMFILE = 24, EISDIR = 21, ENOSPC = 28, EPIPE = 32, ELOOP = 40, ENOTEMPTY = 39, ECANCELED = 125;
 
     public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
 
@@ -17,6 +17,13 @@ internal static unsafe partial class Libc
     public const int SIGKILL = 9, SIGPIPE = 13, SIGTERM = 15, SIGXFSZ = 25;
 
     public const int WNOHANG = 1;
+
+    public const int F_SETFL = 4;
+
+    public const int PR_SET_CHILD_SUBREAPER = 36;
+
+    /// <summary>The same number on all architectures, as all calls since 2019.</summary>
+    public const int SYS_pidfd_open = 434;
 
     public const short POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
 
@@ -81,6 +88,14 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, SetLastError = true)]
     public static partial nint read(int fd, void* buffer, nuint count);
 
+    /// <summary>Without the error's number, so that the call is bare: for threads that must run no managed code besides.</summary>
+    [LibraryImport(Library, EntryPoint = "read")]
+    public static partial nint ReadBare(int fd, void* buffer, nuint count);
+
+    /// <summary>Without the error's number, as <see cref="ReadBare"/>.</summary>
+    [LibraryImport(Library, EntryPoint = "write")]
+    public static partial nint WriteBare(int fd, void* buffer, nuint count);
+
     [LibraryImport(Library, SetLastError = true)]
     public static partial nint pread(int fd, void* buffer, nuint count, long offset);
 
@@ -106,7 +121,7 @@ internal static unsafe partial class Libc
     public static partial int kill(int pid, int signal);
 
     [LibraryImport(Library)]
-    public static partial int getpid();
+    public static partial int getrusage(int who, RUsage* usage);
 
     [LibraryImport(Library)]
     public static partial int gettid();
@@ -137,6 +152,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial int unlinkat(int directory, byte* path, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int fcntl(int fd, int command, nint argument);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial int fchmodat(int directory, byte* path, uint mode, int flags);

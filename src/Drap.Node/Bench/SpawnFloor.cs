@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Drap.Node.Sandbox;
+
+namespace Drap.Node.Bench;
+
+/// <summary>
+/// What this machine needs for a bare posix_spawn and wait, called as a C program would: the floor under every figure of placement and
+/// throughput. Measured in the run whose figures it stands beside.
+/// </summary>
+/// <param name="Start">From just before the call to the child's own time stamp (<c>date +%s%N</c>), sorted.</param>
+/// <param name="PerSecond">Spawns and waits of <c>true</c> in a second, by the given number of loops.</param>
+public sealed record SpawnFloor(ImmutableArray<TimeSpan> Start, double PerSecond)
+{
+    /// <summary>Measures for about <paramref name="samples"/> + <paramref name="spawns"/> × 0.4 ms. Throws <see cref="IOException"/> when it cannot.</summary>
+    public static SpawnFloor Measure(int samples, int spawns, int loops = 2)
+    {
+        var starts = new long[samples];
+        for (int i = 0; i < samples; i++)
+            starts[i] = MeasureStart();
+        Array.Sort(starts);
+
+        var threads = new Thread[loops];
+        Exception? failure = null;
+        long before = NowUtcNanoseconds();
+        for (int i = 0; i < loops; i++)
+        {
+            threads[i] = new Thread(() =>
+            {
+                try
+                {
+                    using var arena = new SpawnArena();
+                    for (int n = 0; n < spawns / loops; n++)
+                        SpawnAndWait(arena, ["/bin/true"], -1);
+                }
+                catch (IOException e)
+                {
+                    failure = e;
+                }
+            });
+            threads[i].Start();
+        }
+        foreach (Thread thread in threads)
+            thread.Join();
+        long after = NowUtcNanoseconds();
+        if (failure is not null)
+            throw failure;
+        return new SpawnFloor([.. starts.Select(n => new TimeSpan(n / 100))], spawns / loops * loops * 1e9 / (after - before));
+    }
+
+    /// <summary>The start below which a share of the samples lies: 0.5 is the median.</summary>
+    public TimeSpan Percentile(double share) => Start[Math.Clamp((int)(Start.Length * share), 0, Start.Length - 1)];
+
+    private static unsafe long MeasureStart()
+    {
+        using var arena = new SpawnArena();
+        int* pipe = stackalloc int[2];
+        if (Libc.pipe2(pipe, Libc.O_CLOEXEC) != 0)
+            throw new IOException($"pipe: {Libc.ErrorText(Libc.LastError)}");
+        byte* text = stackalloc byte[64];
+        long before = NowUtcNanoseconds();
+        SpawnAndWait(arena, ["/bin/date", "+%s%N"], pipe[1]);
+        _ = Libc.close(pipe[1]);
+        nint length = Libc.read(pipe[0], text, 64);
+        _ = Libc.close(pipe[0]);
+        string stamp = Encoding.ASCII.GetString(text, (int)Math.Max(length, 0)).Trim();
+        if (!long.TryParse(stamp, CultureInfo.InvariantCulture, out long started))
+            throw new IOException($"date +%s%N: expected nanoseconds, found '{stamp}'");
+        return started - before;
+    }
+
+    private static unsafe void SpawnAndWait(SpawnArena arena, ReadOnlySpan<string> arguments, int stdout)
+    {
+        arena.Reset(arguments.Length + 2, 256);
+        SpawnRequest* request = arena.Request;
+        byte** argv = arena.Vector(arguments.Length);
+        byte** envp = arena.Vector(1);
+        for (int i = 0; i < arguments.Length; i++)
+            argv[i] = arena.Text(arguments[i]);
+        envp[0] = arena.Text("PATH=/usr/bin:/bin");
+        *request = new SpawnRequest { Path = argv[0], Arguments = argv, Environment = envp, Stdin = -1, Stdout = stdout, Stderr = -1 };
+        Spawner.Perform(request);
+        if (request->Error != 0)
+            throw new IOException($"{arguments[0]}: {Libc.ErrorText(request->Error)}");
+        int status;
+        while (Libc.wait4(request->ProcessId, &status, 0, null) < 0 && Libc.LastError == Libc.EINTR)
+        {
+        }
+    }
+
+    private static unsafe long NowUtcNanoseconds()
+    {
+        Libc.TimeSpec now;
+        _ = Libc.clock_gettime(Libc.CLOCK_REALTIME, &now);
+        return now.Seconds * 1_000_000_000 + now.Nanoseconds;
+    }
+}

@@ -1,0 +1,26 @@
+namespace Drap.Node.Drivers;
+
+/// <summary>Options of <see cref="ProcessDriver"/>.</summary>
+public sealed record ProcessDriverOptions
+{
+    /// <summary>The DRAP_HOME; work folders that are not small lie under its <c>work/</c>.</summary>
+    public required string Home { get; init; }
+
+    /// <summary>Attempts at the same time at most; each slot costs two threads, about 200 KiB, and a cgroup. Default 256: more is for workers that set it.</summary>
+    public int SlotsMax { get; init; } = 256;
+
+    /// <summary>Attempts that wait for a slot at most; further ones are refused. Default 1 024.</summary>
+    public int QueueMax { get; init; } = 1_024;
+
+    /// <summary>Bytes kept of each output stream, half from its beginning and half from its end. Default 8 MiB.</summary>
+    public int LogBytesMax { get; init; } = 8 << 20;
+
+    /// <summary>Processes and threads of an attempt that asks for no number. Default 4 096: more than a large JVM, fewer than hurt a machine.</summary>
+    public int PidsDefault { get; init; } = 4_096;
+
+    /// <summary>Size of the work folder of an attempt that asks for no disk, in bytes. Default 8 GiB: more should be asked for.</summary>
+    public long DiskDefault { get; init; } = 8L << 30;
+
+    /// <summary>Whether to use cgroups where they are writable. Default true; false is for comparison and tests.</summary>
+    public bool UseCgroups { get; init; } = true;
+}

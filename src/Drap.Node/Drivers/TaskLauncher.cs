@@ -1,0 +1,205 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Drap.Node.Sandbox;
+using Drap.Node.Time;
+
+namespace Drap.Node.Drivers;
+
+/// <summary>A process that has just been started, with our ends of its pipes.</summary>
+/// <param name="Stdin">-1 when the task has none.</param>
+internal readonly record struct LaunchedTask(int ProcessId, long Serial, Instant At, int Stdin, int Stdout, int Stderr);
+
+/// <summary>Turns a plan into a running process: looks the command up, lays out its arguments and environment, makes its pipes, spawns it.</summary>
+internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
+{
+    /// <summary>A version 2 cgroup is joined by the task itself, before it becomes its command. 125 is what env and docker say for "not even tried".</summary>
+    private const string JoinScript = "echo 0 > \"$0\" || exit 125; exec \"$@\"";
+
+    /// <summary>What programs expect: those that want more raise it; .NET has raised our own, and a task would inherit that.</summary>
+    private const ulong OpenFilesSoft = 1_024;
+
+    private static readonly ulong OpenFilesHard = ReadOpenFilesHard();
+
+    private readonly SpawnArena arena = new();
+
+    /// <summary>Starts the task; or says how that failed.</summary>
+    public AttemptExit? Launch(LaunchPlan plan, WorkFolder folder, SlotCgroup? cgroup, SpawnThread? thread, out LaunchedTask task)
+    {
+        task = default;
+        string command = plan.Arguments[0];
+        if (CommandPath.Find(command, Variable(plan.Environment, "PATH"), folder.Path, out int exitCode) is not { } file)
+            return exitCode == 127
+                ? Failed(plan, ExitReason.NotFound, $"{command}: command not found", 127)
+                : Failed(plan, ExitReason.NotExecutable, $"{command}: permission denied, or not a file", 126);
+        if (HasNul(plan))
+            return Failed(plan, ExitReason.NotExecutable, $"{command}: an argument or variable holds a NUL character, which no program can be given", 126);
+        int* pipes = stackalloc int[6];
+        if (!OpenPipes(pipes, plan.Stdin == StdinMode.Fed))
+            return Failed(plan, ExitReason.Machine, $"pipe: {Libc.ErrorText(Libc.LastError)}");
+        long serial = driver.NextSerial();
+        string? join = cgroup?.JoinFile;
+        SpawnRequest* request = LayOut(plan, folder, serial, join is null ? [] : ["sh", "-c", JoinScript, join, file], join is null ? file : "/bin/sh");
+        (request->Stdin, request->Stdout, request->Stderr) = (pipes[4], pipes[1], pipes[3]);
+        Perform(request, thread);
+        if (request->Error == Libc.ENOEXEC)
+        {
+            // No #! line: shells, and the C library's own search, take it for a shell's script.
+            request = LayOut(plan, folder, serial, ["/bin/sh", file], "/bin/sh");
+            (request->Stdin, request->Stdout, request->Stderr) = (pipes[4], pipes[1], pipes[3]);
+            Perform(request, thread);
+        }
+        Instant at = BootClock.Now;
+        Close(pipes[1]);
+        Close(pipes[3]);
+        Close(pipes[4]);
+        if (request->Error != 0)
+        {
+            Close(pipes[0]);
+            Close(pipes[2]);
+            Close(pipes[5]);
+            return Refused(plan, command, request->Error);
+        }
+        Limit(request->ProcessId, plan.Limits);
+        task = new LaunchedTask(request->ProcessId, serial, at, pipes[5], pipes[0], pipes[2]);
+        return null;
+    }
+
+    public void Dispose() => arena.Dispose();
+
+    public static AttemptExit Failed(LaunchPlan plan, ExitReason reason, string message, int exitCode = 125) =>
+        new() { Attempt = plan.Attempt, Reason = reason, ExitCode = exitCode, Message = message };
+
+    private static AttemptExit Refused(LaunchPlan plan, string command, int errno) => errno switch
+    {
+        // The file was found, so what is missing is what its first line names.
+        Libc.ENOENT => Failed(plan, ExitReason.NotExecutable, $"{command}: its interpreter is missing", 126),
+        Libc.ENOMEM when plan.Limits.MemoryBytes > 0 =>
+            Failed(plan, ExitReason.OutOfMemory, $"its memory limit of {plan.Limits.MemoryBytes} bytes is too small to start {command}", 137),
+        Libc.EAGAIN or Libc.ENOMEM or Libc.EMFILE or Libc.ENFILE =>
+            Failed(plan, ExitReason.Machine, $"{command}: cannot be started: {Libc.ErrorText(errno)}"),
+        _ => Failed(plan, ExitReason.NotExecutable, $"{command}: cannot be executed: {Libc.ErrorText(errno)}", 126),
+    };
+
+    private static void Perform(SpawnRequest* request, SpawnThread? thread)
+    {
+        if (thread is not null)
+            thread.Perform(request);
+        else
+            Spawner.Perform(request);
+    }
+
+    /// <summary>Writes the request; with a <paramref name="prefix"/>, that stands in the place of the command's name.</summary>
+    private SpawnRequest* LayOut(LaunchPlan plan, WorkFolder folder, long serial, ReadOnlySpan<string> prefix, string file)
+    {
+        ImmutableArray<string> arguments = plan.Arguments;
+        ImmutableArray<KeyValuePair<string, string>> environment = plan.Environment;
+        int argumentCount = prefix.IsEmpty ? arguments.Length : prefix.Length + arguments.Length - 1;
+        long characters = file.Length + folder.Path.Length * 5L + 256;
+        foreach (string text in prefix)
+            characters += text.Length;
+        foreach (string text in arguments)
+            characters += text.Length;
+        foreach ((string name, string value) in environment)
+            characters += name.Length + value.Length + 1;
+        arena.Reset(argumentCount + environment.Length + 16, characters);
+
+        SpawnRequest* request = arena.Request;
+        byte** argv = arena.Vector(argumentCount);
+        byte** envp = arena.Vector(environment.Length + OwnVariables);
+        int at = 0;
+        foreach (string text in prefix)
+            argv[at++] = arena.Text(text);
+        for (int i = prefix.IsEmpty ? 0 : 1; i < arguments.Length; i++)
+            argv[at++] = arena.Text(arguments[i]);
+
+        // The mark comes first, where whoever looks for it looks first.
+        Span<char> mark = stackalloc char[48];
+        mark.TryWrite(CultureInfo.InvariantCulture, $"{driver.Mark.Value}-{serial}", out int length);
+        envp[0] = arena.Pair(HomeMark.Variable, mark[..length]);
+        envp[1] = arena.Pair("DRAP_WORK", folder.Path);
+        envp[2] = arena.Pair("DRAP_IN", folder.In);
+        envp[3] = arena.Pair("DRAP_OUT", folder.Out);
+        envp[4] = arena.Pair("PWD", folder.Path);
+        at = 5;
+        bool hasTemporary = false;
+        foreach ((string name, string value) in environment)
+        {
+            hasTemporary |= name == "TMPDIR";
+            if (name is not (HomeMark.Variable or "DRAP_WORK" or "DRAP_IN" or "DRAP_OUT" or "PWD"))
+                envp[at++] = arena.Pair(name, value);
+        }
+        if (!hasTemporary)
+            envp[at++] = arena.Pair("TMPDIR", folder.Temporary);
+        envp[at] = null;
+
+        request->Path = arena.Text(file);
+        request->Directory = arena.Text(folder.Path);
+        request->Arguments = argv;
+        request->Environment = envp;
+        return request;
+    }
+
+    /// <summary>DRAP_MARK, DRAP_WORK, DRAP_IN, DRAP_OUT, PWD, TMPDIR.</summary>
+    private const int OwnVariables = 6;
+
+    /// <summary>
+    /// Limits that a process carries. They come a moment after the start, when it can have done nothing that matters, and bind what it
+    /// starts too: no core files, and no single file above the folder's limit, so that this holds between two looks at the folder.
+    /// </summary>
+    private void Limit(int pid, in LaunchLimits limits)
+    {
+        ulong disk = (ulong)(limits.DiskBytes > 0 ? limits.DiskBytes : driver.Options.DiskDefault);
+        Set(pid, Libc.RLIMIT_FSIZE, new Libc.RLimit(disk, disk));
+        Set(pid, Libc.RLIMIT_CORE, new Libc.RLimit(0, 0));
+        Set(pid, Libc.RLIMIT_NOFILE, new Libc.RLimit(Math.Min(OpenFilesSoft, OpenFilesHard), OpenFilesHard));
+        if (limits.MemoryBytes > 0 && !driver.LimitsMemoryByCgroup)
+            Set(pid, Libc.RLIMIT_DATA, new Libc.RLimit((ulong)limits.MemoryBytes, (ulong)limits.MemoryBytes));
+    }
+
+    private static void Set(int pid, int resource, Libc.RLimit limit) => _ = Libc.prlimit(pid, resource, &limit, null);
+
+    private static ulong ReadOpenFilesHard()
+    {
+        Libc.RLimit limit;
+        return Libc.prlimit(0, Libc.RLIMIT_NOFILE, null, &limit) == 0 ? limit.Max : OpenFilesSoft;
+    }
+
+    /// <summary>stdout's two ends, stderr's two, and stdin's, or -1; all or none.</summary>
+    private static bool OpenPipes(int* pipes, bool withStdin)
+    {
+        new Span<int>(pipes, 6).Fill(-1);
+        if (Libc.pipe2(pipes, Libc.O_CLOEXEC) == 0 && Libc.pipe2(pipes + 2, Libc.O_CLOEXEC) == 0
+            && (!withStdin || Libc.pipe2(pipes + 4, Libc.O_CLOEXEC) == 0))
+            return true;
+        int errno = Libc.LastError;
+        for (int i = 0; i < 6; i++)
+            Close(pipes[i]);
+        System.Runtime.InteropServices.Marshal.SetLastPInvokeError(errno);
+        return false;
+    }
+
+    private static void Close(int fd)
+    {
+        if (fd >= 0)
+            _ = Libc.close(fd);
+    }
+
+    private static bool HasNul(LaunchPlan plan)
+    {
+        foreach (string text in plan.Arguments)
+            if (text.Contains('\0', StringComparison.Ordinal))
+                return true;
+        foreach ((string name, string value) in plan.Environment)
+            if (name.Contains('\0', StringComparison.Ordinal) || value.Contains('\0', StringComparison.Ordinal))
+                return true;
+        return false;
+    }
+
+    private static string? Variable(ImmutableArray<KeyValuePair<string, string>> environment, string name)
+    {
+        foreach ((string key, string value) in environment)
+            if (key == name)
+                return value;
+        return null;
+    }
+}

@@ -1,0 +1,79 @@
+namespace Drap.Node.Sandbox;
+
+/// <summary>
+/// All processes of one attempt: its process group, the members of its cgroup, and orphans that carry its mark. A process that left
+/// its group is still in the cgroup; without a cgroup only its mark tells.
+/// </summary>
+/// <param name="leader">The main process; its number is its group's.</param>
+/// <param name="cgroup">The slot's cgroup; null where there is none.</param>
+/// <param name="mark">The attempt's mark, ending in its serial number; null without one.</param>
+internal readonly struct Family(int leader, SlotCgroup? cgroup, HomeMark mark, long serial)
+{
+    /// <summary>A process that SIGKILL does not end within this hangs in the kernel (a dead network disk): we go on without it.</summary>
+    private static readonly TimeSpan EndMax = TimeSpan.FromSeconds(10);
+
+    /// <summary>Sends a signal to all, once. The leader must not have been waited for yet.</summary>
+    public void Signal(int signal)
+    {
+        _ = Libc.kill(-leader, signal);
+        SignalOthers(signal);
+    }
+
+    /// <summary>After the leader's end and before it is waited for, so that its number is still its own.</summary>
+    public void EndGroup()
+    {
+        if (cgroup is null)
+            _ = Libc.kill(-leader, Libc.SIGKILL);
+    }
+
+    /// <summary>After the leader was waited for: ends all that is left, and waits until nothing is. False if something would not end.</summary>
+    public bool EndRest()
+    {
+        if (IsEmpty())
+            return true;
+        cgroup?.Seal();
+        long deadline = Environment.TickCount64 + (long)EndMax.TotalMilliseconds;
+        for (int pause = 0; ; pause = Math.Min(pause + 1, 10))
+        {
+            SignalOthers(Libc.SIGKILL);
+            Orphans.Reap();
+            if (IsEmpty())
+                return true;
+            if (Environment.TickCount64 > deadline)
+                return false;
+            Thread.Sleep(pause);
+        }
+    }
+
+    private bool IsEmpty()
+    {
+        if (cgroup is not null)
+            return cgroup.CountMembers() <= 0;
+        if (Libc.kill(-leader, Libc.SIGKILL) == 0)
+        {
+            Orphans.Reap();
+            return false;
+        }
+        byte[]? text = null;
+        foreach (int pid in Orphans.Reap())
+            if (Orphans.HasMark(pid, text ??= MarkText()))
+                return false;
+        return true;
+    }
+
+    private void SignalOthers(int signal)
+    {
+        if (cgroup is not null)
+        {
+            foreach (int pid in cgroup.Members())
+                _ = Libc.kill(pid, signal);
+            return;
+        }
+        byte[] text = MarkText();
+        foreach (int pid in Orphans.Reap())
+            if (Orphans.HasMark(pid, text))
+                _ = Libc.kill(pid, signal);
+    }
+
+    private byte[] MarkText() => Orphans.MarkBytes(mark, serial);
+}

@@ -1,0 +1,84 @@
+using System.Globalization;
+
+namespace Drap.Node.Sandbox;
+
+/// <summary>What an earlier, killed node of the same home left, and its end. Run at start, while this process alone holds the home.</summary>
+/// <param name="Processes">Processes that were ended.</param>
+/// <param name="Folders">Folders for work that were removed.</param>
+/// <param name="Problems">What would not go, in words.</param>
+public sealed record Leftovers(int Processes, int Folders, IReadOnlyList<string> Problems)
+{
+    /// <summary>Where a node writes down the folders of its cgroups, since the next one may be started in another.</summary>
+    private const string CgroupsFile = "cgroups";
+
+    /// <summary>How often we look again for what was born while we looked.</summary>
+    private const int PassesMax = 1_000;
+
+    /// <summary>Ends processes by their cgroup and by their mark, then removes cgroups and folders. Touches nothing of another home.</summary>
+    public static Leftovers Reap(string home)
+    {
+        HomeMark mark = HomeMark.Of(home);
+        var ended = new HashSet<int>();
+        var problems = new List<string>();
+        string[] bases = ReadBases(home, mark);
+        for (int pass = 0; ; pass++)
+        {
+            List<int> found = [.. bases.SelectMany(MembersBelow), .. Marked(mark)];
+            if (found.Count == 0)
+                break;
+            if (pass == PassesMax)
+            {
+                problems.Add($"processes that an earlier node left do not end: {string.Join(' ', found.Distinct())}");
+                break;
+            }
+            foreach (int pid in found)
+            {
+                _ = Libc.kill(pid, Libc.SIGKILL);
+                ended.Add(pid);
+            }
+            Orphans.Reap();
+            Thread.Sleep(Math.Min(pass, 10));
+        }
+        foreach (string at in bases)
+            RemoveBase(at, problems);
+        int folders = 0;
+        foreach (string root in WorkFolders.MemoryRoots(mark).Append(WorkFolders.DiskRoot(home)).Where(Directory.Exists))
+        {
+            folders += Directory.GetDirectories(root).Length;
+            if (!FolderTree.Remove(root, out string? error))
+                problems.Add(error!);
+        }
+        return new Leftovers(ended.Count, folders, problems);
+    }
+
+    /// <summary>Writes the folders down, before the first task goes into one.</summary>
+    internal static void RememberBases(string home, IEnumerable<string> bases) => File.WriteAllLines(Path.Combine(home, CgroupsFile), bases);
+
+    /// <summary>Only folders with our mark in their name: the file lies open to whoever owns the home, and we end what is named in it.</summary>
+    private static string[] ReadBases(string home, HomeMark mark)
+    {
+        string file = Path.Combine(home, CgroupsFile);
+        return File.Exists(file) ? [.. File.ReadLines(file).Where(l => l.EndsWith($"/drap-{mark}", StringComparison.Ordinal) && Directory.Exists(l))] : [];
+    }
+
+    private static IEnumerable<int> MembersBelow(string at) =>
+        Directory.Exists(at) ? Directory.GetDirectories(at).SelectMany(slot => SlotCgroup.ReadMembers(slot + "/cgroup.procs")) : [];
+
+    private static IEnumerable<int> Marked(HomeMark mark)
+    {
+        byte[] text = Orphans.MarkBytes(mark, null);
+        foreach (string folder in Directory.GetDirectories("/proc"))
+            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out int pid) && pid != Environment.ProcessId
+                && Orphans.HasMark(pid, text))
+                yield return pid;
+    }
+
+    private static void RemoveBase(string at, List<string> problems)
+    {
+        foreach (string slot in Directory.Exists(at) ? Directory.GetDirectories(at) : [])
+            if (!CgroupTree.RemoveFolder(slot))
+                problems.Add($"{slot}: the cgroup is still in use");
+        if (!CgroupTree.RemoveFolder(at))
+            problems.Add($"{at}: the cgroup is still in use");
+    }
+}
