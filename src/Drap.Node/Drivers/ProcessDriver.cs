@@ -152,12 +152,18 @@ public sealed class ProcessDriver : IDriver
     /// <summary>A new cgroup for a slot; null where there are none.</summary>
     internal SlotCgroup? CreateCgroup() => cgroups?.CreateSlot($"s{Interlocked.Increment(ref lastCgroup)}");
 
-    /// <summary>The slot has reported an attempt's end; it gets the next one, or rests.</summary>
-    internal void Release(ProcessSlot slot, AttemptId attempt)
+    /// <summary>An attempt has ended, and is about to be reported.</summary>
+    internal void Forget(AttemptId attempt)
+    {
+        lock (gate)
+            attempts.Remove(attempt);
+    }
+
+    /// <summary>The slot has reported; it gets the next attempt, or rests.</summary>
+    internal void Release(ProcessSlot slot)
     {
         lock (gate)
         {
-            attempts.Remove(attempt);
             if (queue.First is { } first && !disposed)
             {
                 queue.RemoveFirst();

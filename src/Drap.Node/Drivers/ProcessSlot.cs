@@ -86,11 +86,12 @@ internal sealed unsafe class ProcessSlot : IDisposable
         while (WaitForPlan() is { } plan)
         {
             AttemptExit exit = Perform(plan);
+            driver.Forget(plan.Attempt);
             driver.Events.Exited([exit]);
             watcher.Clear();
             lock (gate)
                 assigned = null;
-            driver.Release(this, plan.Attempt);
+            driver.Release(this);
         }
     }
 

@@ -12,9 +12,6 @@ internal readonly record struct LaunchedTask(int ProcessId, long Serial, Instant
 /// <summary>Turns a plan into a running process: looks the command up, lays out its arguments and environment, makes its pipes, spawns it.</summary>
 internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
 {
-    /// <summary>A version 2 cgroup is joined by the task itself, before it becomes its command. 125 is what env and docker say for "not even tried".</summary>
-    private const string JoinScript = "echo 0 > \"$0\" || exit 125; exec \"$@\"";
-
     /// <summary>What programs expect: those that want more raise it; .NET has raised our own, and a task would inherit that.</summary>
     private const ulong OpenFilesSoft = 1_024;
 
@@ -37,8 +34,10 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
         if (!OpenPipes(pipes, plan.Stdin == StdinMode.Fed))
             return Failed(plan, ExitReason.Machine, $"pipe: {Libc.ErrorText(Libc.LastError)}");
         long serial = driver.NextSerial();
-        string? join = cgroup?.JoinFile;
-        SpawnRequest* request = LayOut(plan, folder, serial, join is null ? [] : ["sh", "-c", JoinScript, join, file], join is null ? file : "/bin/sh");
+        string? gate = Gate(plan.Limits, cgroup);
+        SpawnRequest* request = gate is null
+            ? LayOut(plan, folder, serial, [], file)
+            : LayOut(plan, folder, serial, ["sh", "-c", gate, cgroup?.JoinFile ?? "sh", file], "/bin/sh");
         (request->Stdin, request->Stdout, request->Stderr) = (pipes[4], pipes[1], pipes[3]);
         Perform(request, thread);
         if (request->Error == Libc.ENOEXEC)
@@ -79,6 +78,21 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
             Failed(plan, ExitReason.Machine, $"{command}: cannot be started: {Libc.ErrorText(errno)}"),
         _ => Failed(plan, ExitReason.NotExecutable, $"{command}: cannot be executed: {Libc.ErrorText(errno)}", 126),
     };
+
+    /// <summary>
+    /// What the task must do itself before it becomes its command, as a shell's script; null for nothing, which is the fast way. It
+    /// joins a version 2 cgroup, and takes a limit on its data where no cgroup limits its memory: set from outside after the start,
+    /// that comes too late for what a quick task has forked. 125 is what env and docker say for "not even tried".
+    /// </summary>
+    private string? Gate(in LaunchLimits limits, SlotCgroup? cgroup)
+    {
+        bool limitsData = limits.MemoryBytes > 0 && !driver.LimitsMemoryByCgroup;
+        if (!limitsData && cgroup?.JoinFile is null)
+            return null;
+        string limit = limitsData ? string.Create(CultureInfo.InvariantCulture, $"ulimit -d {Math.Max(limits.MemoryBytes / 1024, 1)} || exit 125; ") : "";
+        string join = cgroup?.JoinFile is null ? "" : "echo 0 > \"$0\" || exit 125; ";
+        return $"{limit}{join}exec \"$@\"";
+    }
 
     private static void Perform(SpawnRequest* request, SpawnThread? thread)
     {
@@ -143,8 +157,8 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
     private const int OwnVariables = 6;
 
     /// <summary>
-    /// Limits that a process carries. They come a moment after the start, when it can have done nothing that matters, and bind what it
-    /// starts too: no core files, and no single file above the folder's limit, so that this holds between two looks at the folder.
+    /// Limits that a process carries, set a moment after the start, which is soon enough for what they are: no core files, the usual
+    /// number of open files, and no single file above the folder's limit, so that this holds between two looks at the folder.
     /// </summary>
     private void Limit(int pid, in LaunchLimits limits)
     {
@@ -152,8 +166,6 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
         Set(pid, Libc.RLIMIT_FSIZE, new Libc.RLimit(disk, disk));
         Set(pid, Libc.RLIMIT_CORE, new Libc.RLimit(0, 0));
         Set(pid, Libc.RLIMIT_NOFILE, new Libc.RLimit(Math.Min(OpenFilesSoft, OpenFilesHard), OpenFilesHard));
-        if (limits.MemoryBytes > 0 && !driver.LimitsMemoryByCgroup)
-            Set(pid, Libc.RLIMIT_DATA, new Libc.RLimit((ulong)limits.MemoryBytes, (ulong)limits.MemoryBytes));
     }
 
     private static void Set(int pid, int resource, Libc.RLimit limit) => _ = Libc.prlimit(pid, resource, &limit, null);

@@ -158,7 +158,9 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
         diskUsed = FolderTree.Measure(folder.Path, limit);
         if (diskUsed > limit && overDisk is null)
         {
-            overDisk = $"its work folder grew over its limit of {limit} bytes of disk";
+            overDisk = diskUsed == long.MaxValue
+                ? "its work folder cannot be measured: more than a million folders, or paths over 4 095 bytes"
+                : $"its work folder grew over its limit of {limit} bytes of disk";
             cgroup?.Seal();
             family.Signal(Libc.SIGKILL);
         }
@@ -198,7 +200,7 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
             ExitCode = code,
             Signal = signal,
             Message = message,
-            Usage = new Usage(wall, CpuTime(usage), PeakMemory(usage), diskUsed),
+            Usage = new Usage(wall, CpuTime(usage), PeakMemory(usage), diskUsed == long.MaxValue ? 0 : diskUsed),
             Stdout = stdout.Snapshot(),
             Stderr = stderr.Snapshot(),
         };

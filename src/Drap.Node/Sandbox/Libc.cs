@@ -27,7 +27,7 @@ internal static unsafe partial class Libc
 
     public const short POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
 
-    public const int RLIMIT_FSIZE = 1, RLIMIT_DATA = 2, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7;
+    public const int RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7;
 
     public const int CLOCK_REALTIME = 0, CLOCK_BOOTTIME = 7;
 

@@ -4,7 +4,7 @@ namespace Drap.Node.Sandbox;
 
 /// <summary>
 /// A thread that does nothing but spawn, so that it can sit in a slot's v1 cgroups and its children are born there: no race, and no
-/// move per task. It runs bare calls only; see <see cref="Spawner.Perform(SpawnRequest*, void*, byte*)"/>. While a task's processor
+/// move per task. It runs bare calls only, and is compiled once. While a task's processor
 /// quota stands it sleeps in the kernel, so that a throttled cgroup never holds up a garbage collection.
 /// </summary>
 internal sealed unsafe class SpawnThread : IDisposable
@@ -48,11 +48,11 @@ internal sealed unsafe class SpawnThread : IDisposable
     private void Run()
     {
         ThreadId = Libc.gettid();
-        Serve(Spawner.SharedAttributes, Spawner.SharedDevNull);
+        Serve(Spawner.SharedAttributes, Spawner.SharedDevNull, Spawner.SharedCloseFrom);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Serve(void* attributes, byte* devNull)
+    private void Serve(void* attributes, byte* devNull, delegate* unmanaged<void*, int, int> closeFrom)
     {
         ulong count = 1;
         _ = Libc.WriteBare(done, &count, 8);
@@ -62,7 +62,7 @@ internal sealed unsafe class SpawnThread : IDisposable
                 continue;
             if (stopping)
                 return;
-            Spawner.Perform(current, attributes, devNull);
+            Spawner.Perform(current, attributes, devNull, closeFrom);
             count = 1;
             _ = Libc.WriteBare(done, &count, 8);
         }

@@ -16,6 +16,9 @@ internal static unsafe class Spawner
 
     private static readonly void* Attributes = CreateAttributes();
 
+    /// <summary>posix_spawn_file_actions_addclosefrom_np, of glibc since 2.34; null elsewhere, where what we inherited without its close-on-exec flag stays open in tasks.</summary>
+    private static readonly delegate* unmanaged<void*, int, int> CloseFrom = FindCloseFrom();
+
     private static readonly byte* DevNull = (byte*)Marshal.StringToCoTaskMemUTF8("/dev/null");
 
     /// <summary>
@@ -23,7 +26,7 @@ internal static unsafe class Spawner
     /// the runtime an occasion to start a thread, which would be born there.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Perform(SpawnRequest* request, void* attributes, byte* devNull)
+    public static void Perform(SpawnRequest* request, void* attributes, byte* devNull, delegate* unmanaged<void*, int, int> closeFrom)
     {
         byte* actions = stackalloc byte[StructBytes];
         int error = Libc.posix_spawn_file_actions_init(actions);
@@ -34,6 +37,8 @@ internal static unsafe class Spawner
             error |= Libc.posix_spawn_file_actions_adddup2(actions, request->Stdout, 1);
         if (request->Stderr >= 0)
             error |= Libc.posix_spawn_file_actions_adddup2(actions, request->Stderr, 2);
+        if (closeFrom != null)
+            error |= closeFrom(actions, 3);
         if (request->Directory != null)
             error |= Libc.posix_spawn_file_actions_addchdir_np(actions, request->Directory);
         int pid = 0;
@@ -47,11 +52,19 @@ internal static unsafe class Spawner
     }
 
     /// <summary>As above, from any thread.</summary>
-    public static void Perform(SpawnRequest* request) => Perform(request, Attributes, DevNull);
+    public static void Perform(SpawnRequest* request) => Perform(request, Attributes, DevNull, CloseFrom);
 
     public static void* SharedAttributes => Attributes;
 
     public static byte* SharedDevNull => DevNull;
+
+    public static delegate* unmanaged<void*, int, int> SharedCloseFrom => CloseFrom;
+
+    private static delegate* unmanaged<void*, int, int> FindCloseFrom() =>
+        NativeLibrary.TryLoad("libc.so.6", out nint library)
+        && NativeLibrary.TryGetExport(library, "posix_spawn_file_actions_addclosefrom_np", out nint address)
+            ? (delegate* unmanaged<void*, int, int>)address
+            : null;
 
     private static void* CreateAttributes()
     {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Drap.Node.Drivers;
 using Drap.Node.Sandbox;
+using Xunit;
 
 namespace Drap.Node.Tests.Drivers;
 

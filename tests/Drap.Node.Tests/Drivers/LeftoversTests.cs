@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Drap.Node.Drivers;
 using Drap.Node.Sandbox;
+using Xunit;
 
 namespace Drap.Node.Tests.Drivers;
 

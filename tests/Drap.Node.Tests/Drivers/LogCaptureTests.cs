@@ -1,4 +1,5 @@
 using Drap.Node.Drivers;
+using Xunit;
 
 namespace Drap.Node.Tests.Drivers;
 

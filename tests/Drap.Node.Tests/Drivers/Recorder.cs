@@ -1,5 +1,6 @@
 using System.Text;
 using Drap.Node.Drivers;
+using Xunit;
 
 namespace Drap.Node.Tests.Drivers;
 
