@@ -56,7 +56,7 @@ internal readonly struct Family(int leader, SlotCgroup? cgroup, HomeMark mark, l
         }
         byte[]? text = null;
         foreach (int pid in Orphans.Reap())
-            if (Orphans.HasMark(pid, text ??= MarkText()))
+            if (Orphans.LookForMark(pid, text ??= MarkText()) != MarkState.No)
                 return false;
         return true;
     }
@@ -71,7 +71,7 @@ internal readonly struct Family(int leader, SlotCgroup? cgroup, HomeMark mark, l
         }
         byte[] text = MarkText();
         foreach (int pid in Orphans.Reap())
-            if (Orphans.HasMark(pid, text))
+            if (Orphans.LookForMark(pid, text) == MarkState.Yes)
                 _ = Libc.kill(pid, signal);
     }
 

@@ -14,6 +14,9 @@ public sealed record Leftovers(int Processes, int Folders, IReadOnlyList<string>
     /// <summary>How often we look again for what was born while we looked.</summary>
     private const int PassesMax = 1_000;
 
+    /// <summary>On a busy machine some process is always just becoming another; the one that we saw so has become it long before this.</summary>
+    private const int UnsurePassesMax = 20;
+
     /// <summary>Ends processes by their cgroup and by their mark, then removes cgroups and folders. Touches nothing of another home.</summary>
     public static Leftovers Reap(string home)
     {
@@ -23,8 +26,8 @@ public sealed record Leftovers(int Processes, int Folders, IReadOnlyList<string>
         string[] bases = ReadBases(home, mark);
         for (int pass = 0; ; pass++)
         {
-            List<int> found = [.. bases.SelectMany(MembersBelow), .. Marked(mark)];
-            if (found.Count == 0)
+            List<int> found = [.. bases.SelectMany(MembersBelow), .. Marked(mark, out bool unsure)];
+            if (found.Count == 0 && (!unsure || pass >= UnsurePassesMax))
                 break;
             if (pass == PassesMax)
             {
@@ -64,13 +67,21 @@ public sealed record Leftovers(int Processes, int Folders, IReadOnlyList<string>
     private static IEnumerable<int> MembersBelow(string at) =>
         Directory.Exists(at) ? Directory.GetDirectories(at).SelectMany(slot => SlotCgroup.ReadMembers(slot + "/cgroup.procs")) : [];
 
-    private static IEnumerable<int> Marked(HomeMark mark)
+    private static List<int> Marked(HomeMark mark, out bool unsure)
     {
         byte[] text = Orphans.MarkBytes(mark, null);
+        var marked = new List<int>();
+        unsure = false;
         foreach (string folder in Directory.GetDirectories("/proc"))
-            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out int pid) && pid != Environment.ProcessId
-                && Orphans.HasMark(pid, text))
-                yield return pid;
+        {
+            if (!int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out int pid) || pid == Environment.ProcessId)
+                continue;
+            MarkState state = Orphans.LookForMark(pid, text);
+            unsure |= state == MarkState.Unknown;
+            if (state == MarkState.Yes)
+                marked.Add(pid);
+        }
+        return marked;
     }
 
     private static void RemoveBase(string at, List<string> problems)

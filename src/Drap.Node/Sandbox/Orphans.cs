@@ -14,6 +14,8 @@ internal static unsafe class Orphans
 
     private static readonly string ChildrenFile = $"/proc/self/task/{Environment.ProcessId}/children";
 
+    private const uint KernelThread = 0x0020_0000;
+
     private static long lastReap;
 
     /// <summary>Makes orphans ours. For the whole process and for good.</summary>
@@ -44,30 +46,48 @@ internal static unsafe class Orphans
         return living;
     }
 
-    /// <summary>Whether a process carries the mark, or one that begins so. False for one that is gone, or that cleared its environment.</summary>
-    public static bool HasMark(int pid, ReadOnlySpan<byte> mark)
+    /// <summary>
+    /// Whether a process carries the mark, or one that begins so. No for one that is gone, or that cleared its environment; unknown for
+    /// one that is just becoming another program and has no environment yet: look again.
+    /// </summary>
+    public static MarkState LookForMark(int pid, ReadOnlySpan<byte> mark)
     {
-        int fd = Libc.openat(Libc.AT_FDCWD, string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/environ"), Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
-        if (fd < 0)
-            return false;
-        // The mark stands first in what we give a task; a shell may have moved it, so look through the usual sizes whole.
         byte[] environment = new byte[64 * 1024];
-        int length = 0;
-        fixed (byte* start = environment)
-        {
-            nint got;
-            while (length < environment.Length && (got = Libc.read(fd, start + length, (nuint)(environment.Length - length))) > 0)
-                length += (int)got;
-        }
-        _ = Libc.close(fd);
-        ReadOnlySpan<byte> text = environment.AsSpan(0, length);
+        ReadOnlySpan<byte> text = Read(pid, "environ", environment);
+        if (text.IsEmpty)
+            return IsBecomingAnother(Read(pid, "stat", environment)) ? MarkState.Unknown : MarkState.No;
         int at = text.IndexOf(mark);
-        return at == 0 || (at > 0 && text[at - 1] == 0);
+        return at == 0 || (at > 0 && text[at - 1] == 0) ? MarkState.Yes : MarkState.No;
     }
 
     /// <summary>The beginning of each environment that carries this mark; with an attempt's serial number, that attempt's.</summary>
     public static byte[] MarkBytes(HomeMark mark, long? serial) =>
         Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{HomeMark.Variable}={mark}-{serial}"));
+
+    /// <summary>Alive, no thread of the kernel's, and the end of its environment not set yet.</summary>
+    private static bool IsBecomingAnother(ReadOnlySpan<byte> stat)
+    {
+        // number (name) state parent …: the name may hold anything, so count from its end. Flags are field 9, the end of the environment 51.
+        string[] fields = Encoding.ASCII.GetString(stat[(stat.LastIndexOf((byte)')') + 1)..]).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return fields.Length > 48 && fields[0] is not ("Z" or "X") && fields[48] == "0"
+            && (uint.Parse(fields[6], CultureInfo.InvariantCulture) & KernelThread) == 0;
+    }
+
+    private static ReadOnlySpan<byte> Read(int pid, string file, byte[] buffer)
+    {
+        int fd = Libc.openat(Libc.AT_FDCWD, string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/{file}"), Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
+        if (fd < 0)
+            return [];
+        int length = 0;
+        fixed (byte* start = buffer)
+        {
+            nint got;
+            while (length < buffer.Length && (got = Libc.read(fd, start + length, (nuint)(buffer.Length - length))) > 0)
+                length += (int)got;
+        }
+        _ = Libc.close(fd);
+        return buffer.AsSpan(0, length);
+    }
 
     private static List<int> ReadPids(string file)
     {
@@ -94,4 +114,12 @@ internal static unsafe class Orphans
         _ = Libc.close(fd);
         return pids;
     }
+}
+
+/// <summary>Whether a process belongs to whom its mark names.</summary>
+internal enum MarkState
+{
+    No,
+    Yes,
+    Unknown,
 }
