@@ -106,13 +106,16 @@ public static class ItemExpansion
         var sets = ImmutableArray.CreateBuilder<FileSet>();
         var current = ImmutableArray.CreateBuilder<FilePart>();
         long size = 0;
+        int bytes = 0;
         foreach (FilePart part in parts)
         {
-            // Whichever leaves the group nearer to the wanted size.
-            if (current.Count > 0 && (wanted == 0 || size + part.Length - wanted > wanted - size))
+            // Whichever leaves the group nearer to the wanted size; and a thousand tiny files still fit the task's message.
+            if (current.Count > 0
+                && (wanted == 0 || size + part.Length - wanted > wanted - size || bytes + SizeRules.BytesOf(part) > JobLimits.TaskBytesMax / 2))
                 Close();
             current.Add(part);
             size += part.Length;
+            bytes += SizeRules.BytesOf(part);
         }
         if (current.Count > 0)
             Close();
@@ -123,6 +126,7 @@ public static class ItemExpansion
             sets.Add(new FileSet { Files = [.. current] });
             current.Clear();
             size = 0;
+            bytes = 0;
         }
     }
 }

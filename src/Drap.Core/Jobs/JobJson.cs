@@ -36,6 +36,8 @@ public static class JobJson
     public static bool TryRead(ReadOnlySpan<byte> json, [NotNullWhen(true)] out TaskSpec? task, [NotNullWhen(false)] out string? error) =>
         TryReadAs(json, out task, out error);
 
+    internal static int BytesOf(SegmentSpec segment) => JsonSerializer.SerializeToUtf8Bytes(segment, TypeInfo<SegmentSpec>()).Length;
+
     internal static JsonTypeInfo<T> TypeInfo<T>() => (JsonTypeInfo<T>)Options.GetTypeInfo(typeof(T));
 
     private static bool TryReadAs<T>(

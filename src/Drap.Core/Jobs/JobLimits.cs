@@ -42,6 +42,12 @@ public static class JobLimits
     /// <summary>Producers that one task may name through <c>tasks</c> expressions; <c>all</c> is not counted.</summary>
     public const int PickedMax = 65_536;
 
+    /// <summary>
+    /// Bytes of one task as it travels in its confirmation, which takes 256 KiB: command, environment, names, and the CID of each input.
+    /// About 2 500 inputs; more are merged in levels.
+    /// </summary>
+    public const int TaskBytesMax = 240 * 1024;
+
     /// <summary>Members of a gang.</summary>
     public const int NodesPerGangMax = 1_024;
 

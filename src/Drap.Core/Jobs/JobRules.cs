@@ -42,6 +42,8 @@ public static class JobRules
             problems.Require(tasks <= JobLimits.TasksMax, "segments", $"{tasks} tasks in all", $"at most {JobLimits.TasksMax}");
         if (problems.Found.Length == 0)
             EdgeRules.CheckChosen(job, problems);
+        if (problems.Found.Length == 0)
+            SizeRules.Check(job, problems);
         return problems.Found;
     }
 

@@ -83,7 +83,7 @@ public static class JobTasks
     {
         SegmentSpec spec = With(segment, alternative);
         return spec.Items.IsEmpty && spec.Files is null && spec.Nodes is null
-            && spec.Inputs.Values.All(i => IsPlain(i.To) && (i.From is null || i.Tasks == "all"))
+            && spec.Inputs.Values.All(i => IsPlain(i.To) && IsPlain(i.From) && (i.From is null || i.Tasks == "all"))
             && spec.Outputs.Values.All(o => IsPlain(o.Path) && IsPlain(o.To))
             && spec.Env.Values.All(IsPlain) && IsPlain(spec.Command) && IsPlain(spec.Check);
 

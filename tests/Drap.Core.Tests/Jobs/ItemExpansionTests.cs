@@ -47,6 +47,15 @@ public sealed class ItemExpansionTests
     }
 
     [Fact]
+    public void Many_tiny_files_are_spread_so_that_each_task_fits_its_message()
+    {
+        var files = new TestFiles([.. Enumerable.Range(0, 5_000).Select(i => ($"in/{i:d5}", "x"))]);
+        FilesSpec expanded = Expand(new FilesSpec { Glob = "in", Group = new ByteSize(1_000_000) }, files);
+        Assert.Equal(5, expanded.Sets.Length);
+        Assert.Equal(5_000, expanded.Sets.Sum(s => s.Files.Length));
+    }
+
+    [Fact]
     public void Cutting_loses_nothing_and_splits_no_word_on_random_texts()
     {
         for (ulong seed = 1; seed <= 300; seed++)

@@ -223,6 +223,16 @@ public sealed class JobFileTests
     }
 
     [Fact]
+    public void A_task_that_fits_no_message_is_refused_when_the_job_is_read()
+    {
+        const string many = "segments: [{name: a, count: 3000, command: [x], outputs: {o: o}}, {name: b, command: [x], inputs: {i: {from: a.o}}}]";
+        Assert.Contains("288000 of them for its inputs; allowed: at most 245760", Errors(many), StringComparison.Ordinal);
+        Read(many.Replace("3000", "2000", StringComparison.Ordinal));
+        string text = new('x', 100_000);
+        Assert.Contains("a task of about 300", Errors($"segments: [{{name: a, command: [{text}, {text}, {text}]}}]"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_unknown_parameter_is_named_at_its_place() =>
         Assert.Equal(
             "job.yaml:2:35: segments[0].command[0]: 'params.sze' is not known; allowed: did you mean 'params.size'?",
