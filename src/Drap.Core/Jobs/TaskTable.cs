@@ -237,7 +237,7 @@ public sealed class TaskTable
 }
 
 /// <summary>What the scheduler made of an attempt's end; it stands in the journal, so that a replay decides nothing anew.</summary>
-public enum Verdict : byte
+public enum Verdict
 {
     /// <summary>It is the task's one accepted end.</summary>
     Accepted = 1,

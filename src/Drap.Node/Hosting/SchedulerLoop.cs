@@ -33,6 +33,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     private IOverlay? overlay;
     private long lastTicket;
 
+    // Names and jitter, not keys: still from the system's generator, so that two schedulers never draw alike.
+    private Prng Prng { get; } = new(BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)));
+
     /// <summary>Opens the journal in <paramref name="folder"/> and replays it; nothing runs yet.</summary>
     public SchedulerLoop(string folder, SchedulerOptions options, LogStore logs, BootClock clock, ILogger logger, Action<Exception> failed)
     {
@@ -42,9 +45,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         this.clock = clock;
         storage = FileJournalStorage.OpenDirectory(folder);
         var state = new SchedulerState();
-        JournalLog log = JournalLog.Open(storage, new JournalOptions(), new Replay(state));
+        JournalLog log = JournalLog.Open(storage, new JournalOptions(Prng.NextUInt64()), new Replay(state));
         buffer = log.CreateBuffer();
-        node = new SchedulerNode(options, state, buffer, new Prng((ulong)BootClock.Now.Nanoseconds ^ (ulong)Environment.ProcessId << 40));
+        node = new SchedulerNode(options, state, buffer, Prng);
         loop = new MachineLoop<Item>("scheduler", InboxMax, clock, Run, OnFailed);
         journal = new JournalThread(storage, log, this);
         clock.UtcJumped += OnUtcJumped;

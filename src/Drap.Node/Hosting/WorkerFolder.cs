@@ -13,6 +13,7 @@ internal sealed class WorkerFolder
     private readonly string outbox;
     private readonly string epochsFile;
     private readonly SortedDictionary<PeerId, Epoch> epochs = [];
+    private readonly HashSet<AttemptId> stored = [];
 
     public WorkerFolder(string path)
     {
@@ -38,7 +39,10 @@ internal sealed class WorkerFolder
         foreach (string file in Directory.EnumerateFiles(outbox).Order(StringComparer.Ordinal))
         {
             if (StoredResults.TryRead(File.ReadAllBytes(file), out StoredResult? result))
+            {
                 results.Add(result);
+                stored.Add(result.Result.Attempt);
+            }
             else
                 File.Delete(file);
         }
@@ -57,9 +61,18 @@ internal sealed class WorkerFolder
             WriteEpochs();
     }
 
-    public void Store(StoredResult result) => DurableFile.Write(FileOf(result.Result.Attempt), StoredResults.Write(result));
+    public void Store(StoredResult result)
+    {
+        DurableFile.Write(FileOf(result.Result.Attempt), StoredResults.Write(result));
+        stored.Add(result.Result.Attempt);
+    }
 
-    public void Drop(AttemptId attempt) => File.Delete(FileOf(attempt));
+    /// <summary>Most results are acknowledged before they are stored: for those nothing is to be done.</summary>
+    public void Drop(AttemptId attempt)
+    {
+        if (stored.Remove(attempt))
+            File.Delete(FileOf(attempt));
+    }
 
     private void WriteEpochs() =>
         DurableFile.Write(epochsFile, System.Text.Encoding.UTF8.GetBytes(string.Concat(epochs.Select(e => $"{e.Key} {e.Value}\n"))));

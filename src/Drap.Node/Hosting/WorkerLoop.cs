@@ -205,7 +205,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 Store(() => folder.Store(store.Result));
                 break;
             case WorkerEffect.DropOutbox drop:
-                folder.Drop(drop.Attempt);
+                foreach (AttemptId attempt in drop.Attempts)
+                    folder.Drop(attempt);
                 break;
             case WorkerEffect.StoreEpoch store:
                 Store(() => folder.StoreEpoch(store.Scheduler, store.Epoch));

@@ -81,7 +81,7 @@ public sealed record KnownNode(PeerId Peer, string Name);
 public sealed record EndedAttempt(AttemptResult Result, Verdict Verdict, PeerId Worker, Credits Cost);
 
 /// <summary>What a person does to a job.</summary>
-public enum JobDeed : byte
+public enum JobDeed
 {
     /// <summary>End it, or tasks of it.</summary>
     Cancel = 1,
@@ -100,7 +100,7 @@ public enum JobDeed : byte
 }
 
 /// <summary>How a job ended.</summary>
-public enum JobEnd : byte
+public enum JobEnd
 {
     /// <summary>It has not.</summary>
     None = 0,

@@ -139,7 +139,7 @@ public static class SchedulerRecords
             case Kind.Closed:
                 var closed = (SchedulerRecord.Closed?)r;
                 return new SchedulerRecord.Closed(
-                    Job(1, ref f, closed?.Job), Utc(2, ref f, closed?.At), f.Enum(3, "state", closed?.State ?? TaskState.Failed, TaskState.Held, TaskState.Failed),
+                    Job(1, ref f, closed?.Job), Utc(2, ref f, closed?.At), (TaskState)f.IntOr(3, "state", (int)(closed?.State ?? 0), 0, 0, (int)TaskState.Held),
                     f.TextOrEmpty(4, "detail", closed?.Detail ?? "", CborLimits.TextBytes), f.Ints(5, "tasks", closed?.Tasks ?? [], CborLimits.CountMax, 1, int.MaxValue));
             case Kind.JobOver:
                 var over = (SchedulerRecord.JobOver?)r;

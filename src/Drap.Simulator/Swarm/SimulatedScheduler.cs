@@ -1,0 +1,198 @@
+using System.Collections.Immutable;
+using Drap.Core.Jobs;
+using Drap.Core.Journal;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+using Drap.Simulator.Storage;
+
+namespace Drap.Simulator.Swarm;
+
+/// <summary>A scheduler in a simulated swarm, over a disk that may crash under it; it starts again from what that disk kept.</summary>
+public sealed class SimulatedScheduler : IJournalListener
+{
+    private static readonly TimeSpan SyncTime = TimeSpan.FromMilliseconds(1);
+
+    private readonly SimulatedSwarm swarm;
+    private readonly List<SchedulerEffect> effects = [];
+    private readonly List<SchedulerInput> inbox = [];
+    private readonly List<(PeerId Worker, string Name)> names = [];
+    private readonly SimulatedAlarm alarm;
+    private SchedulerNode? node;
+    private JournalLog? log;
+    private JournalBuffer? buffer;
+    private SimulatedJournal? journal;
+    private SimulatedEvent? batch;
+    private long tickets;
+
+    internal SimulatedScheduler(SimulatedSwarm swarm, PeerId peer)
+    {
+        this.swarm = swarm;
+        Peer = peer;
+        alarm = new SimulatedAlarm(swarm.Simulation, () => Post(SchedulerInput.Tick.Instance));
+        Storage = new FaultyStorage(swarm.Simulation.NewPrng(), swarm.Simulation.Trace);
+        Start();
+    }
+
+    /// <summary>Its peer id.</summary>
+    public PeerId Peer { get; }
+
+    /// <summary>Its disk.</summary>
+    public FaultyStorage Storage { get; }
+
+    /// <summary>The machine; null while it is down.</summary>
+    public SchedulerNode? Node => node;
+
+    /// <summary>What it knows; null while it is down.</summary>
+    public SchedulerState? State => node?.State;
+
+    /// <summary>Answers to requests, in order.</summary>
+    public List<SchedulerReply> Replies { get; } = [];
+
+    /// <summary>Jobs whose submit was answered: from then on they must not be lost.</summary>
+    public HashSet<JobId> Taken { get; } = [];
+
+    /// <summary>Tasks of whose success it told, which must stay so.</summary>
+    public HashSet<TaskId> Told { get; } = [];
+
+    /// <summary>How often it came up.</summary>
+    public int Starts { get; private set; }
+
+    /// <summary>Comes up from what the disk holds.</summary>
+    public void Start()
+    {
+        Starts++;
+        var state = new SchedulerState();
+        log = JournalLog.Open(Storage, new JournalOptions(swarm.Simulation.NewPrng().NextUInt64()) { SegmentBytes = 64 * 1024, SnapshotAfterBytes = 256 * 1024 }, new Replay(state));
+        buffer = log.CreateBuffer();
+        journal = new SimulatedJournal(swarm.Simulation, Storage, log, this, SyncTime);
+        node = new SchedulerNode(new SchedulerOptions { Scheduler = Peer }, state, buffer, swarm.Simulation.NewPrng());
+        swarm.Attach(Peer, (from, message) => Post(new SchedulerInput.Received(from, message)));
+        node.Start(swarm.Utc, swarm.Simulation.Now, effects);
+        foreach ((PeerId worker, string name) in names)
+            Post(new SchedulerInput.Named(worker, name, name));
+        foreach ((string topic, ImmutableArray<PeerId> members) in swarm.Audiences())
+            Post(new SchedulerInput.Audience(topic, members));
+        Post(SchedulerInput.Tick.Instance);
+    }
+
+    /// <summary>The process is gone, with all that was not on disk; with the machine's power, also what was not synced.</summary>
+    public void Crash(bool losePower)
+    {
+        journal!.Crash();
+        swarm.Detach(Peer);
+        node = null;
+        inbox.Clear();
+        effects.Clear();
+        batch?.Cancel();
+        alarm.Set(null);
+        if (losePower)
+            Storage.LosePower();
+        else
+            Storage.KillProcess();
+    }
+
+    /// <summary>Does something to a job.</summary>
+    public void Act(JobId job, JobDeed deed, params ReadOnlySpan<TaskSpan> tasks) =>
+        Post(new SchedulerInput.Act(new Ticket(++tickets), job, deed, [.. tasks], FailedOnly: false));
+
+    /// <summary>Posts any input.</summary>
+    public void Post(SchedulerInput input)
+    {
+        if (node is null)
+            return;
+        inbox.Add(input);
+        if (batch is null or { IsCancelled: true })
+            batch = swarm.Simulation.After(TimeSpan.Zero, Run);
+    }
+
+    /// <inheritdoc/>
+    public void Committed(long sequence) => Post(new SchedulerInput.Persisted(sequence));
+
+    /// <inheritdoc/>
+    public void Failed(JournalException failure) => throw failure;
+
+    /// <inheritdoc/>
+    public void SnapshotInstalled(long sequence)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void SnapshotFailed(long sequence, JournalException failure)
+    {
+    }
+
+    internal void Submit(JobId id, JobSpec spec) =>
+        Post(new SchedulerInput.Submit(new Ticket(++tickets), id, Principal.Local, spec, [.. JobJson.Write(spec)], ""));
+
+    internal void Named(PeerId worker, string name)
+    {
+        names.Add((worker, name));
+        Post(new SchedulerInput.Named(worker, name, name));
+    }
+
+    internal void AudienceChanged(string topic, ImmutableArray<PeerId> members) => Post(new SchedulerInput.Audience(topic, members));
+
+    private void Run()
+    {
+        batch = null;
+        SchedulerInput[] inputs = [.. inbox];
+        inbox.Clear();
+        node!.Step(new SchedulerInput.Utc(swarm.Utc), swarm.Simulation.Now, effects);
+        foreach (SchedulerInput input in inputs)
+            node.Step(input, swarm.Simulation.Now, effects);
+        node.Flush(swarm.Simulation.Now, effects);
+        node.CheckInvariants();
+        if (buffer!.TakeBatch() is { } records)
+            journal!.Submit(records);
+        foreach (SchedulerEffect effect in effects)
+            Perform(effect);
+        effects.Clear();
+        if (buffer.SnapshotDue && buffer.PendingBytes == 0)
+            Snapshot();
+        alarm.Set(node.NextDeadline);
+    }
+
+    private void Perform(SchedulerEffect effect)
+    {
+        switch (effect)
+        {
+            case SchedulerEffect.Publish publish:
+                swarm.Publish(Peer, publish.Topic, publish.Ad);
+                break;
+            case SchedulerEffect.Send send:
+                swarm.Send(Peer, send.To, send.Message);
+                break;
+            case SchedulerEffect.Done done:
+                Replies.Add(done.Reply);
+                if (done.Reply is SchedulerReply.Submitted submitted)
+                    Taken.Add(submitted.Job);
+                break;
+            case SchedulerEffect.Changed changed when State!.TryGet(changed.Job, out JobRun? job):
+                foreach (int number in changed.Tasks)
+                    if (job.Tasks.State(number) == TaskState.Succeeded && changed.Tasks.Length > 0)
+                        Told.Add(new TaskId(job.Id, number));
+                break;
+        }
+    }
+
+    private void Snapshot()
+    {
+        JournalSnapshot snapshot = buffer!.BeginSnapshot();
+        foreach (SchedulerRecord record in State!.ToRecords())
+            SchedulerRecords.Add(snapshot, record);
+        buffer.EndSnapshot(snapshot);
+        journal!.Submit(snapshot);
+    }
+
+    private sealed class Replay(SchedulerState state) : IJournalReplay
+    {
+        public void Snapshot(long sequence, in JournalRecord record) => Record(sequence, record);
+
+        public void Record(long sequence, in JournalRecord record)
+        {
+            if (!SchedulerRecords.TryRead(record, out SchedulerRecord? read, out string? error))
+                throw new InvalidOperationException(error);
+            state.Apply(read);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+using Drap.Core.Execution;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+
+namespace Drap.Simulator.Swarm;
+
+/// <summary>A worker in a simulated swarm. Its tasks take virtual time; its epochs and its outbox survive it.</summary>
+public sealed class SimulatedWorker
+{
+    private readonly SimulatedSwarm swarm;
+    private readonly List<WorkerEffect> effects = [];
+    private readonly List<WorkerInput> inbox = [];
+    private readonly SortedDictionary<PeerId, Epoch> epochs = [];
+    private readonly SortedDictionary<AttemptId, StoredResult> outbox = [];
+    private readonly Dictionary<AttemptId, (Instant From, SimulatedEvent End)> running = [];
+    private readonly SimulatedAlarm alarm;
+    private WorkerNode? node;
+    private SimulatedEvent? batch;
+
+    internal SimulatedWorker(SimulatedSwarm swarm, PeerId peer, WorkerOptions options)
+    {
+        this.swarm = swarm;
+        Peer = peer;
+        Options = options;
+        alarm = new SimulatedAlarm(swarm.Simulation, () => Post(WorkerInput.Tick.Instance));
+    }
+
+    /// <summary>Its peer id.</summary>
+    public PeerId Peer { get; }
+
+    /// <summary>What its owner says.</summary>
+    public WorkerOptions Options { get; }
+
+    /// <summary>The machine; null while it is down.</summary>
+    public WorkerNode? Node => node;
+
+    /// <summary>Attempts that run.</summary>
+    public int Running => running.Count;
+
+    /// <summary>Attempts that were started.</summary>
+    public long Launched { get; private set; }
+
+    /// <summary>Comes up.</summary>
+    public void Start()
+    {
+        node = new WorkerNode(Peer, Options, swarm.Simulation.NewPrng());
+        swarm.Attach(Peer, (from, message) => Post(new WorkerInput.Received(from, message)));
+        Post(new WorkerInput.Restored([.. epochs.Select(e => new SchedulerEpoch(e.Key, e.Value))], [.. outbox.Values], []));
+    }
+
+    /// <summary>The process is gone, and its tasks with it.</summary>
+    public void Crash()
+    {
+        foreach ((AttemptId attempt, (Instant from, SimulatedEvent end)) in running)
+        {
+            end.Cancel();
+            swarm.Executed(attempt.Task, from, swarm.Simulation.Now);
+        }
+        running.Clear();
+        swarm.Detach(Peer);
+        node = null;
+        inbox.Clear();
+        effects.Clear();
+        batch?.Cancel();
+        alarm.Set(null);
+    }
+
+    /// <summary>Posts any input.</summary>
+    public void Post(WorkerInput input)
+    {
+        if (node is null)
+            return;
+        inbox.Add(input);
+        if (batch is null or { IsCancelled: true })
+            batch = swarm.Simulation.After(TimeSpan.Zero, Run);
+    }
+
+    private void Run()
+    {
+        batch = null;
+        WorkerInput[] inputs = [.. inbox];
+        inbox.Clear();
+        foreach (WorkerInput input in inputs)
+            node!.Step(input, swarm.Simulation.Now, effects);
+        node!.Step(new WorkerInput.Utc(swarm.Utc), swarm.Simulation.Now, effects);
+        node.Flush(swarm.Simulation.Now, effects);
+        node.CheckInvariants();
+        foreach (WorkerEffect effect in effects)
+            Perform(effect);
+        effects.Clear();
+        alarm.Set(node.NextDeadline);
+    }
+
+    private void Perform(WorkerEffect effect)
+    {
+        switch (effect)
+        {
+            case WorkerEffect.Send send:
+                swarm.Send(Peer, send.To, send.Message);
+                break;
+            case WorkerEffect.Subscribe subscribe:
+                swarm.Subscribe(Peer, subscribe.Topic);
+                break;
+            case WorkerEffect.Unsubscribe unsubscribe:
+                swarm.Unsubscribe(Peer, unsubscribe.Topic);
+                break;
+            case WorkerEffect.Launch launch:
+                Launch(launch.Order);
+                break;
+            case WorkerEffect.Signal signal:
+                // A simulated task heeds TERM at once.
+                if (running.ContainsKey(signal.Attempt))
+                    End(signal.Attempt, new AttemptEnd(EndKind.Signalled, 15, ""));
+                break;
+            case WorkerEffect.StoreEpoch store:
+                epochs[store.Scheduler] = store.Epoch;
+                break;
+            case WorkerEffect.StoreOutbox store:
+                outbox[store.Result.Result.Attempt] = store.Result;
+                break;
+            case WorkerEffect.DropOutbox drop:
+                foreach (AttemptId attempt in drop.Attempts)
+                    outbox.Remove(attempt);
+                break;
+        }
+    }
+
+    private void Launch(LaunchOrder order)
+    {
+        Launched++;
+        (TimeSpan time, int exitCode) = swarm.RunsLike(order.Attempt.Task, this);
+        AttemptEnd end = exitCode == 0 ? AttemptEnd.Success : new AttemptEnd(EndKind.Exited, exitCode, "");
+        running[order.Attempt] = (swarm.Simulation.Now, swarm.Simulation.After(time, () => End(order.Attempt, end)));
+        Post(new WorkerInput.AttemptStarted(order.Attempt, swarm.Simulation.Now));
+    }
+
+    private void End(AttemptId attempt, AttemptEnd end)
+    {
+        (Instant from, SimulatedEvent planned) = running[attempt];
+        planned.Cancel();
+        running.Remove(attempt);
+        swarm.Executed(attempt.Task, from, swarm.Simulation.Now);
+        Post(new WorkerInput.AttemptEnded(attempt, end, [], new AttemptUsage(swarm.Simulation.Now - from, TimeSpan.Zero, 0, 0)));
+    }
+}
