@@ -151,6 +151,8 @@ public sealed class DotnetDriver(DotnetDriverOptions options, HandlerRegistry ha
         try
         {
             plan.Prepare?.Invoke(context.Folder);
+            if (plan.Resolve?.Invoke(context.Folder) is var (arguments, environment))
+                context.Plan = plan with { Arguments = arguments, Environment = environment };
         }
         catch (Exception e)
         {

@@ -41,7 +41,7 @@ public sealed class HandlerContext
     /// <summary>Writes a line of text to the task's stdout.</summary>
     public void WriteLine(string line) => Write(Encoding.UTF8.GetBytes(line + "\n"));
 
-    internal LaunchPlan Plan { get; }
+    internal LaunchPlan Plan { get; set; }
 
     internal WorkFolder? MadeFolder => folder;
 

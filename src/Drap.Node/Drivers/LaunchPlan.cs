@@ -30,6 +30,9 @@ public sealed record LaunchPlan
     /// <summary>Puts inputs into the folder, before the start, on the slot's thread. An exception ends the attempt as <see cref="ExitReason.PrepareFailed"/>.</summary>
     public Action<WorkFolder>? Prepare { get; init; }
 
+    /// <summary>After <see cref="Prepare"/>: arguments and environment that name the folder. Its exceptions are those of <see cref="Prepare"/>.</summary>
+    public Func<WorkFolder, (ImmutableArray<string> Arguments, ImmutableArray<KeyValuePair<string, string>> Environment)>? Resolve { get; init; }
+
     /// <summary>Takes outputs out of the folder, after the end of the family and before the folder is emptied, on the slot's thread. An exception ends the attempt as <see cref="ExitReason.CollectFailed"/>.</summary>
     public CollectOutputs? Collect { get; init; }
 }

@@ -127,7 +127,7 @@ internal sealed unsafe class ProcessSlot : IDisposable
         {
             return TaskLauncher.Failed(plan, ExitReason.Machine, e.Message);
         }
-        AttemptExit exit = Prepare(plan, folder) ?? RunTask(plan, folder);
+        AttemptExit exit = Prepare(ref plan, folder) ?? RunTask(plan, folder);
         if (driver.Folders.Return(folder, number, diskBytes) is { } left)
             exit = exit with { Message = $"{(exit.Message is null ? "" : exit.Message + "; ")}work folder not removed: {left}" };
         return exit;
@@ -157,11 +157,13 @@ internal sealed unsafe class ProcessSlot : IDisposable
         }
     }
 
-    private static AttemptExit? Prepare(LaunchPlan plan, WorkFolder folder)
+    private static AttemptExit? Prepare(ref LaunchPlan plan, WorkFolder folder)
     {
         try
         {
             plan.Prepare?.Invoke(folder);
+            if (plan.Resolve?.Invoke(folder) is var (arguments, environment))
+                plan = plan with { Arguments = arguments, Environment = environment };
             return null;
         }
         catch (Exception e)

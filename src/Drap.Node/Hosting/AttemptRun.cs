@@ -51,7 +51,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
             return TryBind("", "", out BoundTask? bound, out _)
                 ? plan with { Arguments = [task.Handler!, .. bound.Argv], Environment = [.. bound.Env] }
                 : plan;
-        return plan with { Prepare = folder => Prepare(plan, folder) };
+        return plan with { Prepare = Prepare, Resolve = Resolve };
     }
 
     /// <summary>What the driver's end means.</summary>
@@ -74,13 +74,8 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
     /// <summary>What it left, ordered by name.</summary>
     public ImmutableArray<TaskOutput> Outputs => outputs;
 
-    private LaunchPlan Prepare(LaunchPlan plan, WorkFolder folder)
+    private void Prepare(WorkFolder folder)
     {
-        if (!TryBind(folder.Path, folder.Out, out BoundTask? bound, out string? error))
-        {
-            end = new AttemptEnd(EndKind.NotStarted, 127, Short(error));
-            throw new IOException(error);
-        }
         foreach (TaskInput input in Task.Inputs)
         {
             string to = Path.Combine(folder.Path, input.To);
@@ -89,12 +84,21 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
             foreach (TaskInputPart part in input.Parts)
                 LayOut(part, part.Name.Length == 0 ? to : Path.Combine(to, part.Name));
         }
+    }
+
+    private (ImmutableArray<string>, ImmutableArray<KeyValuePair<string, string>>) Resolve(WorkFolder folder)
+    {
+        if (!TryBind(folder.Path, folder.Out, out BoundTask? bound, out string? error))
+        {
+            end = new AttemptEnd(EndKind.NotStarted, 127, Short(error));
+            throw new IOException(error);
+        }
         ImmutableArray<string> argv = bound.Argv;
         if (Task.Driver == Driver.Dotnet)
             argv = [Task.Handler!, .. argv];
         else if (!bound.Check.IsEmpty)
             argv = ["/bin/sh", "-c", $"{Quoted(argv)}; c=$?; [ $c -eq 0 ] || exit $c; {Quoted(bound.Check)} || {{ c=$?; : > {CheckFailedFile}; exit $c; }}"];
-        return plan with { Arguments = argv, Environment = [.. TaskEnvironment.Defaults, .. bound.Env] };
+        return (argv, [.. TaskEnvironment.Defaults, .. bound.Env]);
     }
 
     private void LayOut(TaskInputPart part, string target)

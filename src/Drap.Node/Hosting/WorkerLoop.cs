@@ -142,7 +142,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     private static WorkerOptions Complete(WorkerOptions options, ProcessDriver process, HandlerRegistry handlers) => options with
     {
         Traits = options.Traits with { Drivers = ["dotnet", "process"], Handlers = handlers.Names },
-        Enforcement = process.Enforcement.Describe(),
+        Enforcement = process.Enforcement.Weaknesses(),
     };
 
     private void Run(List<Item> batch)

@@ -6,7 +6,16 @@ namespace Drap.Node.Sandbox;
 /// <param name="Pids">Number of processes and threads.</param>
 /// <param name="Disk">Size of the work folder.</param>
 /// <param name="Family">Whether a task's processes can all be found and ended.</param>
-public sealed record Enforcement(LimitEnforcement Cpu, LimitEnforcement Memory, LimitEnforcement Pids, LimitEnforcement Disk, LimitEnforcement Family);
+public sealed record Enforcement(LimitEnforcement Cpu, LimitEnforcement Memory, LimitEnforcement Pids, LimitEnforcement Disk, LimitEnforcement Family)
+{
+    /// <summary>A line for each limit that is not kept by the kernel for the whole family; none where all are.</summary>
+    public System.Collections.Immutable.ImmutableArray<string> Weaknesses()
+    {
+        return [.. new[] { ("cpu", Cpu), ("memory", Memory), ("processes", Pids), ("disk", Disk), ("family", Family) }
+            .Where(l => l.Item2.Level != EnforcementLevel.Fully)
+            .Select(l => $"{l.Item1}: {(l.Item2.Level == EnforcementLevel.None ? "not kept" : "kept in part")}, {l.Item2.How}")];
+    }
+}
 
 /// <summary>How one limit is kept.</summary>
 /// <param name="Level">How well.</param>
