@@ -15,6 +15,9 @@ public sealed class GroupRecord
     /// <summary>Its attempts that stand in line.</summary>
     public int Waiting { get; internal set; }
 
+    /// <summary>The price last agreed for it here: what those in line behind the running ones pay too, since they take nothing more.</summary>
+    public Price Ask { get; internal set; }
+
     /// <summary>Whether any task of the group ended here.</summary>
     public bool IsMeasured => count > 0;
 

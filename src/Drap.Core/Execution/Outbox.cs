@@ -33,6 +33,9 @@ public sealed class Outbox
     /// <summary>Results in all, at about half a KiB of memory each: 32 MiB. Beyond it the oldest are dropped and counted.</summary>
     public const int EntriesMax = 65_536;
 
+    /// <summary>While earlier results are on their way, later ones gather so long at most: a fifth of what makes a person wait.</summary>
+    public static readonly TimeSpan GatherMax = TimeSpan.FromMilliseconds(5);
+
     private const int ResendMessagesMax = 4;
 
     private readonly Dictionary<AttemptId, OutboxEntry> entries = [];
@@ -121,6 +124,8 @@ public sealed class Outbox
             }
             if (lane.ResendAt <= now)
                 Resend(lane, now, utc, schedulers, effects);
+            if (lane.Fresh.Count > 0)
+                NextDeadline = Instant.Min(NextDeadline, Instant.Max(lane.SentAt + GatherMax, now));
             if (lane.Sent.TryPeek(out OutboxEntry? next))
                 NextDeadline = Instant.Min(NextDeadline, next.SentAt + StoreAfter);
             NextDeadline = Instant.Min(NextDeadline, lane.ResendAt);
@@ -128,13 +133,22 @@ public sealed class Outbox
         Trim(effects);
     }
 
-    /// <summary>Sends what came since the last flush, and forgets on disk what was acknowledged.</summary>
-    public void Flush(Instant now, SchedulerTable schedulers, List<WorkerEffect> effects)
+    /// <summary>
+    /// Sends what came: at once when nothing is on its way to that scheduler or <paramref name="all"/> must go, else together with what comes
+    /// until the acknowledgement, for <see cref="GatherMax"/> at most. And forgets on disk what was acknowledged.
+    /// </summary>
+    public void Flush(Instant now, SchedulerTable schedulers, List<WorkerEffect> effects, bool all)
     {
         foreach (OutboxLane lane in lanes.Values)
         {
             if (lane.Fresh.Count == 0)
                 continue;
+            if (!all && lane.IsOnItsWay && lane.Fresh.Count < Result.EntriesMax && now < lane.SentAt + GatherMax)
+            {
+                NextDeadline = Instant.Min(NextDeadline, lane.SentAt + GatherMax);
+                continue;
+            }
+            lane.SentAt = now;
             foreach (OutboxEntry entry in lane.Fresh)
                 if (!entry.IsGone && entry.Result.Result.Wall >= StoreFirstFrom)
                     Store(entry, effects);

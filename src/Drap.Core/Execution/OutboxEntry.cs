@@ -54,6 +54,20 @@ internal sealed class OutboxLane(PeerId scheduler)
     /// <summary>Entries that have not been sent yet.</summary>
     public List<OutboxEntry> Fresh { get; } = [];
 
+    /// <summary>When something was sent for the first time, last.</summary>
+    public Instant SentAt { get; set; } = Instant.Zero;
+
+    /// <summary>Whether something was sent and neither acknowledged nor found late. Acknowledged entries at the head are forgotten by asking.</summary>
+    public bool IsOnItsWay
+    {
+        get
+        {
+            while (Sent.TryPeek(out OutboxEntry? first) && first.IsGone)
+                Sent.Dequeue();
+            return Sent.Count > 0;
+        }
+    }
+
     /// <summary>Entries that were sent once, until it is time to look whether they were acknowledged.</summary>
     public Queue<OutboxEntry> Sent { get; } = [];
 

@@ -30,6 +30,9 @@ public sealed class KnownScheduler
     /// <summary>Round trips to the speaker.</summary>
     public SmoothedRtt Rtt { get; } = new();
 
+    /// <summary>Whether they were measured by pings, so that the market's own messages need not tell.</summary>
+    public bool IsRttMeasured { get; internal set; }
+
     /// <summary>Whether it confirms its share of offers.</summary>
     public FairWins Wins { get; } = new();
 

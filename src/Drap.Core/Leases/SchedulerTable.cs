@@ -63,6 +63,18 @@ public sealed class SchedulerTable(int limit)
         return Standing.Begins;
     }
 
+    /// <summary>A ping of a peer: it counts for each scheduler that the peer speaks for.</summary>
+    public void ObserveRoundTrip(PeerId peer, TimeSpan time)
+    {
+        foreach (KnownScheduler scheduler in schedulers.Values)
+        {
+            if (scheduler.Speaker != peer)
+                continue;
+            scheduler.Rtt.Observe(time);
+            scheduler.IsRttMeasured = true;
+        }
+    }
+
     private bool TryForgetOne(out KnownScheduler? forgotten)
     {
         forgotten = null;

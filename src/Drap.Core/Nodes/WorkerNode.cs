@@ -96,8 +96,7 @@ public sealed class WorkerNode
                 // A closed connection is a hint about the connection; leases, holds and resends have their own time.
                 break;
             case WorkerInput.RoundTrip trip:
-                if (schedulers.TryGet(trip.Peer, out KnownScheduler? scheduler))
-                    scheduler.Rtt.Observe(trip.Time);
+                schedulers.ObserveRoundTrip(trip.Peer, trip.Time);
                 break;
             case WorkerInput.Utc utc:
                 (utcAtSet, utcSetAt) = (utc.Time, now);
@@ -131,7 +130,7 @@ public sealed class WorkerNode
     {
         RunDue(now, effects);
         executor.Launch(now, effects);
-        outbox.Flush(now, schedulers, effects);
+        outbox.Flush(now, schedulers, effects, all: isDraining || heartbeats.Count > 0);
         told.Flush(effects);
         receipts.Flush(effects);
         arbiter.Flush(now, UtcAt(now), effects);
@@ -223,7 +222,7 @@ public sealed class WorkerNode
         if (!leases.TryGet(ended.Attempt, out Lease? lease) || lease is not Attempt { Phase: AttemptPhase.Running or AttemptPhase.Ending } attempt)
             return;
         executor.Ended(attempt, ended, now, UtcAt(now));
-        arbiter.Wake();
+        arbiter.OnEnded(attempt.Line.Terms.Group);
     }
 
     private void OnMessage(PeerId from, Message message, Instant now, List<WorkerEffect> effects)

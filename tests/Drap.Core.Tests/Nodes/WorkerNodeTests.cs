@@ -5,6 +5,19 @@ namespace Drap.Core.Tests.Nodes;
 public sealed class WorkerNodeTests
 {
     [Theory]
+    [InlineData("backlog")]
+    [InlineData("drain")]
+    [InlineData("ends")]
+    [InlineData("fairness")]
+    [InlineData("gangs")]
+    [InlineData("holds")]
+    [InlineData("leases")]
     [InlineData("main_path")]
+    [InlineData("order")]
+    [InlineData("outbox")]
+    [InlineData("patient")]
+    [InlineData("refusals")]
+    [InlineData("restart")]
+    [InlineData("shrink")]
     public void A_worker_behaves_as_the_script_tells(string script) => WorkerScript.Run(script);
 }

@@ -134,16 +134,38 @@ internal sealed class Arbiter
         hold.Expires = Instant.Max(hold.Expires, now + granted);
     }
 
-    /// <summary>An offer was confirmed, wholly or in part: what it did not take is free.</summary>
+    /// <summary>
+    /// An offer was confirmed: what it did not take is free. A group of which less was taken than was offered is not offered on at once, since
+    /// its scheduler has what it wants; until one of its tasks ends here.
+    /// </summary>
     public void OnConfirmed(Hold hold, Instant now)
     {
         Learn(hold, won: true);
-        hold.Scheduler.Rtt.Observe(now - hold.MadeAt);
+        // What the scheduler's window took is no part of the round trip; better is what was measured below the market.
+        TimeSpan answered = now - hold.MadeAt - hold.Window;
+        if (!hold.Scheduler.IsRttMeasured)
+            hold.Scheduler.Rtt.Observe(answered > TimeSpan.Zero ? answered : TimeSpan.Zero);
         foreach (HoldPart part in hold.Parts)
-            Answered(part.Group);
-        Holds.Remove(hold);
-        Standing.RemoveEmpty();
-        ForgetReservation();
+            if (part.Taken >= part.Entry.Count + part.Entry.Backlog)
+                Answered(part.Group);
+            else
+                BackOff(part.Group, now);
+        GiveBack(hold);
+    }
+
+    /// <summary>A confirmation did not keep to its offer: what was held is free, and its scheduler waits for the next offer as after a lapse.</summary>
+    public void OnBroken(Hold hold, Instant now)
+    {
+        foreach (HoldPart part in hold.Parts)
+            BackOff(part.Group, now);
+        GiveBack(hold);
+    }
+
+    /// <summary>A task of a group ended here: the group's next ones may have its place without a new ad.</summary>
+    public void OnEnded(GroupKey key)
+    {
+        if (Standing.Find(key) is { } group)
+            (group.NotBefore, group.Backoff) = (Instant.Zero, TimeSpan.Zero);
         isDirty = true;
     }
 
@@ -191,7 +213,7 @@ internal sealed class Arbiter
     public void Flush(Instant now, UtcTime utc, List<WorkerEffect> effects)
     {
         ForgetReservation();
-        if (!isDirty || now < windowEnds && windowEnds != Instant.Never)
+        if (!isDirty || (now < windowEnds && windowEnds != Instant.Never && Closed is null))
             return;
         isDirty = false;
         if (Closed is null && capacity.Owed == 0)
@@ -237,12 +259,23 @@ internal sealed class Arbiter
     {
         var sum = new ResourceSum();
         foreach (TaskGroup group in ad.Groups)
-            sum.Add(group.Resources, group.Count);
+            if (Eligibility.Judge(group, ad.Principal, Options, capacity.Empty) is null)
+                sum.Add(group.Resources, group.Count);
+        if (sum.IsNothing || Closed is not null)
+            return;
         demand.Add(ad.Id, sum, now);
         if (windowEnds == Instant.Never && (!demand.HasRivals || demand.Fits(capacity.Free)))
             return;
         TimeSpan window = ad.Window > TimeSpan.Zero ? new TimeSpan(Math.Min(ad.Window.Ticks / 2, Demand.Window.Ticks)) : Demand.Window;
         windowEnds = Instant.Min(windowEnds, now + window);
+    }
+
+    private void GiveBack(Hold hold)
+    {
+        Holds.Remove(hold);
+        Standing.RemoveEmpty();
+        ForgetReservation();
+        isDirty = true;
     }
 
     /// <summary>One group of an offer is settled by the scheduler's word.</summary>

@@ -40,7 +40,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
         Line[]? lines = reason is null ? Read(confirm, hold, from, effects) : null;
         if (lines is null)
         {
-            arbiter.OnConfirmed(hold, now);
+            arbiter.OnBroken(hold, now);
             return Nothing(confirm, reason ?? NackReason.Invalid, effects);
         }
         var refused = ImmutableArray.CreateBuilder<AttemptId>();
@@ -79,6 +79,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
             lines[i] = executor.LineOf(new LineTerms(
                 hold.Scheduler, part.Group.Key, hold.Principal, template, part.Task.Resources, work.Ask, part.Task.Priority,
                 part.Group.Deadline, part.Task.Estimate));
+            lines[i].Here.Ask = part.Entry.Ask;
         }
         return lines;
 
@@ -142,6 +143,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
             }
             Invariant.Check(leases.TryAdd(attempt, confirm.Lease, now));
             part.Group.Remaining--;
+            part.Taken++;
             Reserve(attempt, utc);
             if (grant is not null)
                 executor.Place(attempt, grant, confirm.AwaitGo);

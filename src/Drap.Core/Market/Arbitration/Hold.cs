@@ -21,6 +21,9 @@ internal sealed class Hold(OfferId id, StandingAd ad, Instant madeAt, Instant ex
 
     public Instant MadeAt { get; } = madeAt;
 
+    /// <summary>How long the scheduler may gather answers before it confirms.</summary>
+    public TimeSpan Window { get; } = ad.Ad.Window;
+
     public Instant Expires { get; set; } = expires;
 
     public bool IsExtended { get; set; }
@@ -49,6 +52,9 @@ internal sealed class HoldPart(StandingGroup group, OfferEntry entry, List<Grant
 
     /// <summary>Whether its places were offered without being held.</summary>
     public int SoftCount => Entry.Firm ? 0 : Entry.Count;
+
+    /// <summary>Places that were confirmed and leased.</summary>
+    public int Taken { get; set; }
 
     /// <summary>Takes a held bundle for a confirmed task; null if all are taken.</summary>
     public Grant? TakeGrant()

@@ -234,14 +234,15 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             count = Overbooked(group, wanted);
             isFirm = false;
         }
-        BidAnswer answer = Ask(group, ref count, utc);
-        if (answer.Kind == BidAnswerKind.Refusal)
-            return Eligibility.Refuse(task, RefusalReason.Price, ask: answer.Price);
-        int backlog = Math.Min(WantsBacklog(group, count), group.Remaining - count);
-        if (count == 0 && backlog <= 0)
+        // Whether it fits comes before what it costs: a full worker's price is no evidence that a higher bid would help.
+        if (count == 0 && WantsBacklog(group, 0) == 0)
             return new RefusalEntry(
                 task.Id, RefusalReason.Busy, Eligibility.Cut(capacity.Free.Shortages(task.Resources)), Price.Zero, "");
-        assessment = new Assessment(count, Math.Max(backlog, 0), answer.Price, isFirm && count > 0);
+        BidAnswer answer = count > 0 ? Ask(group, ref count, utc) : arbiter.Pricer.Answer(task.Bid, groups.Find(group.Key)!.Ask);
+        if (answer.Kind == BidAnswerKind.Refusal)
+            return Eligibility.Refuse(task, RefusalReason.Price, ask: answer.Price);
+        int backlog = Math.Clamp(group.Remaining - count, 0, WantsBacklog(group, count));
+        assessment = new Assessment(count, backlog, answer.Price, isFirm && count > 0);
         return null;
     }
 
