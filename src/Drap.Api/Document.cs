@@ -5,8 +5,12 @@ namespace Drap.Api;
 /// <summary>
 /// The root of every JSON document that the local API and <c>-o json</c> speak. Names are snake_case, amounts of money are decimal numbers
 /// of credits, times are RFC 3339 in UTC, durations are decimal seconds and end in <c>_seconds</c>. Within one version fields are only ever
-/// added; a reader skips what it does not know.
+/// added; a reader skips what it does not know, and a field that is not there has the default that is said with it.
 /// </summary>
+/// <remarks>
+/// Properties have setters for one reason: the serializer's source generator gives init properties that a text leaves out their type's default
+/// instead of ours. Nobody changes a document that was handed on.
+/// </remarks>
 public abstract record Document
 {
     /// <summary>The version that this build writes.</summary>
@@ -14,14 +18,14 @@ public abstract record Document
 
     /// <summary>The document's version.</summary>
     [JsonPropertyOrder(-1)]
-    public int Version { get; init; } = CurrentVersion;
+    public int Version { get; set; } = CurrentVersion;
 }
 
 /// <summary>What the API answers instead of a document when it could not do what was asked.</summary>
 public sealed record ErrorDocument : Document
 {
     /// <summary>What went wrong.</summary>
-    public required ApiError Error { get; init; }
+    public required ApiError Error { get; set; }
 }
 
 /// <summary>One error, said once and in full: what, where, and what would have been right.</summary>

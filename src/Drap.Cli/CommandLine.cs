@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Drap.Cli.Commands;
 using Drap.Client;
 using Drap.Node.Home;
@@ -21,8 +22,9 @@ internal static class CommandLine
         bool adHoc = dashes >= 0 && result.CommandResult.Command.Name == "run";
         // A shell that asks what may come next has typed half a command; help is wanted with half of one too.
         bool asking = result.Action is HelpWithExamples || args is [['[', ..], ..];
-        if (result.Errors.Count > 0 && !asking)
-            return Misused(result, context, adHoc ? ExitCode.OwnFailure : ExitCode.Usage);
+        string[] unknown = [.. Unknown(result)];
+        if ((result.Errors.Count > 0 || unknown.Length > 0) && !asking)
+            return Misused(result, unknown, context, adHoc ? ExitCode.OwnFailure : ExitCode.Usage);
         try
         {
             return await result.InvokeAsync(new InvocationConfiguration { Output = context.Out, Error = context.Err, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
@@ -51,13 +53,20 @@ internal static class CommandLine
         return root;
     }
 
-    private static int Misused(ParseResult result, CliContext context, int code)
+    // An option that is not known fills an argument where one is free; no argument of ours begins with a dash.
+    private static IEnumerable<string> Unknown(ParseResult result) => result.CommandResult.Children.OfType<ArgumentResult>()
+        .SelectMany(a => a.Tokens).Select(t => t.Value).Where(t => t.StartsWith('-')).Concat(result.UnmatchedTokens);
+
+    private static int Misused(ParseResult result, string[] unknown, CliContext context, int code)
     {
         Command command = result.CommandResult.Command;
         string path = Path(command);
         var said = new List<string>();
-        foreach (string token in result.UnmatchedTokens)
+        foreach (string token in unknown)
         {
+            // What follows an unknown option may be its value.
+            if (said.Count > 0 && !token.StartsWith('-'))
+                continue;
             bool option = token.StartsWith('-');
             string? meant = DidYouMean.Find(token.Split('=')[0], option
                 ? Options(command).SelectMany(o => o.Aliases.Append(o.Name))

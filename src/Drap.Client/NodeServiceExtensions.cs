@@ -9,6 +9,9 @@ public static class NodeServiceExtensions
     /// <summary>Tasks in one answer: about 2 MB of JSON.</summary>
     private const int pageTasks = 10_000;
 
+    /// <summary>Streams in a row that break with no news, some three seconds: a node that is restarted on purpose is back by then.</summary>
+    private const int brokenMax = 6;
+
     /// <summary>Whether a job has come to its end.</summary>
     public static bool HasEnded(this JobState state) => state is JobState.Finished or JobState.Failed or JobState.Cancelled or JobState.Expired;
 
@@ -16,25 +19,51 @@ public static class NodeServiceExtensions
     public static bool HasEnded(this TaskState state) =>
         state is TaskState.Finished or TaskState.Failed or TaskState.Cancelled or TaskState.Expired;
 
-    /// <summary>Waits until a job has ended, by its events: nothing is polled. A connection that breaks is made again.</summary>
+    /// <summary>
+    /// A job's events to its end, by a new stream where one breaks; each stream begins with a snapshot. The last one has a job that has ended.
+    /// </summary>
+    /// <exception cref="NodeUnreachableException">The node went away and did not come back.</exception>
+    public static async IAsyncEnumerable<JobEvent> WatchAsync(this INodeService node, JobId job, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        for (int broken = 0; ;)
+        {
+            int events = 0;
+            IAsyncEnumerator<JobEvent> stream = node.EventsAsync(job, tasks: false, cancel).GetAsyncEnumerator(cancel);
+            await using (stream.ConfigureAwait(false))
+            {
+                while (await NextAsync(stream, broken).ConfigureAwait(false))
+                {
+                    events++;
+                    yield return stream.Current;
+                    if (stream.Current.Job is { } summary && summary.State.HasEnded())
+                        yield break;
+                }
+            }
+            // A stream that gave more than its snapshot has worked.
+            broken = events > 1 ? 0 : broken + 1;
+            await Task.Delay(TimeSpan.FromMilliseconds(50 << Math.Min(broken, 4)), cancel).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Waits until a job has ended, by its events: nothing is polled.</summary>
     /// <exception cref="NodeUnreachableException">The node went away and did not come back.</exception>
     public static async Task<JobSummary> WaitAsync(this INodeService node, JobId job, CancellationToken cancel)
     {
-        while (true)
+        JobSummary? last = null;
+        await foreach (JobEvent e in node.WatchAsync(job, cancel).ConfigureAwait(false))
+            last = e.Job ?? last;
+        return last!;
+    }
+
+    private static async Task<bool> NextAsync(IAsyncEnumerator<JobEvent> stream, int broken)
+    {
+        try
         {
-            try
-            {
-                await foreach (JobEvent e in node.EventsAsync(job, tasks: false, cancel).WithCancellation(cancel).ConfigureAwait(false))
-                    if (e.Job is { } summary && summary.State.HasEnded())
-                        return summary;
-            }
-            catch (NodeUnreachableException)
-            {
-                // The next call retries, and throws when there is nobody.
-            }
-            JobDocument document = await node.JobAsync(job, cancel).ConfigureAwait(false);
-            if (document.Job.State.HasEnded())
-                return document.Job;
+            return await stream.MoveNextAsync().ConfigureAwait(false);
+        }
+        catch (NodeUnreachableException) when (broken < brokenMax)
+        {
+            return false;
         }
     }
 

@@ -29,13 +29,13 @@ public sealed record ActionRequest : Document
     public const int RangesMax = 10_000;
 
     /// <summary>What to do.</summary>
-    public required JobAction Action { get; init; }
+    public required JobAction Action { get; set; }
 
     /// <summary>The tasks; empty means the whole job.</summary>
-    public ImmutableArray<TaskRange> Tasks { get; init; } = [];
+    public ImmutableArray<TaskRange> Tasks { get; set; } = [];
 
     /// <summary>Of those tasks only the ones that failed, were cancelled or expired (<c>rerun --failed</c>).</summary>
-    public bool FailedOnly { get; init; }
+    public bool FailedOnly { get; set; }
 }
 
 /// <summary>Task numbers, both ends included.</summary>
@@ -47,42 +47,42 @@ public readonly record struct TaskRange(int First, int Last);
 public sealed record ActionReply : Document
 {
     /// <summary>The job after it.</summary>
-    public required JobSummary Job { get; init; }
+    public required JobSummary Job { get; set; }
 
     /// <summary>How many tasks it changed; 0 when all of them were so already.</summary>
-    public int Changed { get; init; }
+    public int Changed { get; set; }
 }
 
 /// <summary>New values for a job that has not ended; null leaves one as it is. They hold for what is placed from now on.</summary>
 public sealed record ChangeRequest : Document
 {
     /// <summary>Only this segment; null means all.</summary>
-    public string? Segment { get; init; }
+    public string? Segment { get; set; }
 
     /// <summary>Priority among the principal's jobs.</summary>
-    public int? Priority { get; init; }
+    public int? Priority { get; set; }
 
     /// <summary>The bid per task, in credits per hour.</summary>
-    public Price? Bid { get; init; }
+    public Price? Bid { get; set; }
 
     /// <summary>The most that a bid may rise to, in credits per hour; never leaves the scheduler.</summary>
-    public Price? Limit { get; init; }
+    public Price? Limit { get; set; }
 
     /// <summary>The most that the job may cost.</summary>
-    public Credits? Budget { get; init; }
+    public Credits? Budget { get; set; }
 
     /// <summary>Longest run of an attempt, in seconds.</summary>
-    public TimeSpan? TimeoutSeconds { get; init; }
+    public TimeSpan? TimeoutSeconds { get; set; }
 
     /// <summary>From now, in seconds, to when every task must have been placed.</summary>
-    public TimeSpan? DeadlineSeconds { get; init; }
+    public TimeSpan? DeadlineSeconds { get; set; }
 
     /// <summary>How often a task that fails is tried again.</summary>
-    public int? Retries { get; init; }
+    public int? Retries { get; set; }
 
     /// <summary>How many tasks may fail before the job is given up.</summary>
-    public int? MaxFails { get; init; }
+    public int? MaxFails { get; set; }
 
     /// <summary>The most tasks of the job, or of the segment, that run at once.</summary>
-    public int? MaxRunning { get; init; }
+    public int? MaxRunning { get; set; }
 }

@@ -17,41 +17,41 @@ public sealed record LogChunk
     public const int BytesMax = 64 * 1024;
 
     /// <summary>The task's number.</summary>
-    public required int Task { get; init; }
+    public required int Task { get; set; }
 
     /// <summary>The attempt's number.</summary>
-    public int Attempt { get; init; }
+    public int Attempt { get; set; }
 
     /// <summary>Which stream.</summary>
-    public LogStream Stream { get; init; }
+    public LogStream Stream { get; set; }
 
     /// <summary>How many bytes of this stream of this attempt came before it.</summary>
-    public long Offset { get; init; }
+    public long Offset { get; set; }
 
     /// <summary>Bytes before this piece that were dropped, since the kept part of a log is bounded; 0 usually.</summary>
-    public long Dropped { get; init; }
+    public long Dropped { get; set; }
 
     /// <summary>The bytes, base64 in JSON.</summary>
-    public ReadOnlyMemory<byte> Data { get; init; }
+    public ReadOnlyMemory<byte> Data { get; set; }
 }
 
 /// <summary>What a reader of logs wants.</summary>
 public sealed record LogQuery
 {
     /// <summary>The tasks; empty means all of the job.</summary>
-    public IReadOnlyList<TaskRange> Tasks { get; init; } = [];
+    public IReadOnlyList<TaskRange> Tasks { get; set; } = [];
 
     /// <summary>Only this stream; null means both.</summary>
-    public LogStream? Stream { get; init; }
+    public LogStream? Stream { get; set; }
 
     /// <summary>Only this attempt; null means the accepted one or the last.</summary>
-    public int? Attempt { get; init; }
+    public int? Attempt { get; set; }
 
     /// <summary>Stay and send what is written, attempt after attempt, until the tasks have ended.</summary>
-    public bool Follow { get; init; }
+    public bool Follow { get; set; }
 
     /// <summary>Only about this many bytes from the end of each task's log; null means all that is kept.</summary>
-    public long? TailBytes { get; init; }
+    public long? TailBytes { get; set; }
 }
 
 /// <summary>What happened.</summary>
@@ -80,20 +80,20 @@ public sealed record JobEvent
     public const int BacklogMax = 4096;
 
     /// <summary>What happened.</summary>
-    public required EventKind Kind { get; init; }
+    public required EventKind Kind { get; set; }
 
     /// <summary>When.</summary>
-    public UtcTime At { get; init; }
+    public UtcTime At { get; set; }
 
     /// <summary>The job, with <see cref="EventKind.Snapshot"/> and <see cref="EventKind.Job"/>.</summary>
-    public JobSummary? Job { get; init; }
+    public JobSummary? Job { get; set; }
 
     /// <summary>Its segments, with the same two.</summary>
-    public IReadOnlyList<SegmentSummary>? Segments { get; init; }
+    public IReadOnlyList<SegmentSummary>? Segments { get; set; }
 
     /// <summary>The task, with <see cref="EventKind.Task"/>.</summary>
-    public TaskSummary? Task { get; init; }
+    public TaskSummary? Task { get; set; }
 
     /// <summary>The words, with <see cref="EventKind.Notice"/>.</summary>
-    public string? Message { get; init; }
+    public string? Message { get; set; }
 }

@@ -11,7 +11,6 @@ namespace Drap.Api.Json;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UseStringEnumConverter = true,
     AllowTrailingCommas = true,
-    RespectRequiredConstructorParameters = true,
     MaxDepth = 64,
     Converters = [
         typeof(JobIdConverter), typeof(CidConverter), typeof(PeerIdConverter), typeof(UtcTimeConverter), typeof(CreditsConverter),

@@ -138,8 +138,21 @@ internal sealed class JobSpecConverter : JsonConverter<JobSpec>
     private static readonly JsonTypeInfo<JobSpec> info = (JsonTypeInfo<JobSpec>)JobJson.Options.GetTypeInfo(typeof(JobSpec));
 
     public override JobSpec? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        JsonSerializer.Deserialize(ref reader, info);
+        Read(ref reader);
 
     public override void Write(Utf8JsonWriter writer, JobSpec value, JsonSerializerOptions options) =>
         JsonSerializer.Serialize(writer, value, info);
+
+    // The inner path is told from the whole document's.
+    private static JobSpec? Read(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(ref reader, info);
+        }
+        catch (JsonException e)
+        {
+            throw new JsonException(e.Message, "$.job" + e.Path?[1..], e.LineNumber, e.BytePositionInLine, e);
+        }
+    }
 }

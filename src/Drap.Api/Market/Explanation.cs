@@ -7,57 +7,57 @@ namespace Drap.Api;
 public sealed record ExplainDocument : Document
 {
     /// <summary>The job.</summary>
-    public required JobSummary Job { get; init; }
+    public required JobSummary Job { get; set; }
 
     /// <summary>What is said of each task that was asked for; like tasks of a segment are put together.</summary>
-    public ImmutableArray<TaskExplanation> Tasks { get; init; } = [];
+    public ImmutableArray<TaskExplanation> Tasks { get; set; } = [];
 }
 
 /// <summary>What is said of one task, or of several that are alike.</summary>
 public sealed record TaskExplanation
 {
     /// <summary>The first task of those that are alike.</summary>
-    public required TaskSummary Task { get; init; }
+    public required TaskSummary Task { get; set; }
 
     /// <summary>How many are alike, this one among them.</summary>
-    public int Alike { get; init; } = 1;
+    public int Alike { get; set; } = 1;
 
     /// <summary>Why, in order of weight.</summary>
-    public ImmutableArray<Reason> Reasons { get; init; } = [];
+    public ImmutableArray<Reason> Reasons { get; set; } = [];
 
     /// <summary>What each node says to it, ordered by name.</summary>
-    public ImmutableArray<NodeVerdict> Nodes { get; init; } = [];
+    public ImmutableArray<NodeVerdict> Nodes { get; set; } = [];
 
     /// <summary>Whether <see cref="Nodes"/> is every node of the swarm, or those that were asked and answered.</summary>
-    public bool Complete { get; init; } = true;
+    public bool Complete { get; set; } = true;
 }
 
 /// <summary>What one node says to one task.</summary>
 public sealed record NodeVerdict
 {
     /// <summary>The node's name.</summary>
-    public required string Node { get; init; }
+    public required string Node { get; set; }
 
     /// <summary>Its peer id.</summary>
-    public PeerId Peer { get; init; }
+    public PeerId Peer { get; set; }
 
     /// <summary>Whether it could take the task now.</summary>
-    public bool Fits { get; init; }
+    public bool Fits { get; set; }
 
     /// <summary>Whether it is the one that has or had it.</summary>
-    public bool Chosen { get; init; }
+    public bool Chosen { get; set; }
 
     /// <summary>What it asks, in credits per hour; null when it refused.</summary>
-    public Price? Ask { get; init; }
+    public Price? Ask { get; set; }
 
     /// <summary>The expected cost by which offers are compared; null when it refused.</summary>
-    public Credits? ExpectedCost { get; init; }
+    public Credits? ExpectedCost { get; set; }
 
     /// <summary>From now to when it could begin, in seconds; null when unknown.</summary>
-    public TimeSpan? StartSeconds { get; init; }
+    public TimeSpan? StartSeconds { get; set; }
 
     /// <summary>Why not, per dimension; empty when it fits.</summary>
-    public ImmutableArray<Refusal> Refusals { get; init; } = [];
+    public ImmutableArray<Refusal> Refusals { get; set; } = [];
 }
 
 /// <summary>One reason why a node does not take a task.</summary>

@@ -7,50 +7,50 @@ namespace Drap.Api;
 public sealed record MarketDocument : Document
 {
     /// <summary>The nodes, ordered by name.</summary>
-    public ImmutableArray<MarketNode> Nodes { get; init; } = [];
+    public ImmutableArray<MarketNode> Nodes { get; set; } = [];
 
     /// <summary>Tasks that are advertised and wait.</summary>
-    public int Waiting { get; init; }
+    public int Waiting { get; set; }
 
     /// <summary>Tasks that run.</summary>
-    public int Running { get; init; }
+    public int Running { get; set; }
 }
 
 /// <summary>One machine on the market.</summary>
 public sealed record MarketNode
 {
     /// <summary>Its name.</summary>
-    public required string Name { get; init; }
+    public required string Name { get; set; }
 
     /// <summary>Its peer id.</summary>
-    public PeerId Peer { get; init; }
+    public PeerId Peer { get; set; }
 
     /// <summary>Whose it is.</summary>
-    public string Principal { get; init; } = "";
+    public string Principal { get; set; } = "";
 
     /// <summary>How long it has not been heard of, in seconds; null while it answers.</summary>
-    public TimeSpan? SilentSeconds { get; init; }
+    public TimeSpan? SilentSeconds { get; set; }
 
     /// <summary>Where it is and what it is.</summary>
-    public NodeTraits Traits { get; init; } = new();
+    public NodeTraits Traits { get; set; } = new();
 
     /// <summary>What it lets be used.</summary>
-    public NodeResources Total { get; init; } = new();
+    public NodeResources Total { get; set; } = new();
 
     /// <summary>What of it is free.</summary>
-    public NodeResources Free { get; init; } = new();
+    public NodeResources Free { get; set; } = new();
 
     /// <summary>Attempts that run there.</summary>
-    public int Running { get; init; }
+    public int Running { get; set; }
 
     /// <summary>What one core for one hour costs there now.</summary>
-    public Price CorePrice { get; init; }
+    public Price CorePrice { get; set; }
 
     /// <summary>How that price came about, factor by factor; where it was asked for.</summary>
-    public ImmutableArray<PriceFactor> Factors { get; init; } = [];
+    public ImmutableArray<PriceFactor> Factors { get; set; } = [];
 
     /// <summary>Why it is avoided for now; null when it is not.</summary>
-    public Reason? Avoided { get; init; }
+    public Reason? Avoided { get; set; }
 }
 
 /// <summary>One step of a price.</summary>
@@ -64,13 +64,13 @@ public sealed record PriceFactor(string Name, string Value, string Because, Pric
 public sealed record LedgerDocument : Document
 {
     /// <summary>One account per pair of principals, ordered.</summary>
-    public ImmutableArray<LedgerAccount> Accounts { get; init; } = [];
+    public ImmutableArray<LedgerAccount> Accounts { get; set; } = [];
 
     /// <summary>Receipts, the youngest first; as many as were asked for.</summary>
-    public ImmutableArray<LedgerEntry> Entries { get; init; } = [];
+    public ImmutableArray<LedgerEntry> Entries { get; set; } = [];
 
     /// <summary>Whether older ones were left off.</summary>
-    public bool More { get; init; }
+    public bool More { get; set; }
 }
 
 /// <summary>What one principal owes an owner.</summary>
@@ -85,108 +85,108 @@ public sealed record LedgerAccount(string Owner, string Payer, Credits? Line, Cr
 public sealed record LedgerEntry
 {
     /// <summary>When it was signed.</summary>
-    public UtcTime At { get; init; }
+    public UtcTime At { get; set; }
 
     /// <summary>The job.</summary>
-    public JobId Job { get; init; }
+    public JobId Job { get; set; }
 
     /// <summary>The task's number.</summary>
-    public int Task { get; init; }
+    public int Task { get; set; }
 
     /// <summary>The attempt's number.</summary>
-    public int Attempt { get; init; }
+    public int Attempt { get; set; }
 
     /// <summary>The node's name.</summary>
-    public string Node { get; init; } = "";
+    public string Node { get; set; } = "";
 
     /// <summary>The price agreed.</summary>
-    public Price Price { get; init; }
+    public Price Price { get; set; }
 
     /// <summary>The time billed, in seconds.</summary>
-    public TimeSpan BilledSeconds { get; init; }
+    public TimeSpan BilledSeconds { get; set; }
 
     /// <summary>The amount.</summary>
-    public Credits Amount { get; init; }
+    public Credits Amount { get; set; }
 }
 
 /// <summary>What was asked for against what was used, per segment, so that the next job asks for less.</summary>
 public sealed record UsageDocument : Document
 {
     /// <summary>The rows, by job and segment.</summary>
-    public ImmutableArray<UsageRow> Rows { get; init; } = [];
+    public ImmutableArray<UsageRow> Rows { get; set; } = [];
 }
 
 /// <summary>One segment's use.</summary>
 public sealed record UsageRow
 {
     /// <summary>The job.</summary>
-    public JobId Job { get; init; }
+    public JobId Job { get; set; }
 
     /// <summary>The job's name.</summary>
-    public string Name { get; init; } = "";
+    public string Name { get; set; } = "";
 
     /// <summary>The segment's name.</summary>
-    public string Segment { get; init; } = "";
+    public string Segment { get; set; } = "";
 
     /// <summary>Attempts that were measured.</summary>
-    public int Attempts { get; init; }
+    public int Attempts { get; set; }
 
     /// <summary>Cores asked for, in thousandths.</summary>
-    public long AskedMilliCpus { get; init; }
+    public long AskedMilliCpus { get; set; }
 
     /// <summary>Cores used on average over the attempts' run time, in thousandths.</summary>
-    public long UsedMilliCpus { get; init; }
+    public long UsedMilliCpus { get; set; }
 
     /// <summary>Memory asked for, in bytes; 0 where none was.</summary>
-    public long AskedMemoryBytes { get; init; }
+    public long AskedMemoryBytes { get; set; }
 
     /// <summary>The largest resident memory of any attempt, in bytes.</summary>
-    public long PeakMemoryBytes { get; init; }
+    public long PeakMemoryBytes { get; set; }
 
     /// <summary>Run time guessed at, in seconds; null where the job gave none.</summary>
-    public TimeSpan? EstimateSeconds { get; init; }
+    public TimeSpan? EstimateSeconds { get; set; }
 
     /// <summary>Run time on average, in seconds.</summary>
-    public TimeSpan RunSeconds { get; init; }
+    public TimeSpan RunSeconds { get; set; }
 
     /// <summary>The cost.</summary>
-    public Credits Cost { get; init; }
+    public Credits Cost { get; set; }
 }
 
 /// <summary>The node that answers.</summary>
 public sealed record NodeDocument : Document
 {
     /// <summary>drap's own version.</summary>
-    public string Drap { get; init; } = "";
+    public string Drap { get; set; } = "";
 
     /// <summary>Its process id.</summary>
-    public int Pid { get; init; }
+    public int Pid { get; set; }
 
     /// <summary>Its state folder.</summary>
-    public string Home { get; init; } = "";
+    public string Home { get; set; } = "";
 
     /// <summary>Its peer id.</summary>
-    public PeerId Peer { get; init; }
+    public PeerId Peer { get; set; }
 
     /// <summary>What it is for: <c>run</c> ends with its last job, <c>dev</c> stays.</summary>
-    public string Mode { get; init; } = "run";
+    public string Mode { get; set; } = "run";
 
     /// <summary>Jobs that have not ended.</summary>
-    public int OpenJobs { get; init; }
+    public int OpenJobs { get; set; }
 
     /// <summary>When it started.</summary>
-    public UtcTime StartedAt { get; init; }
+    public UtcTime StartedAt { get; set; }
 }
 
 /// <summary>What a program is: <c>drap version -o json</c>.</summary>
 public sealed record VersionDocument : Document
 {
     /// <summary>drap's version.</summary>
-    public required string Drap { get; init; }
+    public required string Drap { get; set; }
 
     /// <summary>The .NET runtime's name and version.</summary>
-    public string Runtime { get; init; } = "";
+    public string Runtime { get; set; } = "";
 
     /// <summary>The platform, as <c>linux-x64</c>.</summary>
-    public string Platform { get; init; } = "";
+    public string Platform { get; set; } = "";
 }

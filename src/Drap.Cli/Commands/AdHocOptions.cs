@@ -7,7 +7,7 @@ namespace Drap.Cli.Commands;
 internal sealed class AdHocOptions
 {
     private readonly Option<string?> name = new("--name") { Description = "The job's name [default: the command's]", HelpName = "NAME" };
-    private readonly Option<string?> dir = new("--dir") { Description = "A folder whose content the task finds in its work folder, but for what its .drapignore names", HelpName = "DIR" };
+    private readonly Option<string?> dir = new("--dir") { Description = "A folder that is shipped, but for what its .drapignore names, and is the task's current one; --input files lie beside it", HelpName = "DIR" };
     private readonly Option<string?> array = new("--array") { Description = "One task for each number; %N runs at most N at once", HelpName = "1-100%10" };
     private readonly Option<string?> cpus = new("--cpus") { Description = "Cores [default: 1]", HelpName = "N" };
     private readonly Option<string?> memory = new("--memory") { Description = "Memory [default: none is set aside]", HelpName = "SIZE" };

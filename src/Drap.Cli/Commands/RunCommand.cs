@@ -69,7 +69,7 @@ internal sealed class RunCommand
         try
         {
             JobSummary ended = await follower.FollowAsync(reply.Id, call.Cancel);
-            return await follower.ReportAsync(ended, call.Get(outFolder) ?? Path.Combine(call.Context.CurrentFolder, "results", reply.Id.ToString()), call.Cancel);
+            return await follower.ReportAsync(ended, Results(call, reply.Id), call.Cancel);
         }
         catch (OperationCanceledException) when (call.Context.Interrupts.Any)
         {
@@ -88,9 +88,8 @@ internal sealed class RunCommand
         if (code == ExitCode.Ok && hasResults || !show)
         {
             JobDocument document = await session.Node.JobAsync(reply.Id, default);
-            string folder = call.Get(outFolder) ?? Path.Combine(call.Context.CurrentFolder, "results", reply.Id.ToString());
             await new JobFollower(session.Node, show ? new Screen(TextWriter.Null, call.Context.Err, call.Screen.Format, call.Context.Colour, false) : call.Screen, call.Context.Time)
-                .ReportAsync(document.Job, hasResults ? folder : null, default);
+                .ReportAsync(document.Job, hasResults ? Results(call, reply.Id) : null, default);
         }
         return code;
     }
@@ -133,6 +132,9 @@ internal sealed class RunCommand
         call.Screen.Write(plan, ApiJson.Indented.PlanDocument, o => Tables.Plan(plan, o), () => [Words.Of(plan.Cost)]);
         return plan.Cost is null ? ExitCode.NotPlaced : ExitCode.Ok;
     }
+
+    private string Results(Invocation call, JobId id) =>
+        Path.GetFullPath(call.Get(outFolder) ?? Path.Combine("results", id.ToString()), call.Context.CurrentFolder);
 
     private Job Read(Invocation call, bool interactive)
     {

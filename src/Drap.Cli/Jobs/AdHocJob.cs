@@ -38,6 +38,8 @@ internal static class AdHocJob
     /// <summary>The segment's name, as reports show it.</summary>
     public const string Segment = "run";
 
+    private const string dirInput = "dir";
+
     /// <summary>The job, complete and checked.</summary>
     /// <exception cref="CliException">A flag's value is wrong; its exit code is <see cref="ExitCode.OwnFailure"/>.</exception>
     public static JobSpec Make(AdHocFlags flags)
@@ -48,7 +50,7 @@ internal static class AdHocJob
             Name = Segment,
             Array = array,
             Concurrency = concurrency,
-            Command = CommandSpec.Program([.. flags.Command]),
+            Command = Command(flags),
             Resources = Resources(flags),
             Constraints = new ConstraintsSpec { Labels = [.. flags.On], NotLabels = [.. flags.NotOn] },
             Env = Pairs("--env", flags.Env, name => Environment.GetEnvironmentVariable(name)),
@@ -73,6 +75,11 @@ internal static class AdHocJob
         ImmutableArray<JobProblem> problems = JobRules.Check(job);
         return problems.IsEmpty ? job : throw Wrong(string.Join('\n', problems.Select(p => p.ToString().Replace("segments[0].", "--", StringComparison.Ordinal))));
     }
+
+    // The shipped folder is the task's current one, as it is the user's; the shell's own codes for a missing command are ours, too.
+    private static CommandSpec Command(AdHocFlags flags) => flags.Dir is null
+        ? CommandSpec.Program([.. flags.Command])
+        : CommandSpec.Program(["/bin/sh", "-c", $"cd {dirInput} && exec \"$@\"", "sh", .. flags.Command]);
 
     private static (ArrayRange? Array, int? Concurrency) Array(string? text)
     {
@@ -109,7 +116,7 @@ internal static class AdHocJob
             ? new GpuSpec { Count = 1, Fraction = share } : throw Wrong("--gpus", text, "a number of devices, or a share of one such as 0.5");
     }
 
-    // Each file keeps its name; NAME=PATH gives it another. The folder of --dir becomes the work folder's content.
+    // Each file keeps its name; NAME=PATH gives it another.
     private static ImmutableSortedDictionary<string, InputSpec> Inputs(AdHocFlags flags)
     {
         var inputs = JobJson.EmptyMap<InputSpec>().ToBuilder();
@@ -123,7 +130,7 @@ internal static class AdHocJob
             inputs[name] = isCid ? new InputSpec { Cid = cid.ToString(), To = to } : new InputSpec { Path = path, To = to };
         }
         if (flags.Dir is not null)
-            inputs["dir"] = new InputSpec { Path = flags.Dir, To = "." };
+            inputs[dirInput] = new InputSpec { Path = flags.Dir, To = dirInput };
         return inputs.ToImmutable();
     }
 

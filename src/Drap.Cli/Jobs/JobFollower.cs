@@ -11,30 +11,17 @@ internal sealed class JobFollower(INodeService node, Screen screen, TimeProvider
     public async Task<JobSummary> FollowAsync(JobId job, CancellationToken cancel)
     {
         using var progress = new JobProgress(screen, time);
-        while (true)
+        JobSummary? last = null;
+        await foreach (JobEvent e in node.WatchAsync(job, cancel))
         {
-            try
-            {
-                await foreach (JobEvent e in node.EventsAsync(job, tasks: false, cancel).WithCancellation(cancel))
-                {
-                    if (e.Message is { } words)
-                        progress.Note(words);
-                    if (e.Job is not { } summary)
-                        continue;
-                    progress.Show(summary, e.Segments ?? []);
-                    if (summary.State.HasEnded())
-                        return summary;
-                }
-            }
-            catch (NodeUnreachableException)
-            {
-                // The look at the job below tries again for a second, then gives up.
-            }
-            JobDocument document = await node.JobAsync(job, cancel);
-            progress.Show(document.Job, document.Segments);
-            if (document.Job.State.HasEnded())
-                return document.Job;
+            if (e.Message is { } words)
+                progress.Note(words);
+            if (e.Job is not { } summary)
+                continue;
+            progress.Show(summary, e.Segments ?? []);
+            last = summary;
         }
+        return last!;
     }
 
     /// <summary>Fetches what a finished job made, and writes the job's document or a few lines with what to type next.</summary>

@@ -43,14 +43,13 @@ public sealed partial class HomeLock : IDisposable
     /// <summary>The pid that the last holder wrote; null when there was none.</summary>
     public static int? HolderOf(HomeFolder home)
     {
-        try
-        {
-            return int.TryParse(File.ReadAllText(home.LockFile).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) ? pid : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
+        // Not by .NET's own files: they ask for a shared lock, which the holder's excludes.
+        using SafeFileHandle file = Open(home.LockFile, closeOnExec, 0);
+        if (file.IsInvalid)
             return null;
-        }
+        Span<byte> text = stackalloc byte[16];
+        int length = RandomAccess.Read(file, text, 0);
+        return int.TryParse(text[..length].TrimEnd((byte)'\n'), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) ? pid : null;
     }
 
     /// <summary>Gives the lock back.</summary>

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Text;
 using Drap.Core.Execution;
 using Drap.Core.Jobs;
