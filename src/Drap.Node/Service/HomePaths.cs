@@ -11,7 +11,7 @@ public static class HomePaths
         public string JournalFolder => Path.Combine(home.Path, "scheduler", "journal");
 
         /// <summary>What tasks wrote, a file a job.</summary>
-        public string LogFolder => Path.Combine(home.Path, "scheduler", "logs");
+        public string LogFolder => Path.Combine(home.Path, "logs");
 
         /// <summary>The blob store, which scheduler and workers of one process share.</summary>
         public string BlobFolder => Path.Combine(home.Path, "blobs");

@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using Drap.Api;
+using Drap.Core.Jobs;
+using Drap.Node.Blobs;
+
+namespace Drap.Node.Service;
+
+/// <summary>Checks what people submit: not every client is ours, and a job that is taken must be one that can run.</summary>
+internal static class JobIntake
+{
+    /// <summary>Largest job as JSON: below one record of the journal by the room that the record's other fields need.</summary>
+    private const int JsonBytesMax = Core.Journal.JournalLimits.RecordBytesMax - (64 << 10);
+
+    /// <summary>Problems that one answer names; the first lines are what a person mends first.</summary>
+    private const int problemsShown = 20;
+
+    /// <summary>The job with its defaults spelt out, checked.</summary>
+    /// <exception cref="ApiException">It breaks a rule.</exception>
+    public static JobSpec Check(JobSpec job)
+    {
+        JobSpec complete = JobForm.Complete(job);
+        ImmutableArray<JobProblem> problems = JobRules.Check(complete);
+        if (!problems.IsEmpty)
+        {
+            string more = problems.Length > problemsShown ? $"\nand {problems.Length - problemsShown} more" : "";
+            throw problems.Length == 1
+                ? new ApiException(ErrorCodes.BadJob, problems[0].Found, problems[0].Path, problems[0].Allowed)
+                : new ApiException(ErrorCodes.BadJob, string.Join('\n', problems.Take(problemsShown)) + more, problems[0].Path, problems[0].Allowed);
+        }
+        return complete;
+    }
+
+    public static ImmutableArray<byte> ToJson(JobSpec job)
+    {
+        byte[] json = JobJson.Write(job);
+        return json.Length <= JsonBytesMax
+            ? [.. json]
+            : throw new ApiException(ErrorCodes.TooLarge, $"the job is {json.Length} bytes as JSON", "segments", $"at most {JsonBytesMax}; fewer or shorter items");
+    }
+
+    /// <summary>The blobs that its tasks find in their work folders.</summary>
+    /// <exception cref="ApiException">One is not here, or has no name.</exception>
+    public static IReadOnlyCollection<Cid> Inputs(JobSpec job, BlobStore blobs)
+    {
+        var inputs = new HashSet<Cid>();
+        foreach (SegmentSpec segment in job.Segments)
+        {
+            foreach ((string name, InputSpec input) in segment.Inputs)
+                if (input.From is null)
+                    Add(input.Cid, $"inputs.{name}");
+            if (segment.Files is { } files)
+                foreach (FilePart part in files.Sets.SelectMany(s => s.Files))
+                    Add(part.Cid, "files");
+
+            void Add(string? text, string field)
+            {
+                string where = $"{segment.Name}.{field}";
+                if (!Cid.TryParse(text, out Cid cid))
+                    throw new ApiException(ErrorCodes.BadJob, $"'{text}' is no content identifier", where, "a CIDv1 of a file or folder that the node has");
+                if (inputs.Add(cid) && !blobs.IsComplete(cid))
+                    throw new ApiException(ErrorCodes.NotFound, $"the node does not have all of {cid}", where, "blobs that were added before the job is submitted");
+            }
+        }
+        return inputs;
+    }
+
+    /// <summary>A secret that nobody can bring to the worker must not be left out in silence.</summary>
+    public static void CheckSecrets(JobSpec job)
+    {
+        if (job.Segments.FirstOrDefault(s => s.Secrets.Count > 0) is { } segment)
+            throw new ApiException(ErrorCodes.BadJob, $"the segment {segment.Name} has secrets, which this node cannot bring to its workers", $"{segment.Name}.secrets",
+                "no secrets; a file of the worker's machine that the command reads");
+    }
+}

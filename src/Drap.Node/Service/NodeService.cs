@@ -1,0 +1,374 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Reflection;
+using Drap.Api;
+using Drap.Core.Jobs;
+using Drap.Core.Nodes;
+using Drap.Node.Blobs;
+using Drap.Node.Home;
+using CoreState = Drap.Core.Jobs.TaskState;
+using LogChunk = Drap.Api.LogChunk;
+using TaskRange = Drap.Api.TaskRange;
+
+namespace Drap.Node.Service;
+
+/// <summary>
+/// What a node does for its user, over a running scheduler. It keeps no state of jobs itself: questions are answered by short reads on the
+/// scheduler's own thread, requests by inputs whose answer comes when it is durable.
+/// </summary>
+public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
+{
+    /// <summary>Jobs that one read looks at, so that a long list does not hold the scheduler for long.</summary>
+    private const int JobsPerRead = 200;
+
+    private readonly ISchedulerPort port;
+    private readonly BlobStore? blobs;
+    private readonly BlobDesk? blobDesk;
+    private readonly LogStore? logs;
+    private readonly HomeFolder home;
+    private readonly Func<CancellationToken, Task> shutdown;
+    private readonly JobWatch watch = new();
+    private readonly EventFeed events;
+    private readonly LogFeed logFeed;
+    private readonly StdinFeed stdin;
+    private readonly IDisposable watching;
+
+    /// <summary>A service over a scheduler that runs.</summary>
+    /// <param name="port">The scheduler.</param>
+    /// <param name="blobs">The node's blobs; disposed by its owner, as <paramref name="logs"/>.</param>
+    /// <param name="logs">Where the scheduler's loop puts its logs.</param>
+    /// <param name="home">The node's folder.</param>
+    /// <param name="shutdown">Ends the node.</param>
+    public NodeService(ISchedulerPort port, BlobStore blobs, LogStore logs, HomeFolder home, Func<CancellationToken, Task> shutdown)
+        : this(port, home, shutdown)
+    {
+        this.blobs = blobs;
+        this.logs = logs;
+        blobDesk = new BlobDesk(blobs, TimeProvider.System);
+        logFeed = new LogFeed(port, watch, logs.Read, logs.FlushAsync, logs.Watch);
+        watching = port.Watch(this);
+    }
+
+    /// <summary>A service over a scheduler that stands still, for its reading half.</summary>
+    internal NodeService(ISchedulerPort port, HomeFolder home)
+        : this(port, home, _ => Task.CompletedTask) =>
+        logFeed = new LogFeed(port, null, job => new LogReader(LogStore.PathOf(home.LogFolder, job)), () => Task.CompletedTask, null);
+
+    private NodeService(ISchedulerPort port, HomeFolder home, Func<CancellationToken, Task> shutdown)
+    {
+        this.port = port;
+        this.home = home;
+        this.shutdown = shutdown;
+        events = new EventFeed(port, watch);
+        stdin = new StdinFeed(port, watch);
+        logFeed = null!;
+        watching = null!;
+    }
+
+    /// <summary>The node's peer id, to be shown.</summary>
+    public PeerId Peer { get; init; }
+
+    /// <summary>What the node is for: <c>run</c> or <c>dev</c>.</summary>
+    public string Mode { get; init; } = "run";
+
+    /// <summary>When it started. Default: now.</summary>
+    public UtcTime StartedAt { get; init; } = Moment.UtcNow;
+
+    private BlobDesk Blobs => blobDesk!;
+
+    /// <inheritdoc/>
+    public async Task<NodeDocument> NodeAsync(CancellationToken cancel) => new()
+    {
+        Drap = DrapVersion,
+        Pid = Environment.ProcessId,
+        Home = home.Path,
+        Peer = Peer,
+        Mode = Mode,
+        OpenJobs = await ReadAsync(at => at.State.OpenJobs, cancel).ConfigureAwait(false),
+        StartedAt = StartedAt,
+    };
+
+    /// <inheritdoc/>
+    public async Task<SubmitReply> SubmitAsync(SubmitRequest request, CancellationToken cancel)
+    {
+        JobSpec job = JobIntake.Check(request.Job);
+        JobIntake.CheckSecrets(job);
+        ImmutableArray<byte> json = JobIntake.ToJson(job);
+        bool isKnown = await ReadAsync(at => at.State.TryGet(request.Id, out _), cancel).ConfigureAwait(false);
+        if (!isKnown)
+            await Task.Run(() => Pin(request.Id, job), cancel).ConfigureAwait(false);
+        SchedulerReply reply = await port.AskAsync(
+            ticket => new SchedulerInput.Submit(ticket, request.Id, Principal.Local, job, json, ""), cancel).ConfigureAwait(false);
+        if (reply is SchedulerReply.Refused && !isKnown)
+            blobs!.Unpin(request.Id);
+        var submitted = reply.As<SchedulerReply.Submitted>();
+        return new SubmitReply
+        {
+            Id = submitted.Job,
+            Number = submitted.Number,
+            Tasks = await ReadAsync(at => at.Job(submitted.Job).Tasks.Count, cancel).ConfigureAwait(false),
+            Created = submitted.Created,
+        };
+    }
+
+    /// <inheritdoc/>
+    public async Task<PlanDocument> PlanAsync(SubmitRequest request, CancellationToken cancel)
+    {
+        JobSpec job = JobIntake.Check(request.Job);
+        var quotes = (await port.AskAsync(ticket => new SchedulerInput.Plan(ticket, job), cancel).ConfigureAwait(false)).As<SchedulerReply.Quotes>();
+        PeerId[] workers = [.. quotes.Segments.SelectMany(s => s.Answers).Select(a => a.Worker).Distinct()];
+        Dictionary<PeerId, string> names = await ReadAsync(at => workers.ToDictionary(w => w, at.Node.NameOf), cancel).ConfigureAwait(false);
+        return Planner.Plan(job, quotes.Segments, w => names[w]);
+    }
+
+    /// <inheritdoc/>
+    public async Task<JobListDocument> JobsAsync(bool openOnly, int limit, CancellationToken cancel)
+    {
+        var jobs = ImmutableArray.CreateBuilder<JobSummary>();
+        int? next = int.MaxValue;
+        while (next is { } from && jobs.Count <= limit)
+        {
+            (List<JobSummary> page, next) = await ReadAsync(at => Page(at, from, openOnly), cancel).ConfigureAwait(false);
+            jobs.AddRange(page);
+        }
+        bool more = jobs.Count > limit;
+        jobs.Count = Math.Min(jobs.Count, limit);
+        return new JobListDocument { Jobs = jobs.DrainToImmutable(), More = more };
+    }
+
+    /// <inheritdoc/>
+    public Task<JobId> ResolveAsync(string text, CancellationToken cancel) => ReadAsync(at => Resolve(at.State, text), cancel);
+
+    /// <inheritdoc/>
+    public Task<JobDocument> JobAsync(JobId job, CancellationToken cancel) => ReadAsync(at => JobView.Of(at, at.Job(job)), cancel);
+
+    /// <inheritdoc/>
+    public Task<TaskListDocument> TasksAsync(JobId job, int from, int limit, bool history, CancellationToken cancel) => ReadAsync(at =>
+    {
+        JobRun run = at.Job(job);
+        int first = Math.Max(1, from);
+        int past = (int)Math.Min(run.Tasks.Count + 1L, (long)first + limit);
+        var tasks = ImmutableArray.CreateBuilder<TaskSummary>(Math.Max(0, past - first));
+        for (int number = first; number < past; number++)
+            tasks.Add(TaskView.Of(at, run, number, history));
+        return new TaskListDocument { Job = job, Tasks = tasks.DrainToImmutable(), Next = past <= run.Tasks.Count ? past : null };
+    }, cancel);
+
+    /// <inheritdoc/>
+    public async Task<ActionReply> ActAsync(JobId job, ActionRequest request, CancellationToken cancel)
+    {
+        int count = await ReadAsync(at => at.Job(job).Tasks.Count, cancel).ConfigureAwait(false);
+        foreach (TaskRange range in request.Tasks)
+            if (range.First < 1 || range.Last < range.First || range.Last > count)
+                throw new ApiException(ErrorCodes.NotFound, $"the job has no tasks {range.First}-{range.Last}", TaskRanges.Format([range]), $"tasks 1 to {count}");
+        JobDeed deed = request.Action switch
+        {
+            JobAction.Cancel => JobDeed.Cancel,
+            JobAction.Hold => JobDeed.Hold,
+            JobAction.Release => JobDeed.Release,
+            JobAction.Requeue => JobDeed.Requeue,
+            _ => JobDeed.Rerun,
+        };
+        ImmutableArray<TaskSpan> spans = [.. request.Tasks.Select(t => new TaskSpan(t.First, t.Last))];
+        return await ActedAsync(job, ticket => new SchedulerInput.Act(ticket, job, deed, spans, request.FailedOnly), cancel).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async Task<ActionReply> ChangeAsync(JobId job, ChangeRequest request, CancellationToken cancel)
+    {
+        ChangeRules.Check(request);
+        // The scheduler counts a deadline from the submit, a person from now.
+        UtcTime submitted = await ReadAsync(at => at.Job(job).SubmittedAt, cancel).ConfigureAwait(false);
+        var change = new JobChange
+        {
+            Segment = request.Segment ?? "",
+            Priority = request.Priority,
+            Bid = request.Bid,
+            Limit = request.Limit,
+            Budget = request.Budget,
+            Timeout = request.TimeoutSeconds,
+            Retries = request.Retries,
+            MaxFails = request.MaxFails,
+            Concurrency = request.MaxRunning,
+            Deadline = request.DeadlineSeconds is { } left ? Moment.UtcNow - submitted + left : null,
+        };
+        return await ActedAsync(job, ticket => new SchedulerInput.Change(ticket, job, change), cancel).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public Task<ExplainDocument> ExplainAsync(JobId job, int? task, CancellationToken cancel) => ReadAsync(at =>
+    {
+        JobRun run = at.Job(job);
+        if (task is { } number && (number < 1 || number > run.Tasks.Count))
+            throw new ApiException(ErrorCodes.NotFound, $"the job has no task {number}", $"{run.Number}.{number}", $"tasks 1 to {run.Tasks.Count}");
+        return Explainer.Explain(at, run, task);
+    }, cancel);
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<JobEvent> EventsAsync(JobId job, bool tasks, CancellationToken cancel) => events.EventsAsync(job, tasks, cancel);
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<LogChunk> LogsAsync(JobId job, LogQuery query, CancellationToken cancel) => logFeed.LogsAsync(job, query, cancel);
+
+    /// <inheritdoc/>
+    public Task FeedAsync(JobId job, Stream input, CancellationToken cancel) => stdin.FeedAsync(job, input, cancel);
+
+    /// <inheritdoc/>
+    public async Task<ResultsDocument> ResultsAsync(JobId job, CancellationToken cancel)
+    {
+        var (spec, tasks) = await ReadAsync(at => ResultsView.Take(at.Job(job)), cancel).ConfigureAwait(false);
+        return new ResultsDocument { Job = job, Items = ResultsView.Make(spec, tasks, IsFolder) };
+    }
+
+    /// <inheritdoc/>
+    public async Task<MarketDocument> MarketAsync(bool explain, CancellationToken cancel)
+    {
+        var survey = (await port.AskAsync(ticket => new SchedulerInput.Survey(ticket), cancel).ConfigureAwait(false)).As<SchedulerReply.Surveyed>();
+        (int waiting, int running) = await ReadAsync(Demand, cancel).ConfigureAwait(false);
+        return new MarketDocument { Nodes = [.. survey.Nodes.Select(n => MarketView.Of(n, explain))], Waiting = waiting, Running = running };
+    }
+
+    /// <inheritdoc/>
+    public async Task<LedgerDocument> LedgerAsync(JobId? job, int limit, CancellationToken cancel)
+    {
+        (LedgerAccount account, JobId[] jobs) = await ReadAsync(at =>
+        {
+            JobRun[] of = job is { } id ? [at.Job(id)] : [.. at.State.Jobs];
+            return (Accounts.Account(of, Principal.Local), of.OrderByDescending(j => j.ChangedAt.Milliseconds).Select(j => j.Id).ToArray());
+        }, cancel).ConfigureAwait(false);
+        var entries = new List<LedgerEntry>();
+        foreach (JobId id in jobs)
+        {
+            UtcTime since = entries.Count > limit ? entries[limit].At : default;
+            List<LedgerEntry>? more = await ReadAsync(
+                at => at.State.TryGet(id, out JobRun? run) && run.ChangedAt.CompareTo(since) >= 0 ? Accounts.Entries(at, run, limit + 1, since) : null, cancel).ConfigureAwait(false);
+            if (more is null)
+                break;
+            entries.AddRange(more);
+            entries.Sort((a, b) => (b.At, b.Job, b.Task, b.Attempt).CompareTo((a.At, a.Job, a.Task, a.Attempt)));
+            if (entries.Count > limit + 1)
+                entries.RemoveRange(limit + 1, entries.Count - limit - 1);
+        }
+        return new LedgerDocument { Accounts = [account], Entries = [.. entries.Take(limit)], More = entries.Count > limit };
+    }
+
+    /// <inheritdoc/>
+    public async Task<UsageDocument> UsageAsync(JobId? job, CancellationToken cancel)
+    {
+        JobId[] jobs = job is { } one ? [one] : await ReadAsync(at => at.State.Jobs.Select(j => j.Id).ToArray(), cancel).ConfigureAwait(false);
+        var rows = ImmutableArray.CreateBuilder<UsageRow>();
+        foreach (JobId id in jobs)
+            rows.AddRange(await ReadAsync(at => at.State.TryGet(id, out JobRun? run) ? Accounts.Usage(run) : job is null ? [] : throw Refuse.NoJob(id), cancel).ConfigureAwait(false));
+        return new UsageDocument { Rows = rows.DrainToImmutable() };
+    }
+
+    /// <inheritdoc/>
+    public Task<BlobDocument> AddBlobAsync(Stream content, CancellationToken cancel) => Blobs.AddAsync(content, cancel);
+
+    /// <inheritdoc/>
+    public Task<BlobDocument> AddPathAsync(PathRequest request, CancellationToken cancel) => Blobs.AddAsync(request, cancel);
+
+    /// <inheritdoc/>
+    public Task<BlobDocument> BlobAsync(Cid cid, CancellationToken cancel) => Blobs.DescribeAsync(cid, cancel);
+
+    /// <inheritdoc/>
+    public Task<Stream> OpenBlobAsync(Cid cid, CancellationToken cancel) => Blobs.OpenAsync(cid, cancel);
+
+    /// <inheritdoc/>
+    public Task ExportBlobAsync(Cid cid, PathRequest request, CancellationToken cancel) => Blobs.ExportAsync(cid, request, cancel);
+
+    /// <inheritdoc/>
+    public Task ShutdownAsync(CancellationToken cancel) => shutdown(cancel);
+
+    void ISchedulerWatcher.Changed(JobId job, ImmutableArray<int> tasks) => watch.Changed(job, tasks);
+
+    void ISchedulerWatcher.StdinRoom(AttemptId attempt, long until) => stdin.Room(attempt, until);
+
+    void ISchedulerWatcher.Forget(JobId job)
+    {
+        stdin.Forget(job);
+        logs!.Delete(job);
+        blobs!.Unpin(job);
+        watch.Changed(job, []);
+    }
+
+    /// <summary>Hears no more of the scheduler.</summary>
+    public void Dispose() => watching?.Dispose();
+
+    private static string DrapVersion => field ??=
+        typeof(NodeService).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "";
+
+    private Task<T> ReadAsync<T>(Func<Moment, T> read, CancellationToken cancel) =>
+        port.ReadAsync((node, now) => read(new Moment(node, now, Moment.UtcNow)), cancel);
+
+    private bool IsFolder(Cid cid) => blobDesk?.IsFolder(cid) ?? cid.Codec == CidCodec.DagPb;
+
+    private async Task<ActionReply> ActedAsync(JobId job, Func<Ticket, SchedulerInput> request, CancellationToken cancel)
+    {
+        var acted = (await port.AskAsync(request, cancel).ConfigureAwait(false)).As<SchedulerReply.Acted>();
+        JobDocument after = await JobAsync(job, cancel).ConfigureAwait(false);
+        return new ActionReply { Job = after.Job, Changed = acted.Changed };
+    }
+
+    /// <summary>Pinned before the job is taken, and so that the pins are as durable as the job will be.</summary>
+    private void Pin(JobId id, JobSpec job)
+    {
+        Cid? last = null;
+        foreach (Cid cid in JobIntake.Inputs(job, blobs!))
+        {
+            blobs!.Pin(id, cid);
+            last = cid;
+        }
+        // One sync covers all.
+        if (last is { } pinned)
+            blobs!.Pin(id, pinned, durable: true);
+    }
+
+    private static (List<JobSummary> Jobs, int? Next) Page(Moment at, int from, bool openOnly)
+    {
+        var page = new List<JobSummary>();
+        // Numbers of jobs that were forgotten are gaps, all below those that are kept or among them.
+        int oldest = at.State.Jobs.FirstOrDefault()?.Number ?? int.MaxValue;
+        int number = Math.Min(from, at.State.NextNumber - 1), looked = 0;
+        for (; number >= oldest && looked < JobsPerRead; number--)
+        {
+            if (!at.State.TryGet(number, out JobRun? job))
+                continue;
+            looked++;
+            if (!openOnly || job.End == JobEnd.None)
+                page.Add(JobView.Of(at, job).Job);
+        }
+        return (page, number >= oldest ? number : null);
+    }
+
+    private static JobId Resolve(SchedulerState state, string text)
+    {
+        if (text == "last")
+            return state.TryGet(state.NextNumber - 1, out JobRun? last) ? last.Id
+                : state.Jobs.LastOrDefault()?.Id ?? throw new ApiException(ErrorCodes.NotFound, "there is no job yet", text);
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && state.TryGet(number, out JobRun? numbered))
+            return numbered.Id;
+        string prefix = text.Replace("-", "", StringComparison.Ordinal).ToLowerInvariant();
+        JobId[] found = prefix.Length == 0 ? []
+            : [.. state.Jobs.Select(j => j.Id).Where(id => id.ToString().StartsWith(prefix, StringComparison.Ordinal)).Take(2)];
+        return found.Length switch
+        {
+            1 => found[0],
+            0 => throw new ApiException(ErrorCodes.NotFound, $"there is no job '{text}'", text, "last, a job's number, its id or the beginning of its id"),
+            _ => throw new ApiException(ErrorCodes.Ambiguous, $"more than one job begins with '{text}'", text, "more digits of the id"),
+        };
+    }
+
+    private static (int Waiting, int Running) Demand(Moment at)
+    {
+        int waiting = 0, running = 0;
+        foreach (JobRun job in at.State.Jobs)
+        {
+            if (job.End != JobEnd.None)
+                continue;
+            waiting += job.IsHeld ? 0 : job.Tasks.CountOf(CoreState.Ready);
+            running += job.Tasks.CountOf(CoreState.Placed);
+        }
+        return (waiting, running);
+    }
+}
