@@ -70,7 +70,6 @@ internal static class NodeCommands
     {
         Command command = common.Command("node", "Serve a home in the background until its last job has ended", [], async call =>
         {
-            BackgroundNode.Detach(call.Home);
             await using NodeSession session = await NodeSession.EmbedAsync(
                 call.Context, call.Home, new NodeHostOptions { Mode = "run" }, ConsoleLogs.Create(call.Context.Err), call.Cancel);
             // Somebody else was faster: the caller finds that one.

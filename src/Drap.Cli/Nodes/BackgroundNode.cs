@@ -29,17 +29,27 @@ internal sealed partial class BackgroundNode(Process? process) : IDisposable
     /// Called by the child first of all: a session of its own, so that no terminal's Ctrl+C or end reaches it, nothing on standard input, and the
     /// log as its output, so that a shell that reads the parent's output does not wait for it.
     /// </summary>
-    public static void Detach(HomeFolder home)
+    /// <returns>False, and the reason was written to standard error, when the home cannot be used.</returns>
+    public static bool TryDetach(HomeFolder home)
     {
-        home.Create();
-        string log = Path.Combine(home.Path, LogName);
-        if (new FileInfo(log) is { Exists: true, Length: > logBytesMax })
-            File.Move(log, log + ".1", overwrite: true);
-        // It fails for the leader of a group, which a child of ours never is.
-        _ = SetSid();
-        Redirect("/dev/null", 0, 0);
-        Redirect(log, 0x441 /* O_WRONLY | O_CREAT | O_APPEND */, 1);
-        Redirect(log, 0x441, 2);
+        try
+        {
+            home.Create();
+            string log = Path.Combine(home.Path, LogName);
+            if (new FileInfo(log) is { Exists: true, Length: > logBytesMax })
+                File.Move(log, log + ".1", overwrite: true);
+            // It fails for the leader of a group, which a child of ours never is.
+            _ = SetSid();
+            Redirect("/dev/null", 0, 0);
+            Redirect(log, 0x441 /* O_WRONLY | O_CREAT | O_APPEND */, 1);
+            Redirect(log, 0x441, 2);
+            return true;
+        }
+        catch (Exception e) when (e is HomeException or IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"drap: {e.Message}");
+            return false;
+        }
     }
 
     /// <summary>The log's last lines, to say why a start failed.</summary>
