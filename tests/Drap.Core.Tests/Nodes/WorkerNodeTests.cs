@@ -13,6 +13,7 @@ public sealed class WorkerNodeTests
     [InlineData("holds")]
     [InlineData("leases")]
     [InlineData("main_path")]
+    [InlineData("one_by_one")]
     [InlineData("order")]
     [InlineData("outbox")]
     [InlineData("patient")]

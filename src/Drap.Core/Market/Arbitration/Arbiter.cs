@@ -263,11 +263,30 @@ internal sealed class Arbiter
                 sum.Add(group.Resources, group.Count);
         if (sum.IsNothing || Closed is not null)
             return;
-        demand.Add(ad.Id, sum, now);
+        demand.Add(ad.Scheduler, sum, now);
         if (windowEnds == Instant.Never && (!demand.HasRivals || demand.Fits(capacity.Free)))
             return;
         TimeSpan window = ad.Window > TimeSpan.Zero ? new TimeSpan(Math.Min(ad.Window.Ticks / 2, Demand.Window.Ticks)) : Demand.Window;
         windowEnds = Instant.Min(windowEnds, now + window);
+    }
+
+    /// <summary>
+    /// A soft offer was confirmed and its place is not free: gives up the oldest offer to the same scheduler on an older ad. The link keeps
+    /// order, so had it won, its confirmation would have come first. False if there is none.
+    /// </summary>
+    public bool GiveUpOlder(Hold confirmed, Instant now)
+    {
+        foreach (Hold hold in Holds.All)
+        {
+            if (hold.MadeAt > confirmed.MadeAt || !hold.IsDecidedBy(confirmed.Parts[0].Group.Ad))
+                continue;
+            Learn(hold, won: false);
+            foreach (HoldPart part in hold.Parts)
+                BackOff(part.Group, now);
+            Holds.Remove(hold);
+            return true;
+        }
+        return false;
     }
 
     private void GiveBack(Hold hold)

@@ -134,7 +134,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
                 refused.Add(id);
                 continue;
             }
-            Grant? grant = TakePlace(part);
+            Grant? grant = TakePlace(hold, part, now);
             if (grant is null && (confirm.AwaitGo || part.Entry.Backlog == 0 || executor.Waiting >= Executor.WaitingMax))
             {
                 refused.Add(id);
@@ -156,12 +156,17 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
         return worst;
     }
 
-    /// <summary>A place that is held, or for a soft offer one that is still free.</summary>
-    private Grant? TakePlace(HoldPart part)
+    /// <summary>A place that is held, or for a soft offer one that is still free or that nobody can want any more.</summary>
+    private Grant? TakePlace(Hold hold, HoldPart part, Instant now)
     {
         if (part.Entry.Firm)
             return part.TakeGrant();
-        return executor.Placed < Executor.PlacedMax && part.TakeSoft() ? capacity.TryTake(part.Task.Resources) : null;
+        if (executor.Placed >= Executor.PlacedMax || !part.TakeSoft())
+            return null;
+        Grant? grant = capacity.TryTake(part.Task.Resources);
+        while (grant is null && arbiter.GiveUpOlder(hold, now))
+            grant = capacity.TryTake(part.Task.Resources);
+        return grant;
     }
 
     private void Reserve(Attempt attempt, UtcTime utc)

@@ -1,25 +1,29 @@
 namespace Drap.Core.Market.Arbitration;
 
-/// <summary>What was advertised here within the last 50 ms: a worker that could serve all of it answers at once.</summary>
+/// <summary>
+/// What was advertised here within the last 50 ms: a worker that could serve all of it answers at once. Of each scheduler its newest ad
+/// counts, since it decides on one before it publishes the next.
+/// </summary>
 internal sealed class Demand
 {
     /// <summary>How far it looks back; the longest window is as long.</summary>
     public static readonly TimeSpan Window = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Ads remembered: at a full table the oldest is forgotten, which is a burst of five thousand ads a second.</summary>
+    /// <summary>Schedulers remembered: at a full table the oldest ad is forgotten.</summary>
     public const int AdsMax = 256;
 
-    private readonly Queue<Entry> entries = [];
+    private readonly List<Entry> entries = [];
 
-    /// <summary>Adds an ad's demand and forgets what is older than the window.</summary>
-    public void Add(AdId ad, ResourceSum sum, Instant now)
+    /// <summary>Adds an ad's demand and forgets what is older than the window, or than this ad of the same scheduler.</summary>
+    public void Add(PeerId scheduler, ResourceSum sum, Instant now)
     {
-        while (entries.TryPeek(out Entry oldest) && (now - oldest.At > Window || entries.Count >= AdsMax))
-            entries.Dequeue();
-        entries.Enqueue(new Entry(now, ad, sum));
+        entries.RemoveAll(entry => now - entry.At > Window || entry.Scheduler == scheduler);
+        if (entries.Count >= AdsMax)
+            entries.RemoveAt(0);
+        entries.Add(new Entry(now, scheduler, sum));
     }
 
-    /// <summary>Whether there is anything to choose from: one ad alone gains nothing by waiting for itself.</summary>
+    /// <summary>Whether there is anything to choose from: one scheduler alone gains nothing by waiting for itself.</summary>
     public bool HasRivals => entries.Count > 1;
 
     /// <summary>Whether all of it fits into what is free, dimension by dimension.</summary>
@@ -31,5 +35,5 @@ internal sealed class Demand
         return all.IsWithin(free);
     }
 
-    private readonly record struct Entry(Instant At, AdId Ad, ResourceSum Sum);
+    private readonly record struct Entry(Instant At, PeerId Scheduler, ResourceSum Sum);
 }

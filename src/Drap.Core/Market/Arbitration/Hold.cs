@@ -21,6 +21,9 @@ internal sealed class Hold(OfferId id, StandingAd ad, Instant madeAt, Instant ex
 
     public Instant MadeAt { get; } = madeAt;
 
+    /// <summary>The ad's place in its scheduler's order of ads.</summary>
+    public (long Epoch, long Sequence) AdOrder { get; } = (ad.Ad.Epoch.Value, ad.Ad.Sequence);
+
     /// <summary>How long the scheduler may gather answers before it confirms.</summary>
     public TimeSpan Window { get; } = ad.Ad.Window;
 
@@ -33,6 +36,14 @@ internal sealed class Hold(OfferId id, StandingAd ad, Instant madeAt, Instant ex
     public int DiscountPermille { get; init; }
 
     public List<HoldPart> Parts { get; } = [];
+
+    /// <summary>
+    /// Whether its scheduler has decided on it by the time when it publishes <paramref name="newer"/>: it gathers answers to one ad at a
+    /// time, so what is not confirmed by then has lost, or its confirmation is on the way. Gangs gather over many ads.
+    /// </summary>
+    public bool IsDecidedBy(StandingAd newer) =>
+        ReferenceEquals(Scheduler, newer.Scheduler) && AdOrder.CompareTo((newer.Ad.Epoch.Value, newer.Ad.Sequence)) < 0
+        && Parts.TrueForAll(part => part.Task.GangSize == 0);
 }
 
 /// <summary>What an offer says of one group.</summary>

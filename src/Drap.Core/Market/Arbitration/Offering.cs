@@ -29,6 +29,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
     private readonly List<PackingItem> items = [];
     private readonly List<StandingGroup> packed = [];
     private readonly Dictionary<StandingAd, Answer> answers = [];
+    private readonly Dictionary<StandingAd, ResourcePool> decided = [];
     private ResourcePool? unheld;
 
     private sealed class Answer
@@ -55,6 +56,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         candidates.Clear();
         touched.Clear();
         answers.Clear();
+        decided.Clear();
     }
 
     /// <summary>Answers an ad that only asks for quotes: nothing is held, nothing is kept.</summary>
@@ -70,6 +72,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             else
                 entries.Add(Entry(group, a with { IsFirm = false }));
         }
+        decided.Clear();
         effects.Add(new WorkerEffect.Send(ad.From, new Quote(ad.Ad.Id, entries.ToImmutable(), refusals.ToImmutable())));
     }
 
@@ -191,6 +194,11 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             Refuse(group, refusal);
             return;
         }
+        // Groups of one offer must fit together, also where nothing is held for them.
+        if (!a.IsFirm && decided.TryGetValue(group.Ad, out ResourcePool? pool))
+            for (int i = 0; i < a.Count && pool.TryTake(group.Group.Resources) is not null; i++)
+            {
+            }
         var grants = new List<Grant>(a.IsFirm ? a.Count : 0);
         while (a.IsFirm && grants.Count < a.Count && capacity.TryTake(group.Group.Resources) is { } grant)
             grants.Add(grant);
@@ -231,7 +239,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             count = Fair(group, count);
         if (count == 0 && !onlyFirm)
         {
-            count = Overbooked(group, wanted);
+            count = Math.Max(Decided(group, wanted), Overbooked(group, wanted));
             isFirm = false;
         }
         // Whether it fits comes before what it costs: a full worker's price is no evidence that a higher bid would help.
@@ -284,6 +292,25 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
                     held.Add(part.Task.Resources, part.Grants.Count);
         int room = held.RoomFor(group.Group.Resources, capacity.Empty.Total, HoldsPart, count);
         return held.IsNothing ? Math.Max(room, 1) : room;
+    }
+
+    /// <summary>
+    /// Places that are held for offers to this very scheduler on older ads. It has decided on those, so a scheduler that places one task
+    /// after another finds its losers' places again at once, not when their holds lapse.
+    /// </summary>
+    private int Decided(StandingGroup group, int wanted)
+    {
+        if (wanted == 0 || !arbiter.Holds.HoldsAny)
+            return 0;
+        if (!decided.TryGetValue(group.Ad, out ResourcePool? pool))
+        {
+            decided[group.Ad] = pool = capacity.Free.Copy();
+            foreach (Hold hold in arbiter.Holds.All)
+                if (hold.IsDecidedBy(group.Ad))
+                    foreach (HoldPart part in hold.Parts)
+                        part.Grants.ForEach(pool.Give);
+        }
+        return Room.For(pool, group.Group.Resources, default, wanted);
     }
 
     /// <summary>Places that others hold but, going by what was learnt, will mostly not take.</summary>
