@@ -1,6 +1,10 @@
+using Drap.Cli.Bench;
 using Drap.Cli.Commands;
-using Drap.Cli.Output;
+using Drap.Node.Drivers;
 using Drap.Node.Home;
+using Drap.Node.Hosting;
+using Drap.Node.Service;
+using Microsoft.Extensions.Logging;
 
 namespace Drap.Cli.Nodes;
 
@@ -8,25 +12,20 @@ namespace Drap.Cli.Nodes;
 internal static class Engine
 {
     /// <summary>Starts the embedded swarm.</summary>
-    public static INodeHostFactory Hosts { get; } = new None();
+    public static INodeHostFactory Hosts { get; } = new Embedded();
 
     /// <summary>Reads a home that stands still.</summary>
-    public static IStoppedHome Stopped { get; } = new None();
+    public static IStoppedHome Stopped { get; } = new StoppedHome();
 
     /// <summary>Runs the benchmarks.</summary>
-    public static IBench Bench { get; } = new None();
+    public static IBench Bench { get; } = new EngineBench();
 
-    /// <summary>A build of the command line alone, which can only talk to a node of another one.</summary>
-    private sealed class None : INodeHostFactory, IStoppedHome, IBench
+    private sealed class Embedded : INodeHostFactory
     {
-        public Task<INodeHost> StartAsync(HomeFolder home, NodeHostOptions options, CancellationToken cancel) => throw Absent;
-
-        public Task<INodeService> OpenAsync(HomeFolder home, CancellationToken cancel) => throw Absent;
-
-        public Task<int> PlacementAsync(Screen screen, int tasks, CancellationToken cancel) => throw Absent;
-
-        public Task<int> ThroughputAsync(Screen screen, CancellationToken cancel) => throw Absent;
-
-        private static CliException Absent => new(ExitCode.Error, "this build has no engine", "start a node of a whole build, and set DRAP_HOME to its folder");
+        public Task<INodeHost> StartAsync(HomeFolder home, NodeHostOptions options, CancellationToken cancel)
+        {
+            ILoggerFactory loggers = ConsoleLogs.Create(Console.Error);
+            return Task.FromResult<INodeHost>(EmbeddedSwarm.Start(home, options, new HandlerRegistry(), loggers, Console.Error.WriteLine));
+        }
     }
 }

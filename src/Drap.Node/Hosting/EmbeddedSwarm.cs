@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Drap.Core.Market;
 using Drap.Core.Nodes;
-using Drap.Node.Api;
+using Drap.Api;
+using Drap.Core;
 using Drap.Node.Blobs;
 using Drap.Node.Drivers;
 using Drap.Node.Home;

@@ -89,8 +89,12 @@ public sealed class SimulatedSwarm
     /// <summary>Runs for some time.</summary>
     public void RunFor(TimeSpan time) => Simulation.RunFor(time);
 
+    /// <summary>Called with each message that is sent; for a published one the receiver is the sender.</summary>
+    public Action<PeerId, PeerId, Message>? Sent { get; set; }
+
     internal void Send(PeerId from, PeerId to, Message message)
     {
+        Sent?.Invoke(from, to, message);
         Count(message);
         Network.Send(from.ToString(), to.ToString(), MessageCodec.Encode(message));
     }
@@ -98,6 +102,7 @@ public sealed class SimulatedSwarm
     internal void Publish(PeerId from, string topic, Ad ad)
     {
         Count(ad);
+        Sent?.Invoke(from, from, ad);
         byte[] frame = MessageCodec.Encode(ad);
         foreach (PeerId hearer in hearers.GetValueOrDefault(topic, []))
             Network.Send(from.ToString(), hearer.ToString(), frame);

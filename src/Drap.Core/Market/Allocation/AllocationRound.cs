@@ -89,9 +89,9 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
             pending -= Give(group, candidate, Math.Min(candidate.Entry.Count, pending));
         // Lines are filled only with what no free place wants, and each worker gets at most its share of half of what is left, so that
         // the last tasks are not all in one line (guided self-scheduling, Polychronopoulos and Kuck 1987).
-        int share = pending / (2 * Math.Max(1, group.ActiveWorkers));
+        int share = Math.Max(1, pending / (2 * Math.Max(1, group.ActiveWorkers)));
         foreach (Candidate candidate in candidates)
-            if (candidate.Won > 0 && candidate.Entry.Backlog > 0)
+            if (candidate.Entry.Backlog > 0)
                 pending -= Give(group, candidate, Math.Min(candidate.Entry.Backlog, share));
     }
 

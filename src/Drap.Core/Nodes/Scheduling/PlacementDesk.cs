@@ -22,6 +22,12 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     /// <summary>A confirmation that was not answered is sent again after this, then twice, four times … as long.</summary>
     private static readonly TimeSpan ConfirmRetry = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>A confirmation is full at this size: with the largest single task on top (a template of 256 KiB) it still fits a frame of 1 MiB.</summary>
+    private const int ConfirmBytesMax = 640 * 1024;
+
+    /// <summary>What one assignment takes beside its template, hosts of a gang left out.</summary>
+    private const int AssignmentBytes = 64;
+
     /// <summary>Lines are looked at for stealing at most this often a group.</summary>
     private static readonly TimeSpan StealInterval = TimeSpan.FromMilliseconds(100);
 
@@ -204,13 +210,23 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
         var works = ImmutableArray.CreateBuilder<Work>();
         var assignments = ImmutableArray.CreateBuilder<Assignment>();
         var attempts = ImmutableArray.CreateBuilder<AttemptId>();
+        int bytes = 0, counted = 0;
         foreach ((PlacementGroup group, AwardEntry entry, List<int> tasks) in entries)
         {
             var placed = ImmutableArray.CreateBuilder<AttemptId>(tasks.Count);
             foreach (int number in tasks)
             {
+                // What passes one frame waits for the next offer; a single task always fits one.
+                if (bytes >= ConfirmBytesMax)
+                {
+                    group.Segment.Queue.Add(number);
+                    Wake(group.Job, group.Segment);
+                    continue;
+                }
                 if (WorkOf(group, number, entry, works) is not { } work || Place(group, number, award, entry) is not { } fence)
                     continue;
+                bytes += AssignmentBytes + (works.Count > counted ? works[^1].Template.Length : 0);
+                counted = works.Count;
                 placed.Add(new AttemptId(new TaskId(group.Job.Id, number), fence));
                 int index = number - group.Segment.First;
                 assignments.Add(new Assignment

@@ -1,0 +1,123 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Drap.Cli.Commands;
+using Drap.Cli.Output;
+using Drap.Core.Jobs;
+using Drap.Node.Bench;
+
+namespace Drap.Cli.Bench;
+
+/// <summary>The benchmarks, over a node that they start for themselves, beside floors of the same run.</summary>
+internal sealed class EngineBench : IBench
+{
+    private const int WarmUp = 50;
+
+    /// <summary>Two workers that can, and one that must refuse, so that a decision is made.</summary>
+    private const string PlacementWorkers = """
+        workers:
+          - {name: large, resources: {cpu: 1, memory: 1GiB}}
+          - {name: small, resources: {cpu: 1, memory: 1GiB}, price_factor: 1.1}
+          - {name: tiny, resources: {cpu: 0.1, memory: 16MiB}}
+        """;
+
+    public async Task<int> PlacementAsync(Screen screen, int tasks, CancellationToken cancel)
+    {
+        screen.Say($"placement: {tasks} tasks, one at a time, on an idle swarm of three workers of which one must refuse");
+        await using BenchNode node = await BenchNode.StartAsync(PlacementWorkers, cancel).ConfigureAwait(false);
+        var segment = new SegmentSpec
+        {
+            Name = "stamp", Command = CommandSpec.Program("date", "+%s%N"), Resources = new ResourcesSpec { Cpu = new Cores(500), Memory = new ByteSize(32 << 20) },
+        };
+        List<double> starts = [], results = [], calls = [];
+        for (int i = 0; i < tasks + WarmUp; i++)
+        {
+            long utc = DateTimeOffset.UtcNow.UtcTicks;
+            (TimeSpan time, JobId job) = await node.RunAsync(segment, cancel).ConfigureAwait(false);
+            if (i < WarmUp)
+                continue;
+            results.Add(time.TotalMilliseconds);
+            starts.Add(await StampAsync(node, job, cancel).ConfigureAwait(false) - Milliseconds(utc));
+            long called = Stopwatch.GetTimestamp();
+            await node.Client.NodeAsync(cancel).ConfigureAwait(false);
+            calls.Add(Stopwatch.GetElapsedTime(called).TotalMilliseconds);
+        }
+        SpawnFloor floor = SpawnFloor.Measure(samples: Math.Max(tasks, 200), spawns: 0);
+        Percentiles floorStart = Percentiles.Of(floor.Start.Select(t => t.TotalMilliseconds));
+        Percentiles sync = Percentiles.Of(DiskFloor.Sync(node.Folder, Math.Max(tasks, 200)).Select(t => t.TotalMilliseconds));
+        Percentiles start = Percentiles.Of(starts), call = Percentiles.Of(calls);
+        var figures = new PlacementFigures
+        {
+            Tasks = tasks,
+            FloorStartMs = floorStart,
+            StartMs = start,
+            ResultMs = Percentiles.Of(results),
+            FdatasyncMs = sync,
+            CallMs = call,
+            StartBreakdownMs = new Breakdown(sync.P50, call.P50, floorStart.P50, Math.Round(start.P50 - sync.P50 - call.P50 - floorStart.P50, 3)),
+            StartOverFloor = Math.Round((start.P50 - sync.P50) / floorStart.P50, 2),
+        };
+        screen.Write(figures, FiguresJson.Default.PlacementFigures, output => Print(output, figures), () => []);
+        return ExitCode.Ok;
+    }
+
+    public async Task<int> ThroughputAsync(Screen screen, CancellationToken cancel)
+    {
+        await using BenchNode node = await BenchNode.StartAsync(workers: null, cancel).ConfigureAwait(false);
+        var process = new SegmentSpec { Name = "t", Command = CommandSpec.Program("/bin/true"), Resources = new ResourcesSpec { Cpu = new Cores(1000), Memory = new ByteSize(16 << 20) } };
+        SegmentSpec inProcess = process with { Command = null, Driver = Driver.Dotnet, Handler = "noop" };
+        await node.RunAsync(process with { Count = 200 }, cancel).ConfigureAwait(false);
+        await node.RunAsync(inProcess with { Count = 20_000 }, cancel).ConfigureAwait(false);
+        long idle = Process.GetCurrentProcess().WorkingSet64;
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        long finished = 0;
+        List<ThroughputRow> rows = [];
+        foreach ((string kind, SegmentSpec segment, ImmutableArray<int> sizes) in new[]
+        {
+            ("process", process, ImmutableArray.Create(100, 1_000, 10_000)), ("inprocess", inProcess, [1_000, 10_000, 100_000]),
+        })
+        {
+            double floor = kind == "process" ? SpawnFloor.Measure(samples: 1, spawns: 4_000).PerSecond : 0;
+            foreach (int size in sizes)
+            {
+                screen.Say($"throughput: {size} {kind} tasks");
+                (TimeSpan time, _) = await node.RunAsync(segment with { Count = size }, cancel).ConfigureAwait(false);
+                finished += size;
+                rows.Add(new ThroughputRow(kind, size, Math.Round(size / time.TotalSeconds), Math.Round(floor)));
+            }
+        }
+        long after = GC.GetTotalMemory(forceFullCollection: true);
+        var figures = new ThroughputFigures { Rows = rows, IdleBytes = idle, BytesPerFinishedTask = (after - before) / finished };
+        screen.Write(figures, FiguresJson.Default.ThroughputFigures, output => Print(output, figures), () => []);
+        return ExitCode.Ok;
+    }
+
+    private static double Milliseconds(long utcTicks) => (utcTicks - DateTimeOffset.UnixEpoch.UtcTicks) / (double)TimeSpan.TicksPerMillisecond;
+
+    private static async Task<double> StampAsync(BenchNode node, JobId job, CancellationToken cancel)
+    {
+        var text = new StringBuilder();
+        await foreach (LogChunk chunk in node.Client.LogsAsync(job, new LogQuery { Stream = LogStream.Stdout }, cancel).ConfigureAwait(false))
+            text.Append(Encoding.ASCII.GetString(chunk.Data.Span));
+        return long.Parse(text.ToString().Trim(), CultureInfo.InvariantCulture) / 1e6;
+    }
+
+    private static void Print(TextWriter output, PlacementFigures f)
+    {
+        output.WriteLine("             p50      p95      p99  ms");
+        foreach ((string name, Percentiles p) in new[] { ("floor start", f.FloorStartMs), ("start", f.StartMs), ("result", f.ResultMs), ("fdatasync", f.FdatasyncMs), ("call", f.CallMs) })
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-11} {p.P50,6:0.000}   {p.P95,6:0.000}   {p.P99,6:0.000}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"of the median start: journal {f.StartBreakdownMs.Journal:0.000}, call {f.StartBreakdownMs.Call:0.000}, spawn {f.StartBreakdownMs.Spawn:0.000}, messages and decisions {f.StartBreakdownMs.MessagesAndDecisions:0.000}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"start less one fdatasync is {f.StartOverFloor:0.00} times the floor"));
+    }
+
+    private static void Print(TextWriter output, ThroughputFigures f)
+    {
+        output.WriteLine("kind         tasks   tasks/s   floor/s");
+        foreach (ThroughputRow row in f.Rows)
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{row.Kind,-10} {row.Tasks,7}  {row.TasksPerS,8:0}  {(row.FloorPerS > 0 ? row.FloorPerS.ToString("0", CultureInfo.InvariantCulture) : "-"),8}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"idle {f.IdleBytes >> 20} MiB resident, {f.BytesPerFinishedTask} bytes kept a finished task"));
+    }
+}

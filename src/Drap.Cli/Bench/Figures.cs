@@ -1,0 +1,68 @@
+using System.Text.Json.Serialization;
+
+namespace Drap.Cli.Bench;
+
+/// <summary>Percentiles, in milliseconds.</summary>
+internal sealed record Percentiles(double P50, double P95, double P99)
+{
+    public static Percentiles Of(IEnumerable<double> milliseconds)
+    {
+        double[] sorted = [.. milliseconds.Order()];
+        return new Percentiles(At(0.50), At(0.95), At(0.99));
+
+        double At(double share) => Math.Round(sorted[Math.Min(sorted.Length - 1, (int)(sorted.Length * share))], 3);
+    }
+}
+
+/// <summary>What <c>drap bench placement</c> measured.</summary>
+internal sealed record PlacementFigures
+{
+    public int Version { get; init; } = 1;
+
+    public required int Tasks { get; init; }
+
+    /// <summary>From posix_spawn to the program's own time stamp.</summary>
+    public required Percentiles FloorStartMs { get; init; }
+
+    /// <summary>From the client's submit to the program's own time stamp.</summary>
+    public required Percentiles StartMs { get; init; }
+
+    /// <summary>From the client's submit to when it knows the result.</summary>
+    public required Percentiles ResultMs { get; init; }
+
+    /// <summary>One append and fdatasync of the size of a submit, on the journal's disk.</summary>
+    public required Percentiles FdatasyncMs { get; init; }
+
+    /// <summary>One call over the API's socket that does nothing.</summary>
+    public required Percentiles CallMs { get; init; }
+
+    /// <summary>The median start, taken apart: journal (one group commit), call (the API's socket), spawn (the floor), and what is left: messages and decisions.</summary>
+    public required Breakdown StartBreakdownMs { get; init; }
+
+    /// <summary>The median start over the floor's median plus the disk's: the bound is 3.</summary>
+    public required double StartOverFloor { get; init; }
+}
+
+/// <summary>Where the median start goes, in milliseconds.</summary>
+internal sealed record Breakdown(double Journal, double Call, double Spawn, double MessagesAndDecisions);
+
+/// <summary>What <c>drap bench throughput</c> measured.</summary>
+internal sealed record ThroughputFigures
+{
+    public int Version { get; init; } = 1;
+
+    public required IReadOnlyList<ThroughputRow> Rows { get; init; }
+
+    /// <summary>Memory of this process (node and client) before any job and after the last, in bytes, collected.</summary>
+    public required long IdleBytes { get; init; }
+
+    public required long BytesPerFinishedTask { get; init; }
+}
+
+/// <summary>One size of job.</summary>
+internal sealed record ThroughputRow(string Kind, int Tasks, double TasksPerS, double FloorPerS);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
+[JsonSerializable(typeof(PlacementFigures))]
+[JsonSerializable(typeof(ThroughputFigures))]
+internal sealed partial class FiguresJson : JsonSerializerContext;
