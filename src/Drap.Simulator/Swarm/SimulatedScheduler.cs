@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Jobs;
 using Drap.Core.Journal;
-using Drap.Core.Messages;
 using Drap.Core.Nodes;
 using Drap.Simulator.Storage;
 
@@ -109,7 +108,7 @@ public sealed class SimulatedScheduler : IJournalListener
     public void Committed(long sequence) => Post(new SchedulerInput.Persisted(sequence));
 
     /// <inheritdoc/>
-    public void Failed(JournalException failure) => throw failure;
+    public void Failed(JournalException reason) => throw reason;
 
     /// <inheritdoc/>
     public void SnapshotInstalled(long sequence)
@@ -117,7 +116,7 @@ public sealed class SimulatedScheduler : IJournalListener
     }
 
     /// <inheritdoc/>
-    public void SnapshotFailed(long sequence, JournalException failure)
+    public void SnapshotFailed(long sequence, JournalException reason)
     {
     }
 

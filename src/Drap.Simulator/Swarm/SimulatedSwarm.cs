@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core;
 using Drap.Core.Jobs;
-using Drap.Core.Market;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
 using Drap.Simulator.Network;

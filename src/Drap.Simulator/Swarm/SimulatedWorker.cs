@@ -1,6 +1,4 @@
-using System.Collections.Immutable;
 using Drap.Core.Execution;
-using Drap.Core.Messages;
 using Drap.Core.Nodes;
 
 namespace Drap.Simulator.Swarm;
