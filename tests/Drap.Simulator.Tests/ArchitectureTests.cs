@@ -1,4 +1,3 @@
-using System.Reflection;
 using Drap.Simulator.Swarm;
 using Xunit;
 

@@ -156,7 +156,7 @@ public sealed class JobRun
     public List<int> Doomed(IEnumerable<int> failed)
     {
         var doomed = new List<int>();
-        foreach (int number in failed)
+        foreach (int number in failed.ToArray())
             Readiness.Doomed(number, doomed);
         return [.. doomed.Where(n => Tasks.State(n) is TaskState.Blocked or TaskState.Ready or TaskState.Held).Distinct().Order()];
     }
@@ -201,6 +201,9 @@ public sealed class SegmentRun
 
     /// <summary>A gang whose members were told to start; until then none of them runs.</summary>
     public bool HasGone { get; set; }
+
+    /// <summary>An offer was let go since what is left of the budget does not bear it.</summary>
+    public bool IsShort { get; set; }
 
     /// <summary>Groups with the allocator: one for the segment and one for each alternative; empty while it wants nothing.</summary>
     public List<int> Groups { get; } = [];

@@ -9,10 +9,17 @@ public sealed class PlaceQueue
     /// <summary>Choosy places looked at for one worker: with more of them than that, the rest waits for the next look.</summary>
     private const int ChoosyLookMax = 256;
 
+    /// <summary>
+    /// So long copies of one task insist on distinct workers. Where there are not enough that could take them, they then take what there is:
+    /// a result that one machine repeated is worth less than one that two agree on, but more than none.
+    /// </summary>
+    public static readonly TimeSpan DistinctTime = TimeSpan.FromSeconds(30);
+
     private readonly Queue<int> plain = new();
     private readonly HashSet<int> withdrawn = [];
     private readonly List<ChoosyPlace> choosy = [];
     private readonly PriorityQueue<ChoosyPlace, (Instant, int)> delayed = new();
+    private readonly Dictionary<int, int> choosyOf = [];
     private int plainCount;
 
     /// <summary>Places that may be given now.</summary>
@@ -36,6 +43,7 @@ public sealed class PlaceQueue
     public void AddChoosy(int number, Instant now, Instant notBefore, PeerId avoid, Instant avoidUntil)
     {
         var place = new ChoosyPlace(number, notBefore, avoid, avoidUntil);
+        choosyOf[number] = ChoosyOf(number) + 1;
         if (notBefore > now)
             delayed.Enqueue(place, (notBefore, number));
         else
@@ -54,20 +62,21 @@ public sealed class PlaceQueue
         return any;
     }
 
-    /// <summary>Whether the task wants a further place, beside attempts that it has.</summary>
-    public bool HasChoosy(int number) =>
-        choosy.Any(c => c.Number == number) || delayed.UnorderedItems.Any(d => d.Element.Number == number);
+    /// <summary>How many choosy places the task wants, those that wait for their time among them.</summary>
+    public int ChoosyOf(int number) => choosyOf.GetValueOrDefault(number);
 
     /// <summary>The task wants no place any more: all that it wanted are withdrawn.</summary>
     public void Withdraw(int number)
     {
-        bool any = choosy.RemoveAll(c => c.Number == number) > 0;
-        foreach ((ChoosyPlace place, _) in delayed.UnorderedItems.Where(d => d.Element.Number == number).ToArray())
-            any |= delayed.Remove(place, out _, out _);
-        if (any)
+        if (!choosyOf.Remove(number))
+        {
+            if (withdrawn.Add(number))
+                plainCount--;
             return;
-        if (withdrawn.Add(number))
-            plainCount--;
+        }
+        choosy.RemoveAll(c => c.Number == number);
+        foreach ((ChoosyPlace place, _) in delayed.UnorderedItems.Where(d => d.Element.Number == number).ToArray())
+            delayed.Remove(place, out _, out _);
     }
 
     /// <summary>How many places a worker may take.</summary>
@@ -78,7 +87,7 @@ public sealed class PlaceQueue
     {
         int count = plainCount;
         for (int i = 0; i < Math.Min(choosy.Count, ChoosyLookMax); i++)
-            if (choosy[i].Takes(worker, now) && !hasCopy(choosy[i].Number, worker))
+            if (choosy[i].Takes(worker, now, hasCopy))
                 count++;
         return count;
     }
@@ -90,10 +99,12 @@ public sealed class PlaceQueue
         for (int i = 0; i < Math.Min(choosy.Count, ChoosyLookMax) && taken.Count < count;)
         {
             ChoosyPlace place = choosy[i];
-            if (place.Takes(worker, now) && !taken.Contains(place.Number) && !hasCopy(place.Number, worker))
+            if (!taken.Contains(place.Number) && place.Takes(worker, now, hasCopy))
             {
                 taken.Add(place.Number);
                 choosy.RemoveAt(i);
+                if (--choosyOf[place.Number] == 0)
+                    choosyOf.Remove(place.Number);
             }
             else
             {
@@ -117,11 +128,13 @@ public sealed class PlaceQueue
         withdrawn.Clear();
         choosy.Clear();
         delayed.Clear();
+        choosyOf.Clear();
         plainCount = 0;
     }
 
     private sealed record ChoosyPlace(int Number, Instant NotBefore, PeerId Avoid, Instant AvoidUntil)
     {
-        public bool Takes(PeerId worker, Instant now) => worker != Avoid || now >= AvoidUntil;
+        public bool Takes(PeerId worker, Instant now, Func<int, PeerId, bool> hasCopy) =>
+            (worker != Avoid || now >= AvoidUntil) && (now >= NotBefore + DistinctTime || !hasCopy(Number, worker));
     }
 }

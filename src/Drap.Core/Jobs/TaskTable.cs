@@ -54,6 +54,7 @@ public sealed class TaskTable
     private readonly ImmutableArray<TaskOutput>[] outputs;
     private readonly Dictionary<int, string> details = [];
     private readonly Dictionary<int, List<PastAttempt>> history = [];
+    private readonly Dictionary<int, int> discarded = [];
     private readonly int[] counts = new int[9];
 
     /// <summary>A table of <paramref name="count"/> blocked tasks.</summary>
@@ -97,6 +98,9 @@ public sealed class TaskTable
 
     /// <summary>The number of its last attempt; 0 if it was never placed.</summary>
     public int Attempts(int number) => attempts[number - 1];
+
+    /// <summary>The last attempt from before somebody wanted the task again: up to it none counts any more; 0 if nobody did.</summary>
+    public int Discarded(int number) => discarded.GetValueOrDefault(number);
 
     /// <summary>Failures of the task itself.</summary>
     public int Failures(int number) => failures[number - 1];
@@ -180,6 +184,7 @@ public sealed class TaskTable
         Detail = Detail(number),
         History = [.. History(number)],
         Votes = [.. votes],
+        Discarded = Discarded(number),
     };
 
     /// <summary>Sets all that is kept of a task.</summary>
@@ -202,6 +207,8 @@ public sealed class TaskTable
             details[row.Number] = row.Detail;
         if (!row.History.IsEmpty)
             history[row.Number] = [.. row.History];
+        if (row.Discarded > 0)
+            discarded[row.Number] = row.Discarded;
     }
 
     private void Remember(int number, PastAttempt attempt)
@@ -229,6 +236,8 @@ public sealed class TaskTable
     /// <summary>A person wants it again: its failures and its end are forgotten, its attempts' numbers go on.</summary>
     public void Reset(int number)
     {
+        if (Attempts(number) > 0)
+            discarded[number] = Attempts(number);
         failures[number - 1] = 0;
         outputs[number - 1] = default;
         details.Remove(number);
@@ -325,4 +334,7 @@ public sealed record TaskRow
 
     /// <summary>Results of copies that must agree.</summary>
     public ImmutableArray<Vote> Votes { get; init; } = [];
+
+    /// <summary>Attempts up to this one count no more.</summary>
+    public int Discarded { get; init; }
 }

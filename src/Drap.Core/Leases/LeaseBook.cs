@@ -35,6 +35,9 @@ public sealed record LeasedAttempt(AttemptId Id, PeerId Worker, int Group, Price
 
     /// <summary>Another attempt was put in its place; it may still deliver first.</summary>
     public bool Replaced { get; set; }
+
+    /// <summary>Its worker was told to end it, and why; null if it is wanted.</summary>
+    public CancelReason? Cancelled { get; set; }
 }
 
 /// <summary>The leases of one worker, as its scheduler sees them.</summary>
@@ -74,6 +77,9 @@ public sealed class WorkerLeases
 
     /// <summary>The worker was silent for too long.</summary>
     public bool Suspected { get; internal set; }
+
+    /// <summary>Attempts were given up while the worker was silent, and it has not said yet what it still holds.</summary>
+    public bool GaveUp { get; internal set; }
 
     /// <summary>Replies in a row whose hash did not match.</summary>
     public int Mismatches { get; internal set; }
@@ -120,11 +126,17 @@ public sealed class LeaseBook
         return leases;
     }
 
+    /// <summary>The leases of a worker; null if it never had any.</summary>
+    public WorkerLeases? TryOf(PeerId worker) => workers.GetValueOrDefault(worker);
+
     /// <summary>Looks up an attempt under way.</summary>
     public bool TryGet(AttemptId id, [NotNullWhen(true)] out LeasedAttempt? attempt) => attempts.TryGetValue(id, out attempt);
 
     /// <summary>The attempts of a task that are under way.</summary>
     public IReadOnlyList<LeasedAttempt> OfTask(TaskId task) => byTask.TryGetValue(task, out List<LeasedAttempt>? copies) ? copies : [];
+
+    /// <summary>The tasks that have attempts under way, in no order.</summary>
+    public IReadOnlyCollection<TaskId> Tasks => byTask.Keys;
 
     /// <summary>The attempts of a group that are under way, by worker and attempt.</summary>
     public IEnumerable<LeasedAttempt> OfGroup(int group) =>

@@ -25,7 +25,8 @@ public sealed record HeartbeatReply(long Number, ulong LeaseSet, ImmutableArray<
 /// <param name="Lease">Leases named here are renewed, or adopted if they were orphaned, for this long.</param>
 /// <param name="Attempts">What the scheduler believes in; at most <see cref="AttemptsMax"/>, the rest follow in further messages.</param>
 /// <param name="Complete">The last message of the list: what the worker holds beside all of it is a phantom.</param>
-public sealed record Reconcile(PeerId Scheduler, Epoch Epoch, TimeSpan Lease, ImmutableArray<AttemptId> Attempts, bool Complete) : Message
+/// <param name="Round">Names the question: the answer repeats it.</param>
+public sealed record Reconcile(PeerId Scheduler, Epoch Epoch, TimeSpan Lease, ImmutableArray<AttemptId> Attempts, bool Complete, long Round = 0) : Message
 {
     /// <summary>Attempts in one message: 40 B each, so 40 KiB.</summary>
     public const int AttemptsMax = 1024;
@@ -36,7 +37,10 @@ public sealed record Reconcile(PeerId Scheduler, Epoch Epoch, TimeSpan Lease, Im
 /// <param name="Held">Attempts under lease or orphaned.</param>
 /// <param name="Finished">Attempts whose result waits in the outbox; the results follow.</param>
 /// <param name="Complete">The last message of the list: what the scheduler believes in beside all of it is lost.</param>
-public sealed record ReconcileReply(Epoch Epoch, ImmutableArray<AttemptId> Held, ImmutableArray<AttemptId> Finished, bool Complete) : Message;
+/// <param name="Round">The question's.</param>
+/// <param name="Total">Attempts in all messages of the list: with fewer, one is missing.</param>
+public sealed record ReconcileReply(
+    Epoch Epoch, ImmutableArray<AttemptId> Held, ImmutableArray<AttemptId> Finished, bool Complete, long Round = 0, int Total = 0) : Message;
 
 /// <summary>Are you there, and how are you?</summary>
 /// <param name="Nonce">Repeated by the reply.</param>

@@ -45,7 +45,8 @@ internal readonly struct ReconcileShape : IShape<Reconcile>
         TimeSpan lease = f.Duration(3, nameof(m.Lease), m.Lease);
         var attempts = f.Attempts(4, nameof(m.Attempts), m.Attempts, Reconcile.AttemptsMax);
         bool complete = f.Flag(5, nameof(m.Complete), m.Complete);
-        return !f.Reads ? m : new Reconcile(scheduler, epoch, lease, attempts, complete);
+        long round = f.LongOr(6, nameof(m.Round), m.Round, 0, 0, ResourceRequest.AmountMax);
+        return !f.Reads ? m : new Reconcile(scheduler, epoch, lease, attempts, complete, round);
     }
 }
 
@@ -60,7 +61,9 @@ internal readonly struct ReconcileReplyShape : IShape<ReconcileReply>
         var held = f.Attempts(2, nameof(m.Held), m.Held, Reconcile.AttemptsMax);
         var finished = f.Attempts(3, nameof(m.Finished), m.Finished, Reconcile.AttemptsMax);
         bool complete = f.Flag(4, nameof(m.Complete), m.Complete);
-        return !f.Reads ? m : new ReconcileReply(epoch, held, finished, complete);
+        long round = f.LongOr(5, nameof(m.Round), m.Round, 0, 0, ResourceRequest.AmountMax);
+        int total = f.IntOr(6, nameof(m.Total), m.Total, 0, 0, int.MaxValue);
+        return !f.Reads ? m : new ReconcileReply(epoch, held, finished, complete, round, total);
     }
 }
 

@@ -9,8 +9,9 @@ namespace Drap.Core.Nodes;
 internal static class Reconciliation
 {
     public static void Answer(
-        PeerId to, Epoch epoch, KnownScheduler scheduler, LeaseTable leases, Outbox outbox, List<WorkerEffect> effects)
+        PeerId to, Epoch epoch, long round, KnownScheduler scheduler, LeaseTable leases, Outbox outbox, List<WorkerEffect> effects)
     {
+        int total = outbox.Of(scheduler.Id).Count() + scheduler.Leases;
         var held = ImmutableArray.CreateBuilder<AttemptId>();
         var finished = ImmutableArray.CreateBuilder<AttemptId>();
         for (Lease? lease = leases.First; lease is not null; lease = LeaseTable.After(lease))
@@ -29,7 +30,7 @@ internal static class Reconciliation
 
         void Send(bool complete)
         {
-            effects.Add(new WorkerEffect.Send(to, new ReconcileReply(epoch, held.ToImmutable(), finished.ToImmutable(), complete)));
+            effects.Add(new WorkerEffect.Send(to, new ReconcileReply(epoch, held.ToImmutable(), finished.ToImmutable(), complete, round, total)));
             held.Clear();
             finished.Clear();
         }

@@ -344,7 +344,7 @@ public sealed class WorkerNode
             effects.Add(new WorkerEffect.Observe(new WorkerObservation.Adopted(scheduler.Id, adopted)));
         if (!reconcile.Complete)
             return;
-        Reconciliation.Answer(from, reconcile.Epoch, scheduler, leases, outbox, effects);
+        Reconciliation.Answer(from, reconcile.Epoch, reconcile.Round, scheduler, leases, outbox, effects);
         outbox.Nudge(scheduler.Id, now, asked: true);
     }
 

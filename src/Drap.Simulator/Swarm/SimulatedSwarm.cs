@@ -17,6 +17,7 @@ public sealed class SimulatedSwarm
     private readonly Dictionary<PeerId, SimulatedWorker> workers = [];
     private readonly SortedDictionary<string, SortedSet<PeerId>> hearers = new(StringComparer.Ordinal);
     private readonly SortedDictionary<TaskId, List<(Instant From, Instant To)>> executions = [];
+    private readonly Dictionary<JobId, JobSpec> submitted = [];
     private readonly Prng prng;
 
     /// <summary>A swarm of a scheduler and of one worker for each of <paramref name="nodes"/>.</summary>
@@ -50,6 +51,12 @@ public sealed class SimulatedSwarm
     /// <summary>How long a task runs, and with which exit code it ends. Default: 100 ms, 0.</summary>
     public Func<TaskId, SimulatedWorker, (TimeSpan Time, int ExitCode)> RunsLike { get; set; } = (_, _) => (TimeSpan.FromMilliseconds(100), 0);
 
+    /// <summary>
+    /// What becomes of a message between two machines, beside what the network does to it: the delay of each copy that is sent. None at all
+    /// is a lost message, two are a duplicate. Null, the default, sends each once and at once. Ads on a topic are not asked about.
+    /// </summary>
+    public Func<PeerId, PeerId, Message, ImmutableArray<TimeSpan>>? Copies { get; set; }
+
     /// <summary>Messages of each kind that were sent.</summary>
     public SortedDictionary<MessageKind, long> Messages { get; } = [];
 
@@ -77,9 +84,13 @@ public sealed class SimulatedSwarm
         if (!problems.IsEmpty)
             throw new ArgumentException(string.Join("; ", problems));
         var id = new JobId(prng.NextUuid());
+        submitted.Add(id, whole);
         Scheduler.Submit(id, whole);
         return id;
     }
+
+    /// <summary>Submits a job once more, as a client does that got no answer.</summary>
+    public void Resubmit(JobId id) => Scheduler.Submit(id, submitted[id]);
 
     /// <summary>Runs until all jobs have ended; false if they have not within <paramref name="limit"/>.</summary>
     public bool RunToEnd(TimeSpan limit) =>
@@ -95,8 +106,15 @@ public sealed class SimulatedSwarm
     {
         Sent?.Invoke(from, to, message);
         Count(message);
-        Network.Send(from.ToString(), to.ToString(), MessageCodec.Encode(message));
+        byte[] frame = MessageCodec.Encode(message);
+        foreach (TimeSpan delay in Copies?.Invoke(from, to, message) ?? AtOnce)
+            if (delay == TimeSpan.Zero)
+                Network.Send(from.ToString(), to.ToString(), frame);
+            else
+                Simulation.After(delay, () => Network.Send(from.ToString(), to.ToString(), frame));
     }
+
+    private static readonly ImmutableArray<TimeSpan> AtOnce = [TimeSpan.Zero];
 
     internal void Publish(PeerId from, string topic, Ad ad)
     {

@@ -11,7 +11,7 @@ public sealed class SimulatedWorker
     private readonly List<WorkerInput> inbox = [];
     private readonly SortedDictionary<PeerId, Epoch> epochs = [];
     private readonly SortedDictionary<AttemptId, StoredResult> outbox = [];
-    private readonly Dictionary<AttemptId, (Instant From, SimulatedEvent End)> running = [];
+    private readonly SortedDictionary<AttemptId, (LaunchOrder Order, Instant From, SimulatedEvent End)> running = [];
     private readonly SimulatedAlarm alarm;
     private WorkerNode? node;
     private SimulatedEvent? batch;
@@ -36,6 +36,9 @@ public sealed class SimulatedWorker
     /// <summary>Attempts that run.</summary>
     public int Running => running.Count;
 
+    /// <summary>What runs.</summary>
+    public IEnumerable<LaunchOrder> Orders => running.Values.Select(r => r.Order);
+
     /// <summary>Attempts that were started.</summary>
     public long Launched { get; private set; }
 
@@ -50,7 +53,7 @@ public sealed class SimulatedWorker
     /// <summary>The process is gone, and its tasks with it.</summary>
     public void Crash()
     {
-        foreach ((AttemptId attempt, (Instant from, SimulatedEvent end)) in running)
+        foreach ((AttemptId attempt, (_, Instant from, SimulatedEvent end)) in running)
         {
             end.Cancel();
             swarm.Executed(attempt.Task, from, swarm.Simulation.Now);
@@ -111,6 +114,8 @@ public sealed class SimulatedWorker
                 if (running.ContainsKey(signal.Attempt))
                     End(signal.Attempt, new AttemptEnd(EndKind.Signalled, 15, ""));
                 break;
+            case WorkerEffect.Observe { What: WorkerObservation.BadMessage bad }:
+                throw new InvalidOperationException($"{Options.Name} was sent what breaks the protocol: {bad}");
             case WorkerEffect.StoreEpoch store:
                 epochs[store.Scheduler] = store.Epoch;
                 break;
@@ -129,13 +134,13 @@ public sealed class SimulatedWorker
         Launched++;
         (TimeSpan time, int exitCode) = swarm.RunsLike(order.Attempt.Task, this);
         AttemptEnd end = exitCode == 0 ? AttemptEnd.Success : new AttemptEnd(EndKind.Exited, exitCode, "");
-        running[order.Attempt] = (swarm.Simulation.Now, swarm.Simulation.After(time, () => End(order.Attempt, end)));
+        running[order.Attempt] = (order, swarm.Simulation.Now, swarm.Simulation.After(time, () => End(order.Attempt, end)));
         Post(new WorkerInput.AttemptStarted(order.Attempt, swarm.Simulation.Now));
     }
 
     private void End(AttemptId attempt, AttemptEnd end)
     {
-        (Instant from, SimulatedEvent planned) = running[attempt];
+        (_, Instant from, SimulatedEvent planned) = running[attempt];
         planned.Cancel();
         running.Remove(attempt);
         swarm.Executed(attempt.Task, from, swarm.Simulation.Now);

@@ -117,5 +117,8 @@ internal sealed record HeldOffer(PeerId Worker, Offer Offer, StandingAd? Ad, Ins
 {
     public bool Extended { get; set; }
 
+    /// <summary>It won something. An offer is confirmed once, with all that it won: what it offered beside that is not held any more.</summary>
+    public bool IsTaken { get; set; }
+
     public Instant ValidUntil { get; set; } = Received + Offer.Valid;
 }

@@ -98,7 +98,8 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
     private int Give(AllocationGroup group, Candidate candidate, int count)
     {
         PeerId worker = candidate.Held.Worker;
-        if (count <= 0)
+        // Taken, but not in this round of plain groups: a gang has it.
+        if (count <= 0 || (candidate.Held.IsTaken && !wins.ContainsKey(candidate.Held.Offer.Id)))
             return 0;
         group.Workers.TryGetValue(worker, out GroupWorker? part);
         int live = (part?.Live ?? 0) + candidate.Won;
@@ -116,6 +117,7 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
         {
             wins[candidate.Held.Offer.Id] = won = [];
             winners.Add(candidate.Held);
+            candidate.Held.IsTaken = true;
         }
         if (!won.Contains(candidate))
             won.Add(candidate);
@@ -130,6 +132,7 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
     {
         group.GangOffers.RemoveAll(o => now >= o.ValidUntil || candidates.Any(c => c.Held.Worker == o.Worker));
         group.GangOffers.AddRange(candidates.Select(c => c.Held));
+        group.GangOffers.RemoveAll(o => o.IsTaken);
         var members = group.GangOffers
             .Select(h => (Held: h, Entry: h.Offer.Entries.First(e => e.Group == group.Id)))
             .Select(m => new Candidate(m.Held, m.Entry, group.CostOf(m.Held.Worker, m.Entry, Trust(m.Held.Worker))))
@@ -146,10 +149,12 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
                 break;
             wanted -= count;
             awards.Add(new AllocatorEffect.Award(member.Held.Worker, member.Held.Offer.Id,
-                [new AwardEntry(group.Id, count, Discounted(member.Held.Offer, count, member.Entry.Ask))]));
+                [new AwardEntry(group.Id, count, member.Entry.Ask)], DiscountOf(member.Held.Offer)));
         }
         if (wanted == 0)
         {
+            foreach (HeldOffer held in group.GangOffers)
+                held.IsTaken |= awards.Any(a => a.Offer == held.Offer.Id);
             group.GangOffers.Clear();
             allocator.Fed(group, group.Terms.GangSize, now);
             effects.Add(new AllocatorEffect.AwardGang(group.Id, awards.ToImmutable()));
@@ -166,9 +171,8 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
     private AllocatorEffect.Award AwardOf(HeldOffer held)
     {
         List<Candidate> won = wins[held.Offer.Id];
-        int total = won.Sum(c => c.Won);
         return new AllocatorEffect.Award(held.Worker, held.Offer.Id,
-            [.. won.OrderBy(c => c.Entry.Group).Select(c => new AwardEntry(c.Entry.Group, c.Won, Discounted(held.Offer, total, c.Entry.Ask)))]);
+            [.. won.OrderBy(c => c.Entry.Group).Select(c => new AwardEntry(c.Entry.Group, c.Won, c.Entry.Ask))], DiscountOf(held.Offer));
     }
 
     private void CloseOrSpare(HeldOffer held, List<int> over)
@@ -181,8 +185,7 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
 
     private int Trust(PeerId worker) => allocator.Standing(worker).TrustPermille;
 
-    private static Price Discounted(Offer offer, int count, Price ask) =>
-        offer.DiscountFrom > 0 && count >= offer.DiscountFrom ? ask.Times(1000 - offer.DiscountPermille, 1000) : ask;
+    private static BundleDiscount DiscountOf(Offer offer) => new(offer.DiscountFrom, offer.DiscountPermille);
 
     private static int Compare(Candidate a, Candidate b)
     {

@@ -145,6 +145,8 @@ public sealed class Allocator
             late.Add(new HeldOffer(from, offer, null, now));
             return;
         }
+        if (!ad.TryMeet(offer.Id))
+            return;
         NoteAnswer(ad, from, now);
         foreach (OfferEntry entry in offer.Entries)
             if (groups.TryGetValue(entry.Group, out AllocationGroup? group))

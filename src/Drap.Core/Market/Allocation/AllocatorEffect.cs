@@ -24,7 +24,8 @@ public abstract record AllocatorEffect
     /// <param name="Worker">The worker.</param>
     /// <param name="Offer">Its offer; confirmed once, with all entries.</param>
     /// <param name="Entries">What it won.</param>
-    public sealed record Award(PeerId Worker, OfferId Offer, ImmutableArray<AwardEntry> Entries) : AllocatorEffect;
+    /// <param name="Discount">Taken off the asks if enough is confirmed.</param>
+    public sealed record Award(PeerId Worker, OfferId Offer, ImmutableArray<AwardEntry> Entries, BundleDiscount Discount) : AllocatorEffect;
 
     /// <summary>All members of a gang have offered: confirm them together.</summary>
     /// <param name="Group">The gang's group.</param>
@@ -46,8 +47,20 @@ public abstract record AllocatorEffect
 /// <summary>What an offer won of one group.</summary>
 /// <param name="Group">The group.</param>
 /// <param name="Count">How many tasks.</param>
-/// <param name="Ask">The price agreed for each, discount taken off.</param>
+/// <param name="Ask">The price asked for each.</param>
 public readonly record struct AwardEntry(int Group, int Count, Price Ask);
+
+/// <summary>
+/// What an offer takes off for many. Whether it holds is known only when the tasks are: fewer than were won may be left when they are chosen,
+/// and a worker refuses a discount that it did not grant.
+/// </summary>
+/// <param name="From">Tasks in one confirmation from which on; 0 for none.</param>
+/// <param name="Permille">How much.</param>
+public readonly record struct BundleDiscount(int From, int Permille)
+{
+    /// <summary>The price of each of <paramref name="count"/> tasks.</summary>
+    public Price Of(Price ask, int count) => From > 0 && count >= From ? ask.Times(1000 - Permille, 1000) : ask;
+}
 
 /// <summary>What a worker answered last about a group, for <c>explain</c>.</summary>
 /// <param name="Worker">The worker.</param>

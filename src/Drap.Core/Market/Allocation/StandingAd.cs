@@ -5,6 +5,11 @@ namespace Drap.Core.Market.Allocation;
 /// <summary>An ad of ours that stands with the workers: first a window gathers answers to compare, then offers are taken as they come.</summary>
 internal sealed class StandingAd(Ad ad, string topic, Instant publishedAt, int expected, Instant windowEnd)
 {
+    /// <summary>Offers remembered, 3 MiB an ad; beyond it a worker's own memory of what it confirmed keeps duplicates harmless.</summary>
+    private const int MetMax = 65_536;
+
+    private readonly HashSet<OfferId> met = [];
+
     public Ad Ad { get; } = ad;
 
     public string Topic { get; } = topic;
@@ -21,6 +26,9 @@ internal sealed class StandingAd(Ad ad, string topic, Instant publishedAt, int e
     public HashSet<PeerId> Answered { get; } = [];
 
     public List<HeldOffer> Offers { get; } = [];
+
+    /// <summary>False for an offer that came before: the same id is the same offer.</summary>
+    public bool TryMeet(OfferId offer) => met.Count >= MetMax || met.Add(offer);
 
     /// <summary>Whether nothing is gained by waiting: all have answered, or in a large audience twice the wanted offers are there.</summary>
     public bool MayClose(Instant now)

@@ -17,18 +17,24 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
     public const int AnswersMax = 1024;
 
     private readonly TemplateCache templates = new();
-    private readonly Dictionary<OfferId, Message> answers = [];
+    private readonly Dictionary<OfferId, (ImmutableArray<AttemptId> Attempts, Message Answer)> answers = [];
     private readonly Queue<OfferId> order = [];
 
     /// <summary>Answers a confirmation whose epoch is right.</summary>
     public void Handle(PeerId from, Confirm confirm, KnownScheduler scheduler, Instant now, UtcTime utc, List<WorkerEffect> effects)
     {
-        if (!answers.TryGetValue(confirm.Offer, out Message? answer))
+        ImmutableArray<AttemptId> attempts = AttemptsOf(confirm);
+        if (!answers.TryGetValue(confirm.Offer, out (ImmutableArray<AttemptId> Attempts, Message Answer) given))
         {
-            answer = Decide(from, confirm, scheduler, now, utc, effects);
-            Remember(confirm.Offer, answer);
+            given = (attempts, Decide(from, confirm, scheduler, now, utc, effects));
+            Remember(confirm.Offer, given);
         }
-        effects.Add(new WorkerEffect.Send(from, answer));
+        else if (!given.Attempts.AsSpan().SequenceEqual(attempts.AsSpan()))
+        {
+            // An offer is confirmed once. The tasks are named, so that this does not speak of those of the first confirmation.
+            given.Answer = new Nack(confirm.Offer, NackReason.UnknownOffer, attempts);
+        }
+        effects.Add(new WorkerEffect.Send(from, given.Answer));
     }
 
     private Message Decide(PeerId from, Confirm confirm, KnownScheduler scheduler, Instant now, UtcTime utc, List<WorkerEffect> effects)
@@ -178,7 +184,14 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
         line.TryReserve(attempt.Id, attempt.Line.Terms.Ask.For(estimate));
     }
 
-    private void Remember(OfferId offer, Message answer)
+    /// <summary>The attempts that it names; those that make no sense are left out.</summary>
+    private static ImmutableArray<AttemptId> AttemptsOf(Confirm confirm) =>
+    [
+        .. confirm.Tasks.Where(t => (uint)t.Work < (uint)confirm.Works.Length && t.Number >= 1 && t.Attempt is >= 1 and < 1 << Fence.AttemptBits)
+            .Select(t => new AttemptId(new TaskId(confirm.Works[t.Work].Job, t.Number), new Fence(confirm.Epoch, t.Attempt))),
+    ];
+
+    private void Remember(OfferId offer, (ImmutableArray<AttemptId> Attempts, Message Answer) answer)
     {
         if (order.Count >= AnswersMax)
             answers.Remove(order.Dequeue());

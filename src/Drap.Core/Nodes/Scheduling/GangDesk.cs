@@ -45,30 +45,48 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
         }
     }
 
-    /// <summary>Members ended, were refused or are lost.</summary>
-    public void OnGone(IEnumerable<AttemptId> attempts, string why)
+    /// <summary>Members that are under way no more, for whatever cause: what becomes of the others.</summary>
+    public void Settle()
     {
-        foreach (AttemptId id in attempts)
+        // Breaking one up makes more members leave, which join the list.
+        for (int i = 0; i < context.LeftGangs.Count; i++)
         {
+            AttemptId id = context.LeftGangs[i];
             if (Find(id) is not { } gang)
                 continue;
             gang.Attempts.Remove(id);
             if (!gang.HasGone)
-                Break(gang, why);
+                Break(gang, "another member of the gang ended, was refused or is lost");
             else if (gang.Job.Tasks.State(id.Task.Number) != TaskState.Succeeded)
                 EndMembers(gang);
             if (gang.Attempts.Count == 0)
                 gangs.Remove((gang.Job.Number, gang.Segment.Index));
         }
+        context.LeftGangs.Clear();
     }
 
-    /// <summary>After a restart: a gang that had not gone is broken up, since nobody will tell its members to go.</summary>
+    /// <summary>
+    /// After a restart: a gang that had gone is told so again, since not all may have heard it. One that had not is broken up: which of its
+    /// members have acknowledged is not known any more.
+    /// </summary>
     public void Recover(JobRun job)
     {
-        foreach (SegmentRun segment in job.Segments.Where(s => s.Spec.Nodes is not null && !s.HasGone))
+        foreach (SegmentRun segment in job.Segments.Where(s => s.Spec.Nodes is not null))
         {
             LeasedAttempt[] members = [.. Enumerable.Range(segment.First, segment.Count)
                 .SelectMany(n => context.Leases.OfTask(new TaskId(job.Id, n)))];
+            if (members.Length == 0)
+                continue;
+            if (segment.HasGone)
+            {
+                var gang = new Gang(job, segment, [.. members.GroupBy(m => m.Worker).OrderBy(g => g.Key)
+                    .Select(g => (g.Key, g.Select(m => m.Id).ToImmutableArray()))]) { HasGone = true };
+                gangs[(job.Number, segment.Index)] = gang;
+                Tell(gang);
+                if (Enumerable.Range(segment.First, segment.Count).Any(n => job.Tasks.State(n) is not (TaskState.Placed or TaskState.Succeeded)))
+                    EndMembers(gang);
+                continue;
+            }
             foreach (IGrouping<PeerId, LeasedAttempt> worker in members.GroupBy(m => m.Worker).OrderBy(g => g.Key))
             {
                 context.EmitDurable(new SchedulerEffect.Send(worker.Key, new Release([.. worker.Select(m => m.Id)])));
@@ -95,27 +113,14 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
         }
     }
 
-    /// <summary>One rank failed while others run: they cannot finish without it. They are ended and the gang is placed again as a whole.</summary>
+    /// <summary>One rank failed while others run: they cannot finish without it. They are ended and the gang is placed again as a whole, if no rank has its end yet.</summary>
     private void EndMembers(Gang gang)
     {
         if (gang.IsEnding)
             return;
         gang.IsEnding = true;
-        bool someSucceeded = Enumerable.Range(gang.Segment.First, gang.Segment.Count).Any(n => gang.Job.Tasks.State(n) == TaskState.Succeeded);
         List<int> rest = [.. gang.Attempts.Select(a => a.Task.Number).Order()];
         placement.CancelAttempts(gang.Job, rest, CancelReason.Superseded, JobDesk.Grace);
-        if (!someSucceeded)
-            return;
-        // An accepted end is never taken back, so what is left of the gang can never be whole again.
-        List<int> open = [.. Enumerable.Range(gang.Segment.First, gang.Segment.Count)
-            .Where(n => gang.Job.Tasks.State(n) is TaskState.Ready or TaskState.Placed or TaskState.Blocked)];
-        if (open.Count == 0)
-            return;
-        PlacementDesk.Withdraw(gang.Job, open);
-        context.Record(new SchedulerRecord.Closed(gang.Job.Id, context.Utc, TaskState.Failed,
-            "another rank failed after this gang's first had finished; a gang runs as a whole", [.. open]));
-        foreach (int number in open)
-            context.Touch(gang.Job, number);
     }
 
     private void Break(Gang gang, string why)

@@ -39,8 +39,13 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
     {
         job.Rebuild(placement.Ready);
         if (job.End == JobEnd.None)
+        {
+            // An attempt whose end is journaled may have left its task without one; and of several copies only those under way are.
+            for (int number = 1; number <= job.Tasks.Count; number++)
+                placement.Again(job, number, default, TimeSpan.Zero);
             foreach (SegmentRun segment in job.Segments)
                 SetDeadline(job, segment);
+        }
         context.Touch(job);
     }
 
@@ -54,7 +59,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
             return;
         }
         bool whole = act.Tasks.IsEmpty;
-        List<int> tasks = [.. Numbers(job, act.Tasks).Where(n => Concerns(job, n, act.Deed, act.FailedOnly))];
+        List<int> tasks = [.. WithMates(job, act.Deed, Numbers(job, act.Tasks).Where(n => Concerns(job, n, act.Deed, act.FailedOnly)))];
         int changed = tasks.Count;
         switch (act.Deed)
         {
@@ -109,6 +114,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
         context.Record(new SchedulerRecord.Changed(job.Id, context.Utc, values));
         foreach (SegmentRun segment in job.Segments)
         {
+            segment.IsShort = false;
             SetDeadline(job, segment);
             placement.TermsChanged(job, segment);
         }
@@ -127,14 +133,20 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
             if (!context.State.TryGet(number, out JobRun? job) || job.End != JobEnd.None)
                 continue;
             SegmentRun segment = job.Segments[index];
+            // The deadline was moved; or the wall clock, which counts from the submit, is a tick behind ours.
             if (placement.DeadlineOf(job, segment) > context.Now)
+            {
+                SetDeadline(job, segment);
                 continue;
+            }
             List<int> late = [];
             for (int task = segment.First; task < segment.First + segment.Count; task++)
                 if (job.Tasks.State(task) is TaskState.Ready or TaskState.Blocked or TaskState.Held && job.Tasks.Attempts(task) == 0)
                     late.Add(task);
             if (late.Count > 0)
                 Close(job, TaskState.NotPlaced, $"not placed within {segment.Spec.Deadline!.Value.TotalSeconds:0.###} s of the submit", late);
+            // What is left was placed in time: should it have to be placed again, the deadline is met already.
+            placement.TermsChanged(job, segment);
         }
     }
 
@@ -145,7 +157,10 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
         {
             if (!context.State.TryGet(number, out JobRun? job) || job.End != JobEnd.None)
                 continue;
-            CloseDoomed(job);
+            CloseUnpaid(job);
+            do
+                CloseDoomed(job);
+            while (CloseBrokenGangs(job));
             if (job.MaxFails is { } most && job.Tasks.CountOf(TaskState.Failed) > most && !job.Tasks.IsOver)
             {
                 List<int> rest = [.. Numbers(job, []).Where(n => IsOpen(job.Tasks.State(n)))];
@@ -194,6 +209,8 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
 
     private void CloseDoomed(JobRun job)
     {
+        // One that runs again meanwhile dooms nobody: a replay brings up all that ever were.
+        job.NewlyDead.RemoveAll(n => IsOpen(job.Tasks.State(n)) || job.Tasks.State(n) == TaskState.Succeeded);
         if (job.NewlyDead.Count == 0)
             return;
         List<int> doomed = job.Doomed(job.NewlyDead);
@@ -201,6 +218,57 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
         if (doomed.Count > 0)
             Close(job, TaskState.Skipped, "a task that it needs did not succeed", doomed);
         job.NewlyDead.Clear();
+    }
+
+    /// <summary>
+    /// A gang runs as a whole: when a rank of it has come to its end for good, those that are not under way can never start any more.
+    /// True if some were closed, since others may need them.
+    /// </summary>
+    private bool CloseBrokenGangs(JobRun job)
+    {
+        bool any = false;
+        foreach (SegmentRun gang in job.Segments)
+        {
+            if (gang.Spec.Nodes is null)
+                continue;
+            List<int> waiting = [];
+            int ended = 0, lost = 0;
+            for (int rank = gang.First; rank < gang.First + gang.Count; rank++)
+            {
+                TaskState state = job.Tasks.State(rank);
+                if (state is TaskState.Ready or TaskState.Blocked or TaskState.Held)
+                    waiting.Add(rank);
+                else if (state != TaskState.Placed)
+                    ended = ended == 0 || state != TaskState.Succeeded ? rank : ended;
+                if (state is not (TaskState.Placed or TaskState.Succeeded))
+                    lost++;
+            }
+            if (ended == 0 || waiting.Count == 0 || lost == 0)
+                continue;
+            TaskState end = job.Tasks.State(ended);
+            Close(job, end == TaskState.Succeeded ? TaskState.Failed : end, end == TaskState.Succeeded
+                ? "another rank failed after this gang's first had finished; a gang runs as a whole"
+                : $"rank {ended - gang.First} is {end}; a gang runs as a whole", waiting);
+            any = true;
+        }
+        return any;
+    }
+
+    /// <summary>Nothing of the job is under way that could give some of its budget back: what the rest does not bear will never be placed.</summary>
+    private void CloseUnpaid(JobRun job)
+    {
+        bool isUsedUp = job.Budget.Available <= Credits.Zero;
+        if ((!isUsedUp && !job.Segments.Any(s => s.IsShort)) || job.Segments.Any(s => s.Live > 0))
+            return;
+        foreach (SegmentRun segment in job.Segments)
+        {
+            if (!isUsedUp && !segment.IsShort)
+                continue;
+            segment.IsShort = false;
+            List<int> waiting = [.. Enumerable.Range(segment.First, segment.Count).Where(n => job.Tasks.State(n) is TaskState.Ready or TaskState.Placed)];
+            if (waiting.Count > 0)
+                Close(job, TaskState.Failed, $"the budget of {job.Budget.Budget} does not bear it: {job.Budget.Spent} are spent", waiting);
+        }
     }
 
     private void Close(JobRun job, TaskState state, string detail, List<int> tasks)
@@ -233,6 +301,8 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
         context.Record(new SchedulerRecord.Acted(job.Id, context.Utc, JobDeed.Rerun, [.. tasks]));
         foreach (int task in tasks)
             context.Touch(job, task);
+        // What needs a task that is not among them, and did not succeed, is skipped again rather than left to wait for it.
+        job.NewlyDead.AddRange(Enumerable.Range(1, job.Tasks.Count));
         Resume(job);
     }
 
@@ -247,6 +317,16 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
             JobDeed.Requeue => state is TaskState.Placed,
             _ => !IsOpen(state) && (!failedOnly || state != TaskState.Succeeded),
         };
+    }
+
+    /// <summary>A gang is ended, taken back and run again as a whole.</summary>
+    private static IEnumerable<int> WithMates(JobRun job, JobDeed deed, IEnumerable<int> tasks)
+    {
+        if (deed is JobDeed.Hold or JobDeed.Release || !job.Segments.Any(s => s.Spec.Nodes is not null))
+            return tasks;
+        return tasks.SelectMany(n => job.SegmentOf(n) is { Spec.Nodes: not null } gang
+            ? Enumerable.Range(gang.First, gang.Count).Where(rank => Concerns(job, rank, deed, failedOnly: false))
+            : [n]).Distinct().Order();
     }
 
     private static bool IsOpen(TaskState state) => state is TaskState.Blocked or TaskState.Ready or TaskState.Placed or TaskState.Held;

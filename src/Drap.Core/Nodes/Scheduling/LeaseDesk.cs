@@ -18,6 +18,7 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
 
     private readonly Dictionary<PeerId, Round> rounds = [];
     private ulong nonce;
+    private long reconciliations;
 
     /// <summary>Attempts of an earlier epoch: nobody knows how they stand until their workers say.</summary>
     public void Adopt(AttemptId id, OpenAttempt open)
@@ -37,9 +38,13 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
     /// <summary>Any message is a sign of life; the first after a silence opens the books.</summary>
     public void Heard(PeerId from)
     {
+        if (context.Leases.TryOf(from) is not { } leases)
+            return;
+        // What was given up may still be there, as an orphan that keeps its resources: its worker is told, again until it has answered.
+        if (leases.GaveUp && (!rounds.TryGetValue(from, out Round? round) || context.Now >= round.SentAt + RoundTimeout))
+            Reconcile(leases);
         if (!context.Leases.IsActive(from))
             return;
-        WorkerLeases leases = context.Leases.Of(from, context.Now);
         leases.Suspicion.Heard(context.Now);
         if (!leases.Suspected)
             return;
@@ -94,18 +99,24 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
 
     public void OnReconcileReply(PeerId from, ReconcileReply reply)
     {
-        if (!rounds.TryGetValue(from, out Round? round) || reply.Epoch != context.Epoch)
+        // An answer to an earlier question does not know of what was confirmed since.
+        if (!rounds.TryGetValue(from, out Round? round) || reply.Epoch != context.Epoch || reply.Round != round.Number)
             return;
         round.Held.UnionWith(reply.Held);
-        round.Held.UnionWith(reply.Finished);
-        if (!reply.Complete)
+        round.Known.UnionWith(reply.Held);
+        round.Known.UnionWith(reply.Finished);
+        round.IsComplete |= reply.Complete;
+        // The last part may come before others, or without them.
+        if (!round.IsComplete || round.Known.Count < reply.Total)
             return;
         rounds.Remove(from);
         WorkerLeases leases = context.Leases.Of(from, context.Now);
+        leases.GaveUp = false;
+        CancelPhantoms(from, round);
         int lost = 0;
         foreach (LeasedAttempt attempt in leases.Attempts.Values.OrderBy(a => a.Id).ToArray())
         {
-            if (round.Held.Contains(attempt.Id))
+            if (round.Known.Contains(attempt.Id))
             {
                 if (attempt.Phase == LeasePhase.Suspected)
                     context.Leases.Acknowledge(attempt, context.Now, running: true);
@@ -117,7 +128,7 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
             }
         }
         leases.LeaseEnd = context.Now + LeaseBook.LeaseTime + LeaseBook.Margin;
-        context.Emit(new SchedulerEffect.Observe(new SchedulerObservation.Reconciled(from, round.Held.Count, lost)));
+        context.Emit(new SchedulerEffect.Observe(new SchedulerObservation.Reconciled(from, round.Known.Count, lost)));
     }
 
     /// <summary>Heartbeats that are due, silences that are too long, leases that are over.</summary>
@@ -129,7 +140,10 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
             if (leases.Suspected)
             {
                 if (context.Now >= leases.LeaseEnd)
+                {
+                    leases.GaveUp = true;
                     LoseAll(leases, "its lease ended while the worker was silent");
+                }
                 else if (context.Now >= leases.NextHeartbeat)
                 {
                     leases.NextHeartbeat = context.Now + ProbeInterval;
@@ -143,11 +157,20 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
             else if (context.Now >= leases.NextHeartbeat)
             {
                 context.Emit(new SchedulerEffect.Send(worker, LeaseBook.Beat(leases, context.Options.Scheduler, context.Epoch, context.Now)));
+                CancelAgain(leases);
                 if (leases.Unknown > 0 && (!rounds.TryGetValue(worker, out Round? round) || context.Now >= round.SentAt + RoundTimeout))
                     Reconcile(leases);
             }
             context.Leases.Reschedule(leases);
         }
+    }
+
+    private void CancelAgain(WorkerLeases leases)
+    {
+        foreach (IGrouping<CancelReason, LeasedAttempt> unwanted in leases.Attempts.Values.Where(a => a.Cancelled is not null)
+            .GroupBy(a => a.Cancelled!.Value).OrderBy(g => g.Key))
+            foreach (LeasedAttempt[] chunk in unwanted.OrderBy(a => a.Id).Chunk(Confirm.TasksMax))
+                context.EmitDurable(new SchedulerEffect.Send(leases.Worker, new Cancel([.. chunk.Select(a => a.Id)], unwanted.Key, JobDesk.Grace)));
     }
 
     /// <summary>The worker is silent: what may run twice is placed again at once, what may not waits for the lease's end.</summary>
@@ -186,7 +209,7 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
         placement.Left(job, attempt, TimeSpan.Zero);
         job.Budget.Settle(attempt.Id, Credits.Zero);
         int number = attempt.Id.Task.Number;
-        bool wanted = job.Tasks.State(number) == TaskState.Placed && !attempt.Replaced;
+        bool wanted = job.Tasks.State(number) is TaskState.Placed or TaskState.Ready;
         var result = new AttemptResult { Attempt = attempt.Id, Outcome = Outcome.Cancelled, Detail = why };
         context.RecordEnd(job, new EndedAttempt(result, wanted ? Verdict.Lost : Verdict.Superseded, attempt.Worker, Credits.Zero));
         if (wanted)
@@ -197,13 +220,33 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
     {
         // A confirmation under way may arrive after this; only what the worker has acknowledged, or an earlier epoch placed, is asked for.
         AttemptId[] asked = [.. leases.Attempts.Values.Where(a => a.Phase != LeasePhase.Confirmed).Select(a => a.Id).Order()];
-        rounds[leases.Worker] = new Round(context.Now, [.. asked], []);
+        var round = new Round(++reconciliations, context.Now, [.. asked]);
+        rounds[leases.Worker] = round;
         AttemptId[] named = [.. leases.Attempts.Keys.Order()];
+        // What is named is renewed, whether or not the answer comes.
+        leases.LeaseEnd = Instant.Max(leases.LeaseEnd, context.Now + LeaseBook.LeaseTime + LeaseBook.Margin);
         for (int i = 0; i == 0 || i < named.Length; i += Messages.Reconcile.AttemptsMax)
             context.EmitDurable(new SchedulerEffect.Send(leases.Worker, new Reconcile(
                 context.Options.Scheduler, context.Epoch, LeaseBook.LeaseTime, [.. named.Skip(i).Take(Messages.Reconcile.AttemptsMax)],
-                i + Messages.Reconcile.AttemptsMax >= named.Length)));
+                i + Messages.Reconcile.AttemptsMax >= named.Length, round.Number)));
     }
 
-    private sealed record Round(Instant SentAt, HashSet<AttemptId> Asked, HashSet<AttemptId> Held);
+    /// <summary>What a worker holds that is not in the book was given up, taken back, or never heard of its end.</summary>
+    private void CancelPhantoms(PeerId worker, Round round)
+    {
+        foreach (AttemptId[] chunk in round.Held.Where(id => !context.Leases.TryGet(id, out _)).Order().Chunk(Confirm.TasksMax))
+            context.EmitDurable(new SchedulerEffect.Send(worker, new Cancel([.. chunk], CancelReason.Unknown, JobDesk.Grace)));
+    }
+
+    private sealed record Round(long Number, Instant SentAt, HashSet<AttemptId> Asked)
+    {
+        /// <summary>What the worker holds, as far as it has said.</summary>
+        public HashSet<AttemptId> Held { get; } = [];
+
+        /// <summary>The same with what has finished there.</summary>
+        public HashSet<AttemptId> Known { get; } = [];
+
+        /// <summary>The last part has come.</summary>
+        public bool IsComplete { get; set; }
+    }
 }

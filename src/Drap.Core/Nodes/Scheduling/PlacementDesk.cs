@@ -44,23 +44,32 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     public void Ready(JobRun job, int number)
     {
         SegmentRun segment = job.SegmentOf(number);
-        if (segment.Spec.Accept.Of == 1)
-            segment.Queue.Add(number);
-        else
-            for (int i = segment.Spec.Accept.Of - job.Votes(number).Count - CopiesOut(job, number); i > 0; i--)
-                segment.Queue.AddChoosy(number, context.Now, context.Now, default, context.Now);
+        // An exclusive task that was taken back, or is to run again, waits for the end of the attempt that it had: see Left.
+        if (segment.Spec.Exclusive && context.Leases.OfTask(new TaskId(job.Id, number)).Count > 0)
+        {
+            job.Tasks.SetState(number, TaskState.Blocked);
+            return;
+        }
+        PutInQueue(job, segment, number);
         Wake(job, segment);
     }
 
-    /// <summary>A task wants one more place: after a fault, a failure, or a silence of its worker.</summary>
+    /// <summary>A placed task may lack places: after a fault, a failure, or a silence of a worker. It gets in line for those that it lacks.</summary>
     /// <param name="avoid">Where it should not go for a while, if there is elsewhere.</param>
     /// <param name="delay">How long it waits first.</param>
     public void Again(JobRun job, int number, PeerId avoid, TimeSpan delay)
     {
         SegmentRun segment = job.SegmentOf(number);
-        if (job.Tasks.State(number) == TaskState.Placed && CopiesOut(job, number) == 0)
+        // A task that is ready stands in line for all that it lacks.
+        if (job.Tasks.State(number) != TaskState.Placed)
+            return;
+        int missing = Missing(job, segment, number);
+        if (missing <= 0)
+            return;
+        if (CopiesOut(job, number) == 0)
             job.Tasks.SetState(number, TaskState.Ready);
-        segment.Queue.AddChoosy(number, context.Now, context.Now + delay, avoid, context.Now + delay + AvoidTime);
+        for (; missing > 0; missing--)
+            segment.Queue.AddChoosy(number, context.Now, context.Now + delay, avoid, context.Now + delay + AvoidTime);
         if (delay > TimeSpan.Zero)
             delays.Add((context.Now + delay, job.Number, segment.Index));
         Wake(job, segment);
@@ -75,12 +84,12 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
         foreach (int number in tasks)
         {
             SegmentRun segment = job.SegmentOf(number);
-            if (job.Tasks.State(number) == TaskState.Ready || (job.Tasks.State(number) == TaskState.Placed && segment.Queue.HasChoosy(number)))
+            if (job.Tasks.State(number) == TaskState.Ready || segment.Queue.ChoosyOf(number) > 0)
                 segment.Queue.Withdraw(number);
         }
     }
 
-    /// <summary>Ends the attempts of these tasks.</summary>
+    /// <summary>Ends the attempts of these tasks; told again with each heartbeat until they have ended.</summary>
     public void CancelAttempts(JobRun job, IEnumerable<int> tasks, CancelReason reason, TimeSpan grace)
     {
         var byWorker = new SortedDictionary<PeerId, List<AttemptId>>();
@@ -90,9 +99,20 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
                 if (!byWorker.TryGetValue(attempt.Worker, out List<AttemptId>? list))
                     byWorker[attempt.Worker] = list = [];
                 list.Add(attempt.Id);
+                attempt.Cancelled ??= reason;
             }
         foreach ((PeerId worker, List<AttemptId> attempts) in byWorker)
-            context.EmitDurable(new SchedulerEffect.Send(worker, new Cancel([.. attempts], reason, grace)));
+            foreach (AttemptId[] chunk in attempts.Chunk(Messages.Confirm.TasksMax))
+                context.EmitDurable(new SchedulerEffect.Send(worker, new Cancel([.. chunk], reason, grace)));
+    }
+
+    /// <summary>After a restart: ends what is under way for tasks that have ended, or were taken back; the word of it may not have gone out.</summary>
+    public void CancelUnwanted()
+    {
+        foreach (IGrouping<JobId, TaskId> tasks in context.Leases.Tasks.Order().GroupBy(t => t.Job).ToArray())
+            if (context.State.TryGet(tasks.Key, out JobRun? job))
+                CancelAttempts(job, tasks.Select(t => t.Number).Where(n => job.End != JobEnd.None
+                    || job.Tasks.State(n) is not (TaskState.Placed or TaskState.Ready)), CancelReason.Settled, JobDesk.Grace);
     }
 
     /// <summary>All that waits is looked at anew.</summary>
@@ -169,6 +189,8 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     /// <summary>An offer won: its tasks are chosen, recorded, and confirmed when that is durable.</summary>
     public void Award(AllocatorEffect.Award award)
     {
+        if (open.ContainsKey(award.Offer))
+            return;
         var entries = new List<(PlacementGroup, AwardEntry, List<int>)>(award.Entries.Length);
         int room = Messages.Confirm.TasksMax;
         foreach (AwardEntry entry in award.Entries)
@@ -186,7 +208,8 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     /// <summary>A whole gang has offers: its ranks are given out together; the attempts, by the worker that has them.</summary>
     public (JobRun Job, SegmentRun Segment, List<(PeerId Worker, ImmutableArray<AttemptId> Attempts)> Members)? AwardGang(AllocatorEffect.AwardGang award)
     {
-        if (!groups.TryGetValue(award.Group, out PlacementGroup? group) || Pending(award.Group) < group.Segment.Count)
+        if (!groups.TryGetValue(award.Group, out PlacementGroup? group) || Pending(award.Group) < group.Segment.Count
+            || award.Members.Any(m => open.ContainsKey(m.Offer)))
             return null;
         var shares = new List<(AllocatorEffect.Award Award, List<int> Tasks)>();
         string[] hosts = new string[group.Segment.Count];
@@ -210,30 +233,45 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
         var works = ImmutableArray.CreateBuilder<Work>();
         var assignments = ImmutableArray.CreateBuilder<Assignment>();
         var attempts = ImmutableArray.CreateBuilder<AttemptId>();
-        int bytes = 0, counted = 0;
+        // First what can be placed, with the full price set aside; how many those are says which price is agreed.
+        var templates = new Dictionary<(int Group, int Number), ImmutableArray<byte>>();
+        ImmutableArray<byte> last = default;
+        int bytes = 0;
         foreach ((PlacementGroup group, AwardEntry entry, List<int> tasks) in entries)
-        {
-            var placed = ImmutableArray.CreateBuilder<AttemptId>(tasks.Count);
             foreach (int number in tasks)
             {
                 // What passes one frame waits for the next offer; a single task always fits one.
                 if (bytes >= ConfirmBytesMax)
                 {
-                    group.Segment.Queue.Add(number);
+                    PutInQueue(group.Job, group.Segment, number);
                     Wake(group.Job, group.Segment);
                     continue;
                 }
-                if (WorkOf(group, number, entry, works) is not { } work || Place(group, number, award, entry) is not { } fence)
+                if (TemplateOf(group, number) is not { } template || !TryReserve(group, number, entry))
                     continue;
-                bytes += AssignmentBytes + (works.Count > counted ? works[^1].Template.Length : 0);
-                counted = works.Count;
-                placed.Add(new AttemptId(new TaskId(group.Job.Id, number), fence));
+                bytes += AssignmentBytes + (template == last ? 0 : template.Length);
+                templates.Add((entry.Group, number), last = template);
+            }
+        int count = templates.Count;
+        foreach ((PlacementGroup group, AwardEntry entry, List<int> tasks) in entries)
+        {
+            Price ask = award.Discount.Of(entry.Ask, count);
+            var placed = ImmutableArray.CreateBuilder<AttemptId>(tasks.Count);
+            foreach (int number in tasks)
+            {
+                if (!templates.TryGetValue((entry.Group, number), out ImmutableArray<byte> template))
+                    continue;
+                if (works.Count == 0 || works[^1].Group != entry.Group || works[^1].Template != template)
+                    works.Add(new Work(group.Job.Id, entry.Group, ask, template));
+                AttemptId id = NextAttempt(group.Job, number);
+                context.Leases.Add(new LeasedAttempt(id, award.Worker, entry.Group, ask) { PlacedAt = context.Now }, context.Now);
+                placed.Add(id);
                 int index = number - group.Segment.First;
                 assignments.Add(new Assignment
                 {
-                    Work = work,
+                    Work = works.Count - 1,
                     Number = number,
-                    Attempt = fence.Attempt,
+                    Attempt = id.Fence.Attempt,
                     Index = index,
                     ArrayNumber = JobForm.Number(group.Segment.Spec, index),
                     Hosts = hosts,
@@ -241,7 +279,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
             }
             if (placed.Count == 0)
                 continue;
-            context.Record(new SchedulerRecord.Placed(group.Job.Id, award.Worker, context.NameOf(award.Worker), entry.Ask, context.Utc, placed.ToImmutable()));
+            context.Record(new SchedulerRecord.Placed(group.Job.Id, award.Worker, context.NameOf(award.Worker), ask, context.Utc, placed.ToImmutable()));
             attempts.AddRange(placed);
             foreach (AttemptId id in placed)
                 context.Touch(group.Job, id.Task.Number);
@@ -273,13 +311,23 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
         if (!open.TryGetValue(ack.Offer, out OpenConfirm? confirm) || confirm.Worker != from)
             return [];
         open.Remove(ack.Offer);
+        var unwanted = ImmutableArray.CreateBuilder<AttemptId>();
         foreach (AttemptId id in confirm.Attempts)
-            if (context.Leases.TryGet(id, out LeasedAttempt? attempt) && attempt.Phase == LeasePhase.Confirmed)
+        {
+            if (!context.Leases.TryGet(id, out LeasedAttempt? attempt))
+            {
+                unwanted.Add(id);
+            }
+            else if (attempt.Phase == LeasePhase.Confirmed)
             {
                 context.Leases.Acknowledge(attempt, context.Now);
                 if (context.State.TryGet(id.Task.Job, out JobRun? job))
                     context.Touch(job, id.Task.Number);
             }
+        }
+        // Taken back meanwhile, and the word of it may have come before the confirmation; what has ended by itself is not there any more.
+        if (unwanted.Count > 0)
+            context.Emit(new SchedulerEffect.Send(from, new Release(unwanted.ToImmutable())));
         return confirm.Attempts;
     }
 
@@ -301,22 +349,27 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     {
         if (!groups.TryGetValue(spare.Group, out PlacementGroup? group) || context.Now < group.NextSteal)
             return;
+        group.NextSteal = context.Now + StealInterval;
         LeasedAttempt[] lines = [.. context.Leases.OfGroup(spare.Group).Where(a => a.Worker != spare.Worker && a.Phase == LeasePhase.Leased)];
         IGrouping<PeerId, LeasedAttempt>? longest = lines.GroupBy(a => a.Worker).MaxBy(g => (g.Count(), g.Key));
         if (longest is null || longest.Count() < 2)
             return;
-        group.NextSteal = context.Now + StealInterval;
         // The last in line are the furthest from their start; half of it, so that both are done at about the same time.
         context.Emit(new SchedulerEffect.Send(longest.Key,
             new Steal([.. longest.Select(a => a.Id).OrderDescending().Take(Math.Min(Math.Max(spare.Count, longest.Count() / 2), 1024))])));
     }
 
-    /// <summary>An attempt is over: it frees its place in the segment's limit, and its budget.</summary>
+    /// <summary>An attempt is over, and its lease is out of the book: it frees its place in the segment's limit.</summary>
     public void Left(JobRun job, LeasedAttempt attempt, TimeSpan wall)
     {
-        SegmentRun segment = job.SegmentOf(attempt.Id.Task.Number);
+        int number = attempt.Id.Task.Number;
+        SegmentRun segment = job.SegmentOf(number);
         segment.Live--;
         context.Allocator.Ended(attempt.Group, attempt.Worker, wall);
+        if (segment.Spec.Nodes is not null)
+            context.LeftGangs.Add(attempt.Id);
+        if (segment.Spec.Exclusive && job.End == JobEnd.None)
+            job.Reopen(number, Ready);
         if (segment.Spec.Concurrency is not null && segment.Queue.Count > 0)
             Wake(job, segment);
     }
@@ -354,7 +407,8 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
             Estimate = spec.Estimate ?? TimeSpan.Zero,
             Bid = bid < limit ? bid : limit,
             Limit = limit,
-            Deadline = deadline,
+            // Once it has passed, only what was placed in time is left, and may be placed again.
+            Deadline = deadline > context.Now ? deadline : Instant.Never,
             Priority = spec.Priority,
             FirmOnly = spec.Exclusive,
             GangSize = spec.Nodes ?? 0,
@@ -406,54 +460,60 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     {
         int copies = 0;
         foreach (LeasedAttempt attempt in context.Leases.OfTask(new TaskId(job.Id, number)))
-            if (!attempt.Replaced)
+            if (attempt is { Replaced: false, Cancelled: null })
                 copies++;
         return copies;
     }
 
-    private Fence? Place(PlacementGroup group, int number, AllocatorEffect.Award award, AwardEntry entry)
+    /// <summary>Places that the task should have or stand in line for, and does not.</summary>
+    private int Missing(JobRun job, SegmentRun segment, int number) =>
+        segment.Spec.Accept.Of - job.Votes(number).Count - CopiesOut(job, number) - segment.Queue.ChoosyOf(number);
+
+    private void PutInQueue(JobRun job, SegmentRun segment, int number)
     {
-        int attempt = group.Job.Tasks.Attempts(number) + 1;
-        var fence = new Fence(context.Epoch, attempt);
-        var id = new AttemptId(new TaskId(group.Job.Id, number), fence);
-        TimeSpan estimate = context.Allocator.Estimate(entry.Group);
-        if (!group.Job.Budget.TryReserve(id, entry.Ask.For(estimate > TimeSpan.Zero ? estimate : TimeSpan.FromMinutes(1))))
-        {
-            group.Segment.Queue.Add(number);
-            return null;
-        }
-        context.Leases.Add(new LeasedAttempt(id, award.Worker, entry.Group, entry.Ask) { PlacedAt = context.Now }, context.Now);
-        return fence;
+        if (segment.Spec.Accept.Of == 1)
+            segment.Queue.Add(number);
+        else
+            for (int i = Missing(job, segment, number); i > 0; i--)
+                segment.Queue.AddChoosy(number, context.Now, context.Now, default, context.Now);
     }
 
-    /// <summary>
-    /// What a task runs, as an index into the confirmation's works; tasks that are all alike share one, made once. Null if it cannot be
-    /// made, which fails the task for good: its job's fault, the same at each try.
-    /// </summary>
-    private int? WorkOf(PlacementGroup group, int number, AwardEntry entry, ImmutableArray<Work>.Builder works)
+    /// <summary>Sets the task's full price aside; false, and the task is in line again, if the budget does not bear it.</summary>
+    private bool TryReserve(PlacementGroup group, int number, AwardEntry entry)
     {
+        TimeSpan estimate = context.Allocator.Estimate(entry.Group);
+        if (group.Job.Budget.TryReserve(NextAttempt(group.Job, number), entry.Ask.For(estimate > TimeSpan.Zero ? estimate : TimeSpan.FromMinutes(1))))
+            return true;
+        PutInQueue(group.Job, group.Segment, number);
+        group.Segment.IsShort = true;
+        context.Touch(group.Job);
+        return false;
+    }
+
+    private AttemptId NextAttempt(JobRun job, int number) =>
+        new(new TaskId(job.Id, number), new Fence(context.Epoch, job.Tasks.Attempts(number) + 1));
+
+    /// <summary>
+    /// What a task runs; tasks that are all alike share one, made once. Null if it cannot be made, which fails the task for good: its job's
+    /// fault, the same at each try.
+    /// </summary>
+    private ImmutableArray<byte>? TemplateOf(PlacementGroup group, int number)
+    {
+        if (group.Shared is { } shared)
+            return shared;
         JobRun job = group.Job;
-        if (group.Shared is { } shared && works.Count > 0 && works[^1].Group == entry.Group)
-            return works.Count - 1;
-        if (group.Shared is null)
+        if (!JobTasks.TryMake(job.Graph, group.Segment.Index, number - group.Segment.First, group.Variant, OutputOf(job), out TaskSpec? task, out string? error))
         {
-            if (!JobTasks.TryMake(job.Graph, group.Segment.Index, number - group.Segment.First, group.Variant, OutputOf(job), out TaskSpec? task, out string? error))
-            {
-                context.Record(new SchedulerRecord.Closed(job.Id, context.Utc, TaskState.Failed, error, [number]));
-                context.Touch(job, number);
-                return null;
-            }
-            ImmutableArray<byte> json = [.. JobJson.Write(task with { Timeout = group.Segment.Spec.Timeout })];
-            if (group.IsUniform)
-                group.Shared = json;
-            shared = json;
+            if (group.Segment.Queue.ChoosyOf(number) > 0)
+                group.Segment.Queue.Withdraw(number);
+            context.Record(new SchedulerRecord.Closed(job.Id, context.Utc, TaskState.Failed, error, [number]));
+            context.Touch(job, number);
+            return null;
         }
-        else
-        {
-            shared = group.Shared.Value;
-        }
-        works.Add(new Work(job.Id, entry.Group, entry.Ask, shared));
-        return works.Count - 1;
+        ImmutableArray<byte> json = [.. JobJson.Write(task with { Timeout = group.Segment.Spec.Timeout })];
+        if (group.IsUniform)
+            group.Shared = json;
+        return json;
     }
 
     private static OutputLookup OutputOf(JobRun job) => (int segment, int index, string name, out string cid, out bool executable) =>

@@ -37,6 +37,9 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
 
     public string NameOf(PeerId worker) => Names.TryGetValue(worker, out SchedulerInput.Named? named) ? named.Name : worker.Short;
 
+    /// <summary>Attempts of gangs that are under way no more; <see cref="GangDesk.Settle"/> looks at what became of the others.</summary>
+    public List<AttemptId> LeftGangs { get; } = [];
+
     /// <summary>Jobs whose end has to be looked at in this flush, by their number.</summary>
     public SortedSet<int> Touched { get; } = [];
 

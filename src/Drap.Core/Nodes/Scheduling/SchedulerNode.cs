@@ -71,8 +71,10 @@ public sealed class SchedulerNode
             leases.Adopt(id, attempt);
         foreach (JobRun job in context.State.Jobs)
             jobs.Resume(job);
+        placement.CancelUnwanted();
         foreach (JobRun job in context.State.Jobs.Where(j => j.End == JobEnd.None).ToArray())
             gangs.Recover(job);
+        context.LeftGangs.Clear();
         leases.ReconcileAll();
     }
 
@@ -135,6 +137,7 @@ public sealed class SchedulerNode
         Tick();
         jobs.EndJobs();
         Allocate();
+        gangs.Settle();
         jobs.EndJobs();
         settlement.SendAcks();
         jobs.ForgetOld();
@@ -176,7 +179,7 @@ public sealed class SchedulerNode
                 for (int number = 1; number <= job.Tasks.Count; number++)
                     if (job.Tasks.State(number) == TaskState.Placed)
                         Invariant.Check(context.Leases.OfTask(new TaskId(job.Id, number)).Count > 0 || job.Votes(number).Count > 0
-                            || job.SegmentOf(number).Queue.HasChoosy(number));
+                            || job.SegmentOf(number).Queue.ChoosyOf(number) > 0);
         }
     }
 
@@ -185,6 +188,7 @@ public sealed class SchedulerNode
         leases.Tick();
         jobs.Expire();
         placement.Tick();
+        gangs.Settle();
         gangs.Tick();
     }
 
@@ -234,13 +238,11 @@ public sealed class SchedulerNode
             case Nack nack:
                 ImmutableArray<AttemptId> refused = placement.OnNack(from, nack);
                 leases.GiveBack(from, refused, $"the worker refused: {nack.Reason}");
-                gangs.OnGone(refused, "a member of the gang was refused");
                 if (nack.Reason == NackReason.Degraded)
                     context.Allocator.Fault(from, context.Now, "it cannot start tasks now");
                 break;
             case Result result:
                 settlement.OnResult(from, result);
-                gangs.OnGone(result.Entries.Select(e => e.Attempt), "a member of the gang ended before the gang had gone");
                 break;
             case HeartbeatReply reply:
                 leases.OnHeartbeatReply(from, reply);
@@ -280,7 +282,6 @@ public sealed class SchedulerNode
                 break;
             case NoticeKind.Returned:
                 leases.GiveBack(from, notice.Attempts, "given back unstarted");
-                gangs.OnGone(notice.Attempts, "a member of the gang was given back");
                 break;
             case NoticeKind.Draining:
                 context.Allocator.Fault(from, context.Now, "it is draining");

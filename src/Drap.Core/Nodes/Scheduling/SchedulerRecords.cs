@@ -251,6 +251,7 @@ internal readonly struct TaskRowShape : IShape<TaskRow>
             Detail = f.TextOrEmpty(14, "detail", m.Detail, CborLimits.TextBytes),
             History = f.List<PastAttempt, PastAttemptShape>(15, "history", m.History, PastAttempt.PerTaskMax),
             Votes = f.List<Vote, VoteShape>(16, "votes", m.Votes, JobLimits.AcceptOfMax),
+            Discarded = f.IntOr(17, "discarded", m.Discarded, 0, 0, CborLimits.AttemptMax),
         };
 }
 

@@ -288,7 +288,8 @@ public sealed class SchedulerState
                 Limit = change.Limit ?? segment.Spec.Limit,
                 Timeout = change.Timeout ?? segment.Spec.Timeout,
                 Retries = change.Retries ?? segment.Spec.Retries,
-                Concurrency = change.Concurrency ?? segment.Spec.Concurrency,
+                // As in a job file, a gang has none: it runs as a whole.
+                Concurrency = segment.Spec.Nodes is null ? change.Concurrency ?? segment.Spec.Concurrency : null,
                 Deadline = change.Deadline ?? segment.Spec.Deadline,
             };
         }

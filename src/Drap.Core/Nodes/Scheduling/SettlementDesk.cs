@@ -85,7 +85,8 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
         int number = result.Attempt.Task.Number;
         return result.Outcome == Outcome.Succeeded
             && job.Tasks.State(number) is TaskState.Ready or TaskState.Placed
-            && !job.SegmentOf(number).Spec.Exclusive
+            && result.Attempt.Fence.Attempt > job.Tasks.Discarded(number)
+            && job.SegmentOf(number).Spec is { Exclusive: false, Nodes: null }
             && !job.Votes(number).Any(v => v.Attempt == result.Attempt);
     }
 
@@ -108,16 +109,14 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
         NoteWorker(worker, result);
         switch (verdict)
         {
-            case Verdict.Accepted:
-                if (before is TaskState.Ready || segment.Queue.HasChoosy(number))
+            case Verdict.Accepted or Verdict.FailedForGood:
+                if (before is TaskState.Ready || segment.Queue.ChoosyOf(number) > 0)
                     segment.Queue.Withdraw(number);
-                EndOthers(job, number);
-                job.OnSucceeded(number, placement.Ready);
+                placement.CancelAttempts(job, [number], CancelReason.Settled, JobDesk.Grace);
+                if (verdict == Verdict.Accepted)
+                    job.OnSucceeded(number, placement.Ready);
                 break;
-            case Verdict.FailedForGood:
-                EndOthers(job, number);
-                break;
-            case Verdict.Failed or Verdict.Lost when !HasOther(job, number):
+            case Verdict.Failed or Verdict.Lost:
                 placement.Again(job, number, worker, Delay(job, number, verdict));
                 break;
         }
@@ -126,7 +125,7 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
     private static Verdict Judge(JobRun job, SegmentRun segment, PeerId worker, AttemptResult result)
     {
         int number = result.Attempt.Task.Number;
-        if (job.Tasks.State(number) is not (TaskState.Placed or TaskState.Ready))
+        if (job.Tasks.State(number) is not (TaskState.Placed or TaskState.Ready) || result.Attempt.Fence.Attempt <= job.Tasks.Discarded(number))
             return Verdict.Superseded;
         switch (result.Outcome)
         {
@@ -165,18 +164,6 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
         else if (result.Outcome is Outcome.NodeFault or Outcome.LeaseLost)
             context.Allocator.Fault(worker, context.Now, result.Detail);
     }
-
-    private void EndOthers(JobRun job, int number)
-    {
-        foreach (LeasedAttempt other in context.Leases.OfTask(new TaskId(job.Id, number)))
-            context.EmitDurable(new SchedulerEffect.Send(other.Worker, new Cancel([other.Id], CancelReason.Settled, JobDesk.Grace)));
-    }
-
-    /// <summary>Another attempt runs in this one's place already, or one that was asked for stands in line.</summary>
-    private bool HasOther(JobRun job, int number) =>
-        job.SegmentOf(number).Spec.Accept.Of == 1
-        && (context.Leases.OfTask(new TaskId(job.Id, number)).Count > 0 || job.SegmentOf(number).Queue.HasChoosy(number)
-            || job.Tasks.State(number) == TaskState.Ready);
 
     private static TimeSpan Delay(JobRun job, int number, Verdict verdict)
     {
