@@ -17,9 +17,9 @@ internal sealed class EngineBench : IBench
     /// <summary>Two workers that can, and one that must refuse, so that a decision is made.</summary>
     private const string PlacementWorkers = """
         workers:
-          - {name: large, resources: {cpu: 1, memory: 1GiB}}
-          - {name: small, resources: {cpu: 1, memory: 1GiB}, price_factor: 1.1}
-          - {name: tiny, resources: {cpu: 0.1, memory: 16MiB}}
+          - {name: large, cpu: 1, memory: 1GiB}
+          - {name: small, cpu: 1, memory: 1GiB, factor: 1.1}
+          - {name: tiny, cpu: 0.1, memory: 16MiB}
         """;
 
     public async Task<int> PlacementAsync(Screen screen, int tasks, CancellationToken cancel)
