@@ -1,32 +1,51 @@
-using System.Diagnostics.CodeAnalysis;
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Collections.Immutable;
 using Drap.Core.Cbor;
 using Drap.Core.Messages;
 
 namespace Drap.Core.Nodes;
 
-/// <summary>A result of the outbox as bytes, in the form of messages.</summary>
+/// <summary>Results of the outbox as bytes, each in the form of messages with its length before it.</summary>
 public static class StoredResults
 {
     private const int BytesMax = MessageCodec.FrameBytesMax;
 
-    /// <summary>Writes it.</summary>
-    public static byte[] Write(StoredResult result)
+    /// <summary>The length: 32 bits, little-endian.</summary>
+    private const int LengthBytes = sizeof(uint);
+
+    /// <summary>Writes them.</summary>
+    public static byte[] WriteAll(IEnumerable<StoredResult> results)
     {
-        using var writer = new FieldWriter(BytesMax);
-        writer.WriteRecord<StoredResult, StoredResultShape>(result);
-        if (!writer.TryFinish(out ReadOnlySpan<byte> bytes, out CodecError error))
-            Invariant.Fail($"a result cannot be stored: {error}");
-        return bytes.ToArray();
+        var all = new ArrayBufferWriter<byte>();
+        foreach (StoredResult result in results)
+        {
+            using var writer = new FieldWriter(BytesMax);
+            writer.WriteRecord<StoredResult, StoredResultShape>(result);
+            if (!writer.TryFinish(out ReadOnlySpan<byte> bytes, out CodecError error))
+                Invariant.Fail($"a result cannot be stored: {error}");
+            BinaryPrimitives.WriteUInt32LittleEndian(all.GetSpan(LengthBytes), (uint)bytes.Length);
+            all.Advance(LengthBytes);
+            all.Write(bytes);
+        }
+        return all.WrittenSpan.ToArray();
     }
 
-    /// <summary>Reads it; false if it is cut or is something else.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out StoredResult? result)
+    /// <summary>Reads them; those after the first that is cut or is something else are left out.</summary>
+    public static ImmutableArray<StoredResult> ReadAll(ReadOnlySpan<byte> bytes)
     {
-        var reader = new FieldReader(bytes);
-        StoredResult read = reader.ReadRecord<StoredResult, StoredResultShape>("result");
-        reader.ReadEnd();
-        result = reader.Failed ? null : read;
-        return !reader.Failed;
+        var results = ImmutableArray.CreateBuilder<StoredResult>();
+        while (bytes.Length >= LengthBytes && BinaryPrimitives.ReadUInt32LittleEndian(bytes) is var length && length <= bytes.Length - LengthBytes)
+        {
+            var reader = new FieldReader(bytes.Slice(LengthBytes, (int)length));
+            StoredResult read = reader.ReadRecord<StoredResult, StoredResultShape>("result");
+            reader.ReadEnd();
+            if (reader.Failed)
+                break;
+            results.Add(read);
+            bytes = bytes[(LengthBytes + (int)length)..];
+        }
+        return results.ToImmutable();
     }
 }
 

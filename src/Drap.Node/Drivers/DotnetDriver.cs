@@ -30,6 +30,10 @@ public sealed class DotnetDriver(DotnetDriverOptions options, HandlerRegistry ha
     /// <summary>Attempts that a lane begins before it reports: enough to make the report's cost small, few enough not to delay it.</summary>
     private const int BatchMax = 64;
 
+    /// <summary>Whose lane this thread is: it looks at the queue again before it ends, so one attempt fewer needs a lane.</summary>
+    [ThreadStatic]
+    private static DotnetDriver? laneOf;
+
     private readonly ConcurrentQueue<Running> queue = new();
     private readonly ConcurrentDictionary<AttemptId, Running> attempts = new();
     private int lanes, count, lastFolder;
@@ -60,7 +64,7 @@ public sealed class DotnetDriver(DotnetDriverOptions options, HandlerRegistry ha
             queue.Enqueue(running);
             taken++;
         }
-        for (int i = 0; i < Math.Min(taken, options.LanesMax); i++)
+        for (int i = laneOf == this ? 1 : 0; i < Math.Min(taken, options.LanesMax); i++)
             OpenLane();
         return taken;
     }
@@ -107,6 +111,13 @@ public sealed class DotnetDriver(DotnetDriverOptions options, HandlerRegistry ha
     }
 
     private void RunLane()
+    {
+        laneOf = this;
+        TakeAll();
+        laneOf = null;
+    }
+
+    private void TakeAll()
     {
         var starts = new List<AttemptStart>(BatchMax);
         var batch = new List<Running>(BatchMax);

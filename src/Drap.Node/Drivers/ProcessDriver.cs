@@ -152,18 +152,12 @@ public sealed class ProcessDriver : IDriver
     /// <summary>A new cgroup for a slot; null where there are none.</summary>
     internal SlotCgroup? CreateCgroup() => cgroups?.CreateSlot($"s{Interlocked.Increment(ref lastCgroup)}");
 
-    /// <summary>An attempt has ended, and is about to be reported.</summary>
-    internal void Forget(AttemptId attempt)
-    {
-        lock (gate)
-            attempts.Remove(attempt);
-    }
-
-    /// <summary>The slot has reported; it gets the next attempt, or rests.</summary>
-    internal void Release(ProcessSlot slot)
+    /// <summary>The slot's attempt has ended and is about to be reported; the slot gets the next attempt, which waits for the report, or rests.</summary>
+    internal void Release(ProcessSlot slot, AttemptId ended)
     {
         lock (gate)
         {
+            attempts.Remove(ended);
             if (queue.First is { } first && !disposed)
             {
                 queue.RemoveFirst();

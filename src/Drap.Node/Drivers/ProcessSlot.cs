@@ -86,12 +86,12 @@ internal sealed unsafe class ProcessSlot : IDisposable
         while (WaitForPlan() is { } plan)
         {
             AttemptExit exit = Perform(plan);
-            driver.Forget(plan.Attempt);
-            driver.Events.Exited([exit]);
-            watcher.Clear();
             lock (gate)
                 assigned = null;
-            driver.Release(this);
+            // Free before the report: whoever hears of the end and has a next attempt finds this slot first, whose thread is awake.
+            driver.Release(this, plan.Attempt);
+            driver.Events.Exited([exit]);
+            watcher.Clear();
         }
     }
 

@@ -5,15 +5,16 @@ using Drap.Node.Storage;
 namespace Drap.Node.Hosting;
 
 /// <summary>
-/// What a worker keeps on disk: the highest epoch of each scheduler, and its outbox, one small file a result. Each write is synced and
-/// renamed into place; a file that is cut is one that was never finished, and is dropped.
+/// What a worker keeps on disk: the highest epoch of each scheduler, and its outbox, one small file for all results that are stored
+/// together, so that they cost one sync. Each write is synced and renamed into place; a file that is cut is one that was never finished, and
+/// is dropped. A file goes with the last of its results; one that was acknowledged before is sent again after a restart, which does no harm.
 /// </summary>
 internal sealed class WorkerFolder
 {
     private readonly string outbox;
     private readonly string epochsFile;
     private readonly SortedDictionary<PeerId, Epoch> epochs = [];
-    private readonly HashSet<AttemptId> stored = [];
+    private readonly Dictionary<AttemptId, StoredBatch> stored = [];
 
     public WorkerFolder(string path)
     {
@@ -38,13 +39,12 @@ internal sealed class WorkerFolder
         var results = ImmutableArray.CreateBuilder<StoredResult>();
         foreach (string file in Directory.EnumerateFiles(outbox).Order(StringComparer.Ordinal))
         {
-            if (StoredResults.TryRead(File.ReadAllBytes(file), out StoredResult? result))
-            {
-                results.Add(result);
-                stored.Add(result.Result.Attempt);
-            }
-            else
+            ImmutableArray<StoredResult> batch = StoredResults.ReadAll(File.ReadAllBytes(file));
+            results.AddRange(batch);
+            if (batch.IsEmpty)
                 File.Delete(file);
+            else
+                Remember(file, batch);
         }
         return ([.. epochs.Select(e => new SchedulerEpoch(e.Key, e.Value))], results.ToImmutable());
     }
@@ -61,21 +61,37 @@ internal sealed class WorkerFolder
             WriteEpochs();
     }
 
-    public void Store(StoredResult result)
+    /// <summary>Keeps results until <see cref="Drop"/>; they are on disk when it returns.</summary>
+    public void Store(IReadOnlyList<StoredResult> results)
     {
-        DurableFile.Write(FileOf(result.Result.Attempt), StoredResults.Write(result));
-        stored.Add(result.Result.Attempt);
+        AttemptId first = results[0].Result.Attempt;
+        string file = System.IO.Path.Combine(outbox, $"{first.Task}.{first.Fence}");
+        DurableFile.Write(file, StoredResults.WriteAll(results));
+        Remember(file, results);
     }
 
     /// <summary>Most results are acknowledged before they are stored: for those nothing is to be done.</summary>
     public void Drop(AttemptId attempt)
     {
-        if (stored.Remove(attempt))
-            File.Delete(FileOf(attempt));
+        if (stored.Remove(attempt, out StoredBatch? batch) && --batch.Left == 0)
+            File.Delete(batch.File);
+    }
+
+    private void Remember(string file, IReadOnlyList<StoredResult> results)
+    {
+        var batch = new StoredBatch(file) { Left = results.Count };
+        foreach (StoredResult result in results)
+            stored[result.Result.Attempt] = batch;
     }
 
     private void WriteEpochs() =>
         DurableFile.Write(epochsFile, System.Text.Encoding.UTF8.GetBytes(string.Concat(epochs.Select(e => $"{e.Key} {e.Value}\n"))));
 
-    private string FileOf(AttemptId attempt) => System.IO.Path.Combine(outbox, $"{attempt.Task}.{attempt.Fence}");
+    private sealed class StoredBatch(string file)
+    {
+        public string File { get; } = file;
+
+        /// <summary>Results that still wait.</summary>
+        public int Left { get; set; }
+    }
 }
