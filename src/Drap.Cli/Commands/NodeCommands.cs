@@ -71,7 +71,7 @@ internal static class NodeCommands
         Command command = common.Command("node", "Serve a home in the background until its last job has ended", [], async call =>
         {
             await using NodeSession session = await NodeSession.EmbedAsync(
-                call.Context, call.Home, new NodeHostOptions { Mode = "run" }, ConsoleLogs.Create(call.Context.Err), call.Cancel);
+                call.Context, call.Home, new NodeHostOptions { Mode = "background" }, ConsoleLogs.Create(call.Context.Err), call.Cancel);
             // Somebody else was faster: the caller finds that one.
             if (session.Host is not { } host)
                 return ExitCode.Ok;

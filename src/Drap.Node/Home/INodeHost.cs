@@ -28,7 +28,10 @@ public interface INodeHost : IAsyncDisposable
 /// <summary>What to start in a home.</summary>
 public sealed record NodeHostOptions
 {
-    /// <summary>How long the embedded swarm is: <c>run</c> ends with its last job, <c>dev</c> stays.</summary>
+    /// <summary>
+    /// How long the embedded swarm is there: <c>run</c> ends with its last job, <c>background</c> when it was also not asked anything for a
+    /// while, <c>dev</c> stays.
+    /// </summary>
     public string Mode { get; init; } = "run";
 
     /// <summary>

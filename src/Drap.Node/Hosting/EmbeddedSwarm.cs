@@ -21,8 +21,11 @@ namespace Drap.Node.Hosting;
 /// </summary>
 public sealed class EmbeddedSwarm : INodeHost
 {
-    /// <summary>Results that go nowhere keep a process alive this long after its last job, so that the next command finds it warm.</summary>
+    /// <summary>A process that serves one run ends this long after its last job: what follows at once still finds it.</summary>
     private static readonly TimeSpan IdleTime = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>One in the background stays this long after the last question, so that the next command finds it warm.</summary>
+    private static readonly TimeSpan BackgroundIdleTime = TimeSpan.FromSeconds(15);
 
     /// <summary>What runs at an orderly stop gets this long between TERM and KILL.</summary>
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(5);
@@ -35,11 +38,12 @@ public sealed class EmbeddedSwarm : INodeHost
     private readonly IDisposable? watching;
     private readonly TaskCompletionSource completion;
     private readonly NodeService service;
+    private readonly TimeSpan idleTime;
     private int isDisposed;
 
     private EmbeddedSwarm(
         BootClock clock, BlobStore blobs, LogStore logs, SchedulerLoop scheduler, ImmutableArray<(string, WorkerLoop)> workers,
-        IDisposable? watching, HomeFolder home, TaskCompletionSource completion)
+        IDisposable? watching, HomeFolder home, TimeSpan idleTime, TaskCompletionSource completion)
     {
         this.clock = clock;
         this.blobs = blobs;
@@ -48,6 +52,7 @@ public sealed class EmbeddedSwarm : INodeHost
         this.workers = workers;
         this.watching = watching;
         this.completion = completion;
+        this.idleTime = idleTime;
         service = new NodeService(scheduler, blobs, logs, home, async _ => await DisposeAsync().ConfigureAwait(false));
     }
 
@@ -90,7 +95,7 @@ public sealed class EmbeddedSwarm : INodeHost
         IDisposable? watching = options.WorkersFile is { } watched
             ? WorkersFile.Watch(watched, changed => Configure(loops.ToImmutable(), changed, warn), warn)
             : null;
-        return new EmbeddedSwarm(clock, blobs, logs, scheduler, loops.ToImmutable(), watching, home, completion);
+        return new EmbeddedSwarm(clock, blobs, logs, scheduler, loops.ToImmutable(), watching, home, options.Mode == "background" ? BackgroundIdleTime : IdleTime, completion);
 
         void Fail(Exception e) => completion.TrySetException(e);
     }
@@ -103,9 +108,11 @@ public sealed class EmbeddedSwarm : INodeHost
         {
             Task changed = change.Next();
             int open = await scheduler.ReadAsync((node, _) => node.State.OpenJobs, cancel).ConfigureAwait(false);
-            if (open == 0 && await Task.WhenAny(changed, Task.Delay(IdleTime, cancel)).ConfigureAwait(false) != changed)
+            long questions = scheduler.Questions;
+            if (open > 0)
+                await changed.WaitAsync(cancel).ConfigureAwait(false);
+            else if (await Task.WhenAny(changed, Task.Delay(idleTime, cancel)).ConfigureAwait(false) != changed && scheduler.Questions == questions)
                 return;
-            await changed.WaitAsync(cancel).ConfigureAwait(false);
         }
     }
 

@@ -32,6 +32,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     private ImmutableArray<ISchedulerWatcher> watchers = [];
     private IOverlay? overlay;
     private long lastTicket;
+    private long questions;
 
     // Names and jitter, not keys: still from the system's generator, so that two schedulers never draw alike.
     private Prng Prng { get; } = new(BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)));
@@ -53,6 +54,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         clock.UtcJumped += OnUtcJumped;
     }
 
+    /// <summary>How often anything was asked, so that a node in the background knows whether it is wanted.</summary>
+    public long Questions => Interlocked.Read(ref questions);
+
     /// <summary>Joins the overlay and takes up work.</summary>
     public void Start(IOverlay joined, IEnumerable<string> topics)
     {
@@ -68,6 +72,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     /// <inheritdoc/>
     public async Task<SchedulerReply> AskAsync(Func<Ticket, SchedulerInput> request, CancellationToken cancel)
     {
+        Interlocked.Increment(ref questions);
         long ticket = Interlocked.Increment(ref lastTicket);
         var answer = new TaskCompletionSource<SchedulerReply>(TaskCreationOptions.RunContinuationsAsynchronously);
         tickets[ticket] = answer;
@@ -85,6 +90,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     /// <inheritdoc/>
     public Task<T> ReadAsync<T>(Func<SchedulerNode, Instant, T> read, CancellationToken cancel)
     {
+        Interlocked.Increment(ref questions);
         var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
         loop.Post(new Item(null, () =>
         {
