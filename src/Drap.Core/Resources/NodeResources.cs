@@ -23,6 +23,35 @@ public sealed record NodeResources
     /// <summary>Named countable resources, ordered by name.</summary>
     public ImmutableArray<NamedAmount> Named { get; init; } = [];
 
+    /// <summary>
+    /// So many bundles fit an empty node at most; 0 if not even one does. Where bundles share devices unevenly it may be more than really fit:
+    /// it is for telling what cannot be, not for packing.
+    /// </summary>
+    public int CopiesMax(ResourceRequest request)
+    {
+        var empty = new ResourcePool(this);
+        if (!empty.Fits(request))
+            return 0;
+        long copies = int.MaxValue;
+        Bound(MilliCpus, request.MilliCpus);
+        Bound(MemoryBytes, request.MemoryBytes);
+        Bound(DiskBytes, request.DiskBytes);
+        Bound(NetworkMbps, request.NetworkMbps);
+        foreach (NamedAmount wanted in request.Named)
+            foreach (NamedAmount owned in Named)
+                if (owned.Name == wanted.Name)
+                    Bound(owned.Amount, wanted.Amount);
+        if (request.Gpu is { } gpu)
+            Bound((long)Gpus.Length * (GpuRequest.WholeShare / gpu.Share), gpu.Count);
+        return (int)copies;
+
+        void Bound(long owned, long wanted)
+        {
+            if (wanted > 0)
+                copies = Math.Min(copies, owned / wanted);
+        }
+    }
+
     /// <inheritdoc/>
     public bool Equals(NodeResources? other) =>
         other is not null && MilliCpus == other.MilliCpus && MemoryBytes == other.MemoryBytes && DiskBytes == other.DiskBytes

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Drap.Core.Jobs;
 using Drap.Core.Journal;
+using Drap.Core.Messages;
 using Drap.Core.Nodes;
 using Drap.Simulator.Storage;
 
@@ -53,6 +54,12 @@ public sealed class SimulatedScheduler : IJournalListener
     /// <summary>Tasks of whose success it told, which must stay so.</summary>
     public HashSet<TaskId> Told { get; } = [];
 
+    /// <summary>Messages that may wait at once; more are refused and counted. Default: no end.</summary>
+    public int QueueMax { get; set; } = int.MaxValue;
+
+    /// <summary>Messages that found the queue full.</summary>
+    public long Refused { get; private set; }
+
     /// <summary>How often it came up.</summary>
     public int Starts { get; private set; }
 
@@ -65,7 +72,7 @@ public sealed class SimulatedScheduler : IJournalListener
         buffer = log.CreateBuffer();
         journal = new SimulatedJournal(swarm.Simulation, Storage, log, this, SyncTime);
         node = new SchedulerNode(new SchedulerOptions { Scheduler = Peer }, state, buffer, swarm.Simulation.NewPrng());
-        swarm.Attach(Peer, (from, message) => Post(new SchedulerInput.Received(from, message)));
+        swarm.Attach(Peer, Receive);
         node.Start(swarm.Utc, swarm.Simulation.Now, effects);
         foreach ((PeerId worker, string name) in names)
             Post(new SchedulerInput.Named(worker, name, name));
@@ -130,6 +137,14 @@ public sealed class SimulatedScheduler : IJournalListener
     }
 
     internal void AudienceChanged(string topic, ImmutableArray<PeerId> members) => Post(new SchedulerInput.Audience(topic, members));
+
+    private void Receive(PeerId from, Message message)
+    {
+        if (inbox.Count < QueueMax)
+            Post(new SchedulerInput.Received(from, message));
+        else
+            Refused++;
+    }
 
     private void Run()
     {

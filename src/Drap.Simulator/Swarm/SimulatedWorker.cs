@@ -39,6 +39,9 @@ public sealed class SimulatedWorker
     /// <summary>What runs.</summary>
     public IEnumerable<LaunchOrder> Orders => running.Values.Select(r => r.Order);
 
+    /// <summary>How far its wall clock is from the scheduler's.</summary>
+    public TimeSpan ClockSkew { get; set; }
+
     /// <summary>Attempts that were started.</summary>
     public long Launched { get; private set; }
 
@@ -84,7 +87,7 @@ public sealed class SimulatedWorker
         inbox.Clear();
         foreach (WorkerInput input in inputs)
             node!.Step(input, swarm.Simulation.Now, effects);
-        node!.Step(new WorkerInput.Utc(swarm.Utc), swarm.Simulation.Now, effects);
+        node!.Step(new WorkerInput.Utc(swarm.Utc + ClockSkew), swarm.Simulation.Now, effects);
         node.Flush(swarm.Simulation.Now, effects);
         node.CheckInvariants();
         foreach (WorkerEffect effect in effects)

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Drap.Core;
 using Drap.Core.Jobs;
 using Drap.Core.Messages;
@@ -37,20 +36,6 @@ public sealed class SwarmTests
         Assert.Equal(1, swarm.Messages[MessageKind.Offer]);
         Assert.Equal(1, swarm.Messages[MessageKind.Confirm]);
         Assert.Equal(1, swarm.Messages[MessageKind.Ack]);
-    }
-
-    [Fact]
-    public void A_hundred_thousand_tasks_on_eight_slots_cause_no_storm_of_ads()
-    {
-        var swarm = new SimulatedSwarm(3, Large) { RunsLike = (_, _) => (TimeSpan.FromMilliseconds(10), 0) };
-        swarm.RunFor(TimeSpan.FromSeconds(1));
-        JobId id = swarm.Submit(Jobs.Of("storm", 20_000));
-        Assert.True(swarm.RunToEnd(TimeSpan.FromMinutes(10)));
-        Assert.True(swarm.Scheduler.State!.TryGet(id, out JobRun? job));
-        Assert.Equal(20_000, job.Tasks.CountOf(TaskState.Succeeded));
-        double seconds = (swarm.Simulation.Now - Instant.Zero).TotalSeconds;
-        Assert.InRange(swarm.Messages[MessageKind.Ad], 1, 2 + (long)(seconds / 29));
-        Assert.InRange(swarm.Messages.Values.Sum(), 1, 20_000);
     }
 
     [Fact]
@@ -93,40 +78,6 @@ public sealed class SwarmTests
         Instant lastOfA = Enumerable.Range(1, 5).Max(n => swarm.Executions[new TaskId(id, n)][0].To);
         Instant firstOfB = Enumerable.Range(6, 3).Min(n => swarm.Executions[new TaskId(id, n)][0].From);
         Assert.True(lastOfA <= firstOfB);
-    }
-
-    [Fact]
-    public void Ten_gangs_that_compete_for_room_for_two_all_finish()
-    {
-        var swarm = new SimulatedSwarm(7, Small, Small, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(1), 0) };
-        ImmutableArray<JobId> ids = [.. Enumerable.Range(0, 10).Select(i => swarm.Submit(new JobSpec
-        {
-            Name = "gang",
-            Segments = [Jobs.Segment("g", 1) with { Count = null, Nodes = 2 }],
-        }))];
-        bool ended = swarm.RunToEnd(TimeSpan.FromMinutes(5));
-        foreach (JobId id in ids)
-        {
-            Assert.True(swarm.Scheduler.State!.TryGet(id, out JobRun? job));
-            Assert.Equal(JobEnd.Succeeded, job.End);
-        }
-        Assert.True(ended);
-    }
-
-    [Fact]
-    public void An_eight_core_task_starts_within_three_times_the_longest_small_one()
-    {
-        var swarm = new SimulatedSwarm(8, Large) { RunsLike = (_, _) => (TimeSpan.FromSeconds(5), 0) };
-        swarm.Submit(Jobs.Of("small", 200));
-        swarm.RunFor(TimeSpan.FromSeconds(12));
-        JobId large = swarm.Submit(new JobSpec
-        {
-            Name = "large",
-            Segments = [Jobs.Segment("l", 1) with { Resources = new ResourcesSpec { Cpu = new Cores(8000) } }],
-        });
-        Instant submitted = swarm.Simulation.Now;
-        swarm.Simulation.RunUntil(() => swarm.Scheduler.State!.TryGet(large, out JobRun? job) && job.End != JobEnd.None, submitted + TimeSpan.FromMinutes(5));
-        Assert.InRange(swarm.Executions[new TaskId(large, 1)][0].From - submitted, TimeSpan.Zero, TimeSpan.FromSeconds(15));
     }
 
     [Fact]

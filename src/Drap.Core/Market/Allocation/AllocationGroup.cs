@@ -25,6 +25,9 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, string topic)
     /// <summary>Places named in that ad and not yet given: demand beyond it is not advertised.</summary>
     public int Advertised { get; set; }
 
+    /// <summary>How often its last ads went in vain to a part of a crowd: each time the next goes to twice as many.</summary>
+    public int Widened { get; set; }
+
     /// <summary>Since when it has waited without a single award; never while nothing is wanted.</summary>
     public Instant HungrySince { get; set; } = Instant.Never;
 
@@ -98,6 +101,12 @@ internal sealed class WorkerStanding
 
     /// <summary>Of its attempts, how many ended well: smoothed over about 32, trusted at first.</summary>
     public int TrustPermille { get; private set; } = 1000;
+
+    /// <summary>What it says that it owns; null while it has not said.</summary>
+    public NodeResources? Owns { get; set; }
+
+    /// <summary>When it was asked last.</summary>
+    public Instant AskedAt { get; set; } = Instant.Never;
 
     public void Succeeded()
     {

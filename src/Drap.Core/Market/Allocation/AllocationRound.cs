@@ -70,6 +70,11 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
     {
         if (now >= held.ValidUntil)
             return "the offer was over when it was looked at";
+        if (allocator.Standing(held.Worker).Owns is { } owns && owns.CopiesMax(group.Terms.Resources) is var most && entry.Count > most)
+        {
+            allocator.Doubt(held.Worker);
+            return most == 0 ? "is smaller than the task, by what it says of itself" : $"has room for {most} at most, by what it says of itself";
+        }
         if (entry.Ask > group.Terms.Limit)
             return $"asks {entry.Ask}, above the limit";
         if (allocator.BackedOff(held.Worker, now) is { } back)

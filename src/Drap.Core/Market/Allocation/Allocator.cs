@@ -39,6 +39,15 @@ public sealed class Allocator
     /// <summary>And never sooner than this: below it nobody calls a wait starvation.</summary>
     public static readonly TimeSpan PatientMin = TimeSpan.FromSeconds(1);
 
+    /// <summary>A worker is asked what it owns at most this often: it hears several topics, and may offer wrongly again and again.</summary>
+    private static readonly TimeSpan AskInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Answers that are called for a place, in audiences in which not all are (design 4).</summary>
+    private const long AnswersWanted = 5;
+
+    /// <summary>Times that the part of a crowd which answers is doubled: 2^20 is more than any audience.</summary>
+    private const int WidenedMax = 20;
+
     private readonly AllocatorIdentity identity;
     private readonly Prng prng;
     private readonly IDemand demand;
@@ -50,6 +59,7 @@ public sealed class Allocator
     private readonly Dictionary<PeerId, WorkerStanding> workers = [];
     private readonly Dictionary<string, long> usualWaits = new(StringComparer.Ordinal);
     private readonly List<HeldOffer> late = [];
+    private readonly SortedSet<PeerId> unknown = [];
     private readonly Queue<StandingAd> aging = new();
     private int nextGroup = 1;
     private long sequence;
@@ -103,10 +113,12 @@ public sealed class Allocator
     /// <summary>Who hears a topic now. A newcomer is told at once of what waits.</summary>
     public void SetAudience(string topic, ImmutableArray<PeerId> members)
     {
-        bool newcomers = !audiences.TryGetValue(topic, out ImmutableArray<PeerId> before) || members.Any(m => !before.Contains(m));
+        HashSet<PeerId> before = audiences.TryGetValue(topic, out ImmutableArray<PeerId> old) ? [.. old] : [];
+        PeerId[] newcomers = [.. members.Where(m => !before.Contains(m))];
         audiences[topic] = members;
-        if (!newcomers)
+        if (newcomers.Length == 0)
             return;
+        unknown.UnionWith(newcomers);
         foreach (int id in hungry)
             if (groups[id].Topic == topic)
             {
@@ -114,6 +126,9 @@ public sealed class Allocator
                 groups[id].NextPublish = Instant.Zero;
             }
     }
+
+    /// <summary>A worker said what it owns. Offers of more than that do not win; before it has said, it is taken at its word.</summary>
+    public void Owns(PeerId worker, NodeResources resources) => Standing(worker).Owns = resources;
 
     /// <summary>Who hears a topic, as far as is known.</summary>
     public ImmutableArray<PeerId> Audience(string topic) => audiences.TryGetValue(topic, out ImmutableArray<PeerId> members) ? members : [];
@@ -127,7 +142,7 @@ public sealed class Allocator
         Epoch = identity.Epoch,
         Sequence = ++sequence,
         Audience = audience,
-        AnswerPermille = audience <= ExplicitAudienceMax ? 1000 : (int)Math.Clamp(5000L / audience, 1, 1000),
+        AnswerPermille = audience <= ExplicitAudienceMax ? 1000 : (int)Math.Clamp(AnswersWanted * 1000 / audience, 1, 1000),
         Stands = WindowMax,
         Window = WindowMax,
         QuoteOnly = true,
@@ -231,7 +246,7 @@ public sealed class Allocator
                 AllocationGroup group = groups[id];
                 // While a window is open on its topic the group cannot be advertised; the window's end wakes us.
                 if (!gathering.ContainsKey(group.Topic))
-                    next = Instant.Min(next, group.Ad is null ? group.NextPublish : Instant.Max(group.NextPublish, group.Ad.StandsUntil));
+                    next = Instant.Min(next, RenewedAt(group));
                 if (!group.Patient && group.HungrySince != Instant.Never)
                     next = Instant.Min(next, group.HungrySince + PatientAfter(group));
             }
@@ -265,10 +280,14 @@ public sealed class Allocator
             new AllocationRound(this, now, effects).Decide(decide);
         foreach (StandingAd ad in closed ?? [])
             RaiseBids(ad);
+        AskUnknown(now, effects);
         Advertise(now, effects);
     }
 
     internal IDemand Demand => demand;
+
+    /// <summary>What a worker owns has to be asked for: it is new, or offers what it cannot have.</summary>
+    internal void Doubt(PeerId worker) => unknown.Add(worker);
 
     internal AllocationGroup? Group(int id) => groups.GetValueOrDefault(id);
 
@@ -290,10 +309,27 @@ public sealed class Allocator
         }
         group.HungrySince = now;
         group.Patient = false;
+        group.Widened = 0;
+    }
+
+    private void AskUnknown(Instant now, List<AllocatorEffect> effects)
+    {
+        foreach (PeerId worker in unknown)
+        {
+            WorkerStanding standing = Standing(worker);
+            if (standing.AskedAt != Instant.Never && now < standing.AskedAt + AskInterval)
+                continue;
+            standing.AskedAt = now;
+            effects.Add(new AllocatorEffect.Ask(worker));
+        }
+        unknown.Clear();
     }
 
     private void NoteAnswer(StandingAd ad, PeerId from, Instant now)
     {
+        // A window that waits for all ends with the answers of those who were meant, whoever else answers.
+        if (ad.Ad.Audience <= ExplicitAudienceMax && !Audience(ad.Topic).Contains(from))
+            return;
         if (ad.Answered.Add(from) && ad.IsGathering)
             answerTicks += ((now - ad.PublishedAt).Ticks - answerTicks) / 8;
     }
@@ -374,8 +410,8 @@ public sealed class Allocator
                 else if (answer.Refusal!.Reason is RefusalReason.Busy or RefusalReason.Reserved)
                     busy++;
             }
-            // Every topic of ours is heard by all who could serve; a wider audience does not exist until regions do.
-            var evidence = new BidEvidence(offers, pending, busy > 0 ? 0 : refusals, AudienceIsWidest: true, least);
+            // Every topic of ours is heard by all who could serve; what can be wider is the part of them that answers.
+            var evidence = new BidEvidence(offers, pending, busy > 0 ? 0 : refusals, AudienceIsWidest: !ad.IsNarrow, least);
             if (group.Ladder.TryRaise(evidence, prng))
                 group.Advertised = 0;
         }
@@ -390,8 +426,13 @@ public sealed class Allocator
             if (gathering.ContainsKey(group.Topic) || now < group.NextPublish)
                 continue;
             // What an ad that still stands has named already reaches the workers without another one.
-            if (demand.Pending(id) > group.Advertised)
-                (due ??= []).Add(group);
+            if (demand.Pending(id) <= group.Advertised)
+            {
+                if (demand.Pending(id) == 0 || now < RenewedAt(group))
+                    continue;
+                group.Widened = Math.Min(group.Widened + 1, WidenedMax);
+            }
+            (due ??= []).Add(group);
         }
         if (due is null)
             return;
@@ -400,11 +441,25 @@ public sealed class Allocator
                 now, effects);
     }
 
+    /// <summary>
+    /// When what an ad has named is named again: at its end; in a crowd, where who was not called or lost keeps silent, already when nothing
+    /// came of it: to twice as many each second, and when all are called after twice as long each time.
+    /// </summary>
+    private static Instant RenewedAt(AllocationGroup group)
+    {
+        if (group.Ad is not { } ad)
+            return group.NextPublish;
+        if (ad.Ad.Audience <= ExplicitAudienceMax || group.HungrySince > ad.PublishedAt)
+            return Instant.Max(group.NextPublish, ad.StandsUntil);
+        TimeSpan wait = ad.IsNarrow ? RepublishInterval : TimeSpan.FromTicks(RepublishInterval.Ticks << Math.Min(group.Widened, 5));
+        return Instant.Max(group.NextPublish, Instant.Min(ad.PublishedAt + wait, ad.StandsUntil));
+    }
+
     private void Publish(string topic, List<AllocationGroup> batch, Instant now, List<AllocatorEffect> effects)
     {
         int audience = audiences.TryGetValue(topic, out ImmutableArray<PeerId> members) ? members.Length : 0;
         TimeSpan window = TimeSpan.FromTicks(Math.Clamp(answerTicks * 3, WindowMin.Ticks, WindowMax.Ticks));
-        int wanted = batch.Sum(g => Math.Min(demand.Pending(g.Id), 1_000_000 / batch.Count));
+        long wanted = batch.Sum(g => (long)demand.Pending(g.Id) << g.Widened);
         var ad = new Ad
         {
             Id = new AdId(prng.NextUuid()),
@@ -413,7 +468,7 @@ public sealed class Allocator
             Epoch = identity.Epoch,
             Sequence = ++sequence,
             Audience = audience,
-            AnswerPermille = audience <= ExplicitAudienceMax ? 1000 : (int)Math.Clamp(5000L * Math.Max(wanted, 1) / audience, 1, 1000),
+            AnswerPermille = audience <= ExplicitAudienceMax ? 1000 : (int)Math.Clamp(AnswersWanted * 1000 * Math.Max(wanted, 1) / audience, 1, 1000),
             Stands = Stands,
             Window = window,
             Groups = [.. batch.Select(g => Describe(g.Id, g.Terms, g.Ladder.Bid, g.Estimate, demand.Pending(g.Id), g.Patient, now))],

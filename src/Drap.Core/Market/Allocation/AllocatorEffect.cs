@@ -38,6 +38,10 @@ public abstract record AllocatorEffect
     /// <param name="Count">How many it would take.</param>
     public sealed record Spare(PeerId Worker, int Group, int Count) : AllocatorEffect;
 
+    /// <summary>Nobody knows what a worker owns, or its offer was for more: ask it.</summary>
+    /// <param name="Worker">The worker.</param>
+    public sealed record Ask(PeerId Worker) : AllocatorEffect;
+
     /// <summary>A gang lacks members still: ask a worker to hold its offer for longer.</summary>
     /// <param name="Worker">The worker.</param>
     /// <param name="Extend">The message.</param>

@@ -21,6 +21,9 @@ internal sealed class StandingAd(Ad ad, string topic, Instant publishedAt, int e
     /// <summary>When the window closes even if some have not answered; <see cref="Instant.Zero"/> once closed.</summary>
     public Instant WindowEnd { get; set; } = windowEnd;
 
+    /// <summary>Whether it called only a part of those who hear it.</summary>
+    public bool IsNarrow => Ad.AnswerPermille < 1000;
+
     public bool IsGathering => WindowEnd != Instant.Zero;
 
     public HashSet<PeerId> Answered { get; } = [];

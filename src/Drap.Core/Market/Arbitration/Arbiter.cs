@@ -19,7 +19,7 @@ internal sealed class Arbiter
 
     // After an offer that nobody took the place is most likely taken elsewhere: one more try tells (it is closed then), and few others.
     private static readonly TimeSpan PatienceFirst = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan PatienceFirstInCrowd = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan PatienceFirstOfGangInCrowd = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan PatienceLongest = TimeSpan.FromSeconds(16);
 
     private readonly PeerId self;
@@ -100,7 +100,7 @@ internal sealed class Arbiter
         if (Reservation is { Group.IsOpen: false } && Standing.Find(Reservation.Group.Key) is { IsPatient: true } newer)
             Reservation.Group = newer;
         ForgetReservation();
-        Skip(standing, now);
+        Skip(standing);
         OpenWindow(ad, now);
         isDirty = true;
     }
@@ -236,19 +236,17 @@ internal sealed class Arbiter
         Invariant.Check(Reservation is null || Reservation.Group.IsOpen || Reservation.Group.Hold is not null);
     }
 
-    /// <summary>In a crowd only a drawn part answers now; the others, if the ad still stands, in turns of a second, each twice as many.</summary>
-    private static void Skip(StandingAd ad, Instant now)
+    /// <summary>
+    /// In a crowd only a drawn part answers; the others keep silent until a newer ad names the group again, with a greater chance: who
+    /// answered uncalled could not know that the place is long taken, and most would ask in vain.
+    /// </summary>
+    private static void Skip(StandingAd ad)
     {
-        int permille = ad.Ad.AnswerPermille;
-        int draw = Lottery.Permille(ad.Draw);
-        if (draw < permille)
+        if (Lottery.Permille(ad.Draw) < ad.Ad.AnswerPermille)
             return;
-        TimeSpan wait = TimeSpan.FromSeconds(1);
-        for (long reached = Math.Max(permille, 1) * 2L; draw >= reached; reached *= 2)
-            wait += TimeSpan.FromSeconds(1);
         ad.IsAnswered = true;
         foreach (StandingGroup group in ad.Groups)
-            group.NotBefore = now + wait;
+            group.NotBefore = ad.Expires;
     }
 
     /// <summary>
@@ -313,11 +311,13 @@ internal sealed class Arbiter
 
     private void BackOff(StandingGroup group, Instant now)
     {
-        TimeSpan first = group.Ad.Ad.Audience <= ExplicitAudienceMax ? PatienceFirst : PatienceFirstInCrowd;
+        bool isCrowd = group.Ad.Ad.Audience > ExplicitAudienceMax;
+        TimeSpan first = isCrowd ? PatienceFirstOfGangInCrowd : PatienceFirst;
         TimeSpan next = group.Backoff == TimeSpan.Zero ? first : new TimeSpan(group.Backoff.Ticks * 4);
         Answered(group);
         group.Backoff = next < PatienceLongest ? next : PatienceLongest;
-        group.NotBefore = now + group.Backoff;
+        // In a crowd somebody else has the place. If not, a newer ad says so; only a gang needs offers of many at one time.
+        group.NotBefore = isCrowd && !group.IsGang ? Instant.Max(now, group.Ad.Expires) : now + group.Backoff;
     }
 
     /// <summary>The scheduler took its place, or let it go: the worker is kept for the group no longer.</summary>

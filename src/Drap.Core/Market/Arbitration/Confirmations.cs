@@ -156,8 +156,9 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
             else
                 executor.Enqueue(attempt);
         }
+        // A gang goes as a whole: if this one does not, a newer ad says so.
         foreach (HoldPart part in hold.Parts)
-            if (part.Group.Remaining <= 0)
+            if (part.Group.Remaining <= 0 || (part.Group.IsGang && part.Taken > 0))
                 arbiter.Standing.Close(part.Group);
         return worst;
     }

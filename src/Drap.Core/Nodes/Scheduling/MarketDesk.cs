@@ -82,10 +82,14 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
         surveys.Add(round);
     }
 
+    /// <summary>Asks a worker what it owns.</summary>
+    public void Ask(PeerId worker) => context.Emit(new SchedulerEffect.Send(worker, new Probe(++nonce, true)));
+
     public void OnProbeReply(PeerId from, ProbeReply reply)
     {
         if (reply.State is null)
             return;
+        context.Allocator.Owns(from, reply.State.Total);
         foreach (SurveyRound survey in surveys)
             if (survey.Nonce == reply.Nonce && survey.Answered.Add(from))
                 survey.Nodes.Add(new SurveyedNode(from, reply.State, context.Allocator.BackedOff(from, context.Now)?.Reason ?? ""));

@@ -206,6 +206,9 @@ public sealed class SchedulerNode
                 case AllocatorEffect.Close close:
                     context.Emit(new SchedulerEffect.Send(close.Worker, close.Closed));
                     break;
+                case AllocatorEffect.Ask ask:
+                    market.Ask(ask.Worker);
+                    break;
                 case AllocatorEffect.KeepHold keep:
                     context.Emit(new SchedulerEffect.Send(keep.Worker, keep.Extend));
                     break;

@@ -1,0 +1,214 @@
+using System.Collections.Immutable;
+using Drap.Core;
+using Drap.Core.Jobs;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+using Drap.Simulator.Swarm;
+using Xunit;
+
+namespace Drap.Simulator.Tests.Swarm;
+
+/// <summary>The market under load: who is large is not starved, who needs many gets them, and nobody shouts.</summary>
+public sealed class LoadTests
+{
+    private static readonly NodeResources OneCore = new() { MilliCpus = 1000, MemoryBytes = 1L << 30, DiskBytes = 1L << 40 };
+    private static readonly NodeResources EightCores = new() { MilliCpus = 8000, MemoryBytes = 8L << 30, DiskBytes = 1L << 40 };
+
+    public static TheoryData<ulong> Seeds => [.. Enumerable.Range(1, 10).Select(i => (ulong)i)];
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void At_95_percent_load_an_eight_core_task_starts_within_three_times_the_longest_small_one(ulong seed)
+    {
+        var longest = TimeSpan.FromSeconds(5);
+        var swarm = new SimulatedSwarm(seed, EightCores, EightCores, EightCores, EightCores);
+        JobId large = default;
+        swarm.RunsLike = (task, _) => (task.Job == large ? TimeSpan.FromSeconds(1) : Drawn(seed, task, TimeSpan.FromSeconds(1), longest), 0);
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        // Tasks of 3 s in the mean on 32 cores: one each 98.7 ms makes 95 %. Each is a job of its own, from 1 to 4 come at once.
+        var prng = new Prng(seed);
+        var stream = new SmallTasks(swarm, prng, TimeSpan.FromMilliseconds(98.7));
+        swarm.RunFor(TimeSpan.FromSeconds(20));
+        Assert.InRange(swarm.Workers.Values.Sum(w => w.Running), 24, 32);
+
+        large = swarm.Submit(OfCores("large", 8000));
+        Instant submitted = swarm.Simulation.Now;
+        bool ended = swarm.Simulation.RunUntil(() => swarm.Executions.ContainsKey(new TaskId(large, 1)), submitted + longest * 6);
+        stream.Stop();
+        Assert.True(ended, $"seed {seed}: it never ran");
+        Assert.True(swarm.Executions[new TaskId(large, 1)][0].From - submitted <= longest * 3,
+            $"seed {seed}: it waited {swarm.Executions[new TaskId(large, 1)][0].From - submitted}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void Behind_a_backlog_without_end_an_eight_core_task_starts_within_three_times_the_longest_small_one(ulong seed)
+    {
+        var longest = TimeSpan.FromSeconds(5);
+        var swarm = new SimulatedSwarm(seed, EightCores, EightCores, EightCores);
+        JobId large = default;
+        swarm.RunsLike = (task, _) => (task.Job == large ? TimeSpan.FromSeconds(1) : Drawn(seed, task, TimeSpan.FromMilliseconds(500), longest), 0);
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        swarm.Submit(Jobs.Of("small", 2000));
+        swarm.RunFor(TimeSpan.FromSeconds(12));
+        Assert.InRange(swarm.Workers.Values.Sum(w => w.Running), 21, 24);
+
+        large = swarm.Submit(OfCores("large", 8000));
+        Instant submitted = swarm.Simulation.Now;
+        bool ended = swarm.Simulation.RunUntil(() => swarm.Executions.ContainsKey(new TaskId(large, 1)), submitted + longest * 6);
+        Assert.True(ended, $"seed {seed}: it never ran");
+        Assert.True(swarm.Executions[new TaskId(large, 1)][0].From - submitted <= longest * 3,
+            $"seed {seed}: it waited {swarm.Executions[new TaskId(large, 1)][0].From - submitted}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void Ten_gangs_that_compete_for_room_for_two_all_finish(ulong seed)
+    {
+        var prng = new Prng(seed);
+        var swarm = new SimulatedSwarm(seed, [.. Enumerable.Repeat(OneCore, 8)]);
+        swarm.RunsLike = (task, _) => (Drawn(seed, task, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(2)), 0);
+        // From 2 to 4 ranks, so that two gangs fit at a time whatever they are, and three do only if they are small.
+        int[] sizes = [.. Enumerable.Range(0, 10).Select(_ => 2 + prng.Below(3))];
+        ImmutableArray<JobId> ids = [.. sizes.Select(size => swarm.Submit(new JobSpec
+        {
+            Name = "gang",
+            Segments = [Jobs.Segment("g", 1) with { Count = null, Nodes = size }],
+        }))];
+        bool ended = swarm.RunToEnd(TimeSpan.FromMinutes(2));
+        Assert.True(ended, $"seed {seed}: {swarm.Scheduler.State!.OpenJobs} gangs are left");
+        for (int i = 0; i < ids.Length; i++)
+        {
+            Assert.True(swarm.Scheduler.State!.TryGet(ids[i], out JobRun? job));
+            Assert.Equal(JobEnd.Succeeded, job.End);
+            // All ranks ran at one time, each once.
+            (Instant From, Instant To)[] ranks = [.. Enumerable.Range(1, sizes[i]).Select(n => Assert.Single(swarm.Executions[new TaskId(ids[i], n)]))];
+            Assert.True(ranks.Max(r => r.From) <= ranks.Min(r => r.To), $"seed {seed}: gang {i} was not together");
+        }
+    }
+
+    [Fact]
+    public void A_hundred_thousand_tasks_on_eight_slots_cause_no_storm_of_ads()
+    {
+        int tasks = Environment.GetEnvironmentVariable("DRAP_TEST_ALL") == "1" ? 100_000 : 20_000;
+        var swarm = new SimulatedSwarm(3, EightCores) { RunsLike = (_, _) => (TimeSpan.FromMilliseconds(10), 0) };
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        JobId id = swarm.Submit(Jobs.Of("storm", tasks));
+        Assert.True(swarm.RunToEnd(TimeSpan.FromMinutes(10)));
+        Assert.True(swarm.Scheduler.State!.TryGet(id, out JobRun? job));
+        Assert.Equal(tasks, job.Tasks.CountOf(TaskState.Succeeded));
+        // An ad stands for 30 s; the next one follows it.
+        double seconds = (swarm.Simulation.Now - Instant.Zero).TotalSeconds;
+        Assert.InRange(swarm.Messages[MessageKind.Ad], 1, 2 + (long)(seconds / 29));
+        // Eight slots of 10 ms are busy for a known time: nothing of it is lost to talk.
+        Assert.InRange(seconds, tasks / 800.0, tasks / 800.0 * 1.05 + 2);
+        long placing = swarm.Messages[MessageKind.Ad] + swarm.Messages[MessageKind.Offer] + swarm.Messages[MessageKind.Confirm] + swarm.Messages[MessageKind.Ack];
+        Assert.InRange(placing, 1, tasks / 2);
+        Assert.InRange(swarm.Messages.Values.Sum(), 1, tasks);
+    }
+
+    [Fact]
+    public void Each_placement_costs_four_messages_and_those_who_lose_are_told_nothing()
+    {
+        var swarm = new SimulatedSwarm(9, EightCores, EightCores, EightCores, EightCores);
+        var said = new List<(PeerId From, PeerId To, Message Message)>();
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        swarm.Sent = (sender, receiver, message) => said.Add((sender, receiver, message));
+        for (int i = 0; i < 20; i++)
+        {
+            said.Clear();
+            swarm.Submit(Jobs.Of("one", 1));
+            swarm.RunFor(TimeSpan.FromMilliseconds(500));
+            Assert.Equal(0, swarm.Scheduler.State!.OpenJobs);
+            Ad ad = Assert.IsType<Ad>(Assert.Single(said, m => m.Message is Ad).Message);
+            Assert.Equal(swarm.Workers.Keys.Order(), said.Where(m => m.Message is Offer o && o.Ad == ad.Id || m.Message is Refusal r && r.Ad == ad.Id).Select(m => m.From).Order());
+            PeerId winner = Assert.Single(said, m => m.Message is Confirm).To;
+            Assert.Equal(winner, Assert.Single(said, m => m.Message is Ack).From);
+            // Who lost may ask once more, a second later: then it is told that the ad is closed. Nothing else goes to it.
+            foreach ((PeerId _, PeerId to, Message message) in said.Where(m => m.From == swarm.Scheduler.Peer && m.To != winner && m.Message is not Ad))
+                Assert.Contains(said, m => m.From == to && m.Message is Offer o && message is Closed closed && o.Ad == closed.Ad && o.Ad != ad.Id);
+        }
+    }
+
+    [Fact]
+    public void A_gang_costs_one_message_more()
+    {
+        var swarm = new SimulatedSwarm(10, OneCore, OneCore, OneCore);
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        swarm.Submit(new JobSpec { Name = "gang", Segments = [Jobs.Segment("g", 1) with { Count = null, Nodes = 3 }] });
+        Assert.True(swarm.RunToEnd(TimeSpan.FromSeconds(10)));
+        Assert.Equal(1, swarm.Messages[MessageKind.Ad]);
+        foreach (MessageKind kind in (MessageKind[])[MessageKind.Offer, MessageKind.Confirm, MessageKind.Ack, MessageKind.Go])
+            Assert.Equal(3, swarm.Messages[kind]);
+    }
+
+    [Fact]
+    public void In_an_audience_of_a_hundred_a_placed_task_draws_at_most_five_offers_and_losers_get_no_message()
+    {
+        var swarm = new SimulatedSwarm(11, [.. Enumerable.Repeat(EightCores, 100)]) { RunsLike = (_, _) => (TimeSpan.FromSeconds(1), 0) };
+        var confirmed = new HashSet<PeerId>();
+        var told = new HashSet<PeerId>();
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        swarm.Sent = (from, to, message) =>
+        {
+            if (message is Confirm)
+                confirmed.Add(to);
+            else if (from == swarm.Scheduler.Peer && message is not Ad)
+                told.Add(to);
+        };
+        for (int i = 0; i < 500; i++)
+        {
+            swarm.Submit(Jobs.Of("one", 1));
+            swarm.RunFor(TimeSpan.FromMilliseconds(20));
+        }
+        Assert.True(swarm.RunToEnd(TimeSpan.FromMinutes(1)));
+        Assert.Equal(500, swarm.Workers.Values.Sum(w => w.Launched));
+        Assert.InRange(swarm.Messages[MessageKind.Offer], 500, 5 * 500);
+        Assert.InRange(swarm.Messages[MessageKind.Confirm], 1, 500);
+        Assert.InRange(swarm.Messages[MessageKind.Ack], 1, 500);
+        Assert.InRange(swarm.Messages[MessageKind.Ad], 1, 500);
+        Assert.Subset(confirmed, told);
+    }
+
+    private static JobSpec OfCores(string name, int milliCores) => new()
+    {
+        Name = name,
+        Segments = [Jobs.Segment("l", 1) with { Resources = new ResourcesSpec { Cpu = new Cores(milliCores) } }],
+    };
+
+    /// <summary>A time for this task that does not depend on when or where it runs.</summary>
+    private static TimeSpan Drawn(ulong seed, TaskId task, TimeSpan least, TimeSpan most)
+    {
+        ulong mixed = seed * 0x9E3779B97F4A7C15UL;
+        foreach (char c in task.ToString())
+            mixed = (mixed ^ c) * 0x100000001B3UL;
+        return new TimeSpan(new Prng(mixed).Between(least.Ticks, most.Ticks));
+    }
+
+    /// <summary>Submits small jobs for ever, at a mean rate.</summary>
+    private sealed class SmallTasks
+    {
+        private readonly SimulatedSwarm swarm;
+        private readonly Prng prng;
+        private readonly TimeSpan every;
+        private bool stopped;
+
+        public SmallTasks(SimulatedSwarm swarm, Prng prng, TimeSpan every)
+        {
+            (this.swarm, this.prng, this.every) = (swarm, prng, every);
+            Next();
+        }
+
+        public void Stop() => stopped = true;
+
+        private void Next()
+        {
+            if (stopped)
+                return;
+            int count = 1 + prng.Below(4);
+            swarm.Submit(Jobs.Of("small", count));
+            // Between nothing and twice the mean.
+            swarm.Simulation.After(new TimeSpan(prng.Between(0, 2 * every.Ticks * count)), Next);
+        }
+    }
+}
