@@ -287,6 +287,7 @@ public sealed class Executor
             Scheduler = attempt.Scheduler.Id,
             Principal = attempt.Principal,
             Template = attempt.Line.Terms.Template,
+            Secrets = attempt.Line.Terms.Secrets,
             Assignment = attempt.Assignment,
             Grant = attempt.Grant!,
             LeaseEnd = attempt.End,

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Drap.Core.Jobs;
 using Drap.Core.Messages;
 
@@ -20,6 +21,9 @@ public sealed record LaunchOrder
 
     /// <summary>What the segment's tasks have in common, read once for all of them.</summary>
     public required TaskSpec Template { get; init; }
+
+    /// <summary>Variables that it gets beside the template's; never written down or shown.</summary>
+    public ImmutableArray<SecretVariable> Secrets { get; init; } = [];
 
     /// <summary>The task's own part: index, item, inputs, hosts.</summary>
     public required Assignment Assignment { get; init; }

@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using Drap.Core.Jobs;
 using Drap.Core.Leases;
+using Drap.Core.Messages;
 
 namespace Drap.Core.Execution;
 
@@ -84,6 +86,9 @@ public sealed record LineTerms(
     KnownScheduler Scheduler, GroupKey Group, Principal Principal, TaskSpec Template, ResourceRequest Request, Price Ask, int Priority,
     Instant Deadline, TimeSpan Estimate)
 {
+    /// <summary>Variables that its tasks get beside the template's.</summary>
+    public ImmutableArray<SecretVariable> Secrets { get; init; } = [];
+
     /// <summary>Whether attempts of it must not outlive their lease. The scheduler says <c>stop</c> for each exclusive task.</summary>
     public bool StopsAtLeaseEnd => Template.OnSchedulerLost == OnSchedulerLost.Stop;
 }

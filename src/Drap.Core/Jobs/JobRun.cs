@@ -52,6 +52,12 @@ public sealed class JobRun
     /// <summary>Where the client wants its results; empty if it did not say.</summary>
     public string OutFolder { get; }
 
+    /// <summary>The values of its secrets as the node sealed them; empty if it has none.</summary>
+    public ImmutableArray<byte> SealedSecrets { get; init; } = [];
+
+    /// <summary>The same in clear, by source; null until they are wanted, and when the job has ended.</summary>
+    public ImmutableSortedDictionary<string, string>? Secrets { get; set; }
+
     /// <summary>Its tasks.</summary>
     public TaskTable Tasks { get; }
 

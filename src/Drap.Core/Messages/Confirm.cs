@@ -38,7 +38,17 @@ public sealed record Confirm : Message
 /// <param name="Group">The group under which they were advertised.</param>
 /// <param name="Ask">The price agreed, discount taken off.</param>
 /// <param name="Template">A <see cref="Jobs.TaskSpec"/> as UTF-8 JSON: what the segment's tasks have in common, its inputs without their parts.</param>
-public sealed record Work(JobId Job, int Group, Price Ask, ImmutableArray<byte> Template);
+/// <param name="Secrets">Variables that its tasks get beside the template's, in clear: the connection is encrypted, and nobody writes them down.</param>
+public sealed record Work(JobId Job, int Group, Price Ask, ImmutableArray<byte> Template, ImmutableArray<SecretVariable> Secrets);
+
+/// <summary>A variable whose value nobody may see but the task.</summary>
+/// <param name="Name">The variable.</param>
+/// <param name="Value">Its value.</param>
+public sealed record SecretVariable(string Name, string Value)
+{
+    /// <summary>The name alone: this is what ends up in logs.</summary>
+    public override string ToString() => $"{Name}=…";
+}
 
 /// <summary>One task given to a worker.</summary>
 public sealed record Assignment

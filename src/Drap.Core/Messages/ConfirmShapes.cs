@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Cbor;
+using Drap.Core.Jobs;
 
 namespace Drap.Core.Messages;
 
@@ -42,7 +43,7 @@ internal readonly struct ConfirmShape : IShape<Confirm>
 
 internal readonly struct WorkShape : IShape<Work>
 {
-    public static Work Blank { get; } = new(default, 0, Price.Zero, []);
+    public static Work Blank { get; } = new(default, 0, Price.Zero, [], []);
 
     public static Work Walk<TFields>(scoped ref TFields f, Work m)
         where TFields : IFields, allows ref struct
@@ -51,7 +52,21 @@ internal readonly struct WorkShape : IShape<Work>
         int group = f.Int(2, nameof(m.Group), m.Group, 0, int.MaxValue);
         Price ask = f.Price(3, nameof(m.Ask), m.Ask);
         ImmutableArray<byte> template = f.Bytes(4, nameof(m.Template), m.Template, MessageLimits.TemplateBytes);
-        return !f.Reads ? m : new Work(job, group, ask, template);
+        var secrets = f.List<SecretVariable, SecretVariableShape>(5, nameof(m.Secrets), m.Secrets, JobLimits.EntriesMax);
+        return !f.Reads ? m : new Work(job, group, ask, template, secrets);
+    }
+}
+
+internal readonly struct SecretVariableShape : IShape<SecretVariable>
+{
+    public static SecretVariable Blank { get; } = new("", "");
+
+    public static SecretVariable Walk<TFields>(scoped ref TFields f, SecretVariable m)
+        where TFields : IFields, allows ref struct
+    {
+        string name = f.Text(1, nameof(m.Name), m.Name, CborLimits.NameBytes);
+        string value = f.TextOrEmpty(2, nameof(m.Value), m.Value, MessageLimits.SecretsBytes);
+        return !f.Reads ? m : new SecretVariable(name, value);
     }
 }
 

@@ -11,6 +11,9 @@ public static class MessageLimits
     /// <summary>Bytes of <see cref="Work.Template"/>: the longest script and its environment, and four of them to a frame.</summary>
     public const int TemplateBytes = 256 * 1024;
 
+    /// <summary>Bytes of one of <see cref="Work.Secrets"/>; who takes a job in sees that all of a segment together keep to it.</summary>
+    public const int SecretsBytes = JobSecrets.BytesMax;
+
     /// <summary>Bytes of <see cref="Assignment.Item"/> as JSON: a row of a parameter sweep; larger data is an input file.</summary>
     public const int ItemBytes = 64 * 1024;
 

@@ -17,6 +17,9 @@ public sealed class HomeFolder
     /// <summary>Where to find the socket when the folder's own path is too long for one.</summary>
     public string SocketPathFile => System.IO.Path.Combine(Path, "socket");
 
+    /// <summary>The key with which secrets are sealed before they are journaled.</summary>
+    public string SecretKeyFile => System.IO.Path.Combine(Path, "secret.key");
+
     /// <summary>
     /// The folder meant by <paramref name="path"/>, or when that is null by <c>DRAP_HOME</c>, else <c>$XDG_DATA_HOME/drap</c>, else
     /// <c>~/.local/share/drap</c>. Nothing is made.

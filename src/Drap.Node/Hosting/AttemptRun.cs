@@ -48,7 +48,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
         // A handler that names neither files nor expressions needs no folder, and its whole start costs a few microseconds.
         if (isHandler && task.Inputs.IsEmpty && task.Outputs.Count == 0)
             return TryBind("", "", out BoundTask? bound, out _)
-                ? plan with { Arguments = [task.Handler!, .. bound.Argv], Environment = [.. bound.Env] }
+                ? plan with { Arguments = [task.Handler!, .. bound.Argv], Environment = [.. bound.Env, .. Secrets] }
                 : plan;
         return plan with { Prepare = Prepare, Resolve = Resolve };
     }
@@ -97,8 +97,10 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
             argv = [Task.Handler!, .. argv];
         else if (!bound.Check.IsEmpty)
             argv = ["/bin/sh", "-c", $"{Quoted(argv)}; c=$?; [ $c -eq 0 ] || exit $c; {Quoted(bound.Check)} || {{ c=$?; : > {CheckFailedFile}; exit $c; }}"];
-        return (argv, [.. TaskEnvironment.Defaults, .. bound.Env]);
+        return (argv, [.. TaskEnvironment.Defaults, .. bound.Env, .. Secrets]);
     }
+
+    private IEnumerable<KeyValuePair<string, string>> Secrets => Order.Secrets.Select(s => KeyValuePair.Create(s.Name, s.Value));
 
     private void LayOut(TaskInputPart part, string target)
     {

@@ -77,7 +77,8 @@ public sealed class EmbeddedSwarm : INodeHost
         BlobStore blobs = BlobStore.Open(new BlobStoreOptions { Folder = Path.Combine(home.Path, "blobs") });
         var logs = new LogStore(Path.Combine(home.Path, "logs"));
         PeerId self = NodeIdentity.Open(Path.Combine(home.Path, "scheduler", "identity.key")).Peer;
-        var scheduler = new SchedulerLoop(Path.Combine(home.Path, "scheduler", "journal"), new SchedulerOptions { Scheduler = self }, logs, clock, logger, Fail);
+        var terms = new SchedulerOptions { Scheduler = self, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
+        var scheduler = new SchedulerLoop(Path.Combine(home.Path, "scheduler", "journal"), terms, logs, clock, logger, Fail);
         var overlay = new MemoryOverlay();
         var loops = ImmutableArray.CreateBuilder<(string, WorkerLoop)>(specs.Length);
         var topics = new SortedSet<string>(StringComparer.Ordinal);

@@ -6,6 +6,7 @@ using Drap.Core.Jobs;
 using Drap.Core.Nodes;
 using Drap.Node.Blobs;
 using Drap.Node.Home;
+using Drap.Node.Identity;
 using CoreState = Drap.Core.Jobs.TaskState;
 using LogChunk = Drap.Api.LogChunk;
 using TaskRange = Drap.Api.TaskRange;
@@ -32,6 +33,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     private readonly LogFeed logFeed;
     private readonly StdinFeed stdin;
     private readonly IDisposable watching;
+    private readonly Lazy<SecretKey> secretKey;
 
     /// <summary>A service over a scheduler that runs.</summary>
     /// <param name="port">The scheduler.</param>
@@ -59,6 +61,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         this.port = port;
         this.home = home;
         this.shutdown = shutdown;
+        secretKey = new Lazy<SecretKey>(() => SecretKey.Open(home.SecretKeyFile));
         events = new EventFeed(port, watch);
         stdin = new StdinFeed(port, watch);
         logFeed = null!;
@@ -92,13 +95,14 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     public async Task<SubmitReply> SubmitAsync(SubmitRequest request, CancellationToken cancel)
     {
         JobSpec job = JobIntake.Check(request.Job);
-        JobIntake.CheckSecrets(job);
+        ImmutableSortedDictionary<string, string> values = JobIntake.Secrets(job, request.Secrets);
+        JobSecrets secrets = values.IsEmpty ? JobSecrets.None : new JobSecrets(values, secretKey.Value.Seal(request.Id, values));
         ImmutableArray<byte> json = JobIntake.ToJson(job);
         bool isKnown = await ReadAsync(at => at.State.TryGet(request.Id, out _), cancel).ConfigureAwait(false);
         if (!isKnown)
             await Task.Run(() => Pin(request.Id, job), cancel).ConfigureAwait(false);
         SchedulerReply reply = await port.AskAsync(
-            ticket => new SchedulerInput.Submit(ticket, request.Id, Principal.Local, job, json, ""), cancel).ConfigureAwait(false);
+            ticket => new SchedulerInput.Submit(ticket, request.Id, Principal.Local, job, json, "", secrets), cancel).ConfigureAwait(false);
         if (reply is SchedulerReply.Refused && !isKnown)
             blobs!.Unpin(request.Id);
         var submitted = reply.As<SchedulerReply.Submitted>();

@@ -128,7 +128,7 @@ public sealed class SimulatedScheduler : IJournalListener
     }
 
     internal void Submit(JobId id, JobSpec spec) =>
-        Post(new SchedulerInput.Submit(new Ticket(++tickets), id, Principal.Local, spec, [.. JobJson.Write(spec)], ""));
+        Post(new SchedulerInput.Submit(new Ticket(++tickets), id, Principal.Local, spec, [.. JobJson.Write(spec)], "", JobSecrets.None));
 
     internal void Named(PeerId worker, string name)
     {

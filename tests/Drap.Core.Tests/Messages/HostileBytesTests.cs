@@ -156,7 +156,7 @@ public sealed class HostileBytesTests(ITestOutputHelper output)
             new Confirm
             {
                 Offer = default, Scheduler = scheduler, Principal = Principal.Local, Epoch = default, Lease = TimeSpan.Zero,
-                Works = [new Work(default, 0, Price.Zero, [])],
+                Works = [new Work(default, 0, Price.Zero, [], [])],
                 Tasks = Many(new Assignment { Work = 0, Number = 1, Attempt = 1, Index = 0, Hosts = ["", "", ""] }, Confirm.TasksMax),
             },
             new Closed(default, Many(0, Ad.GroupsMax)),

@@ -26,7 +26,7 @@ internal static class Samples
         new Confirm
         {
             Offer = OfferId, Scheduler = Scheduler, Principal = Principal.Local, Epoch = Epoch, Lease = TimeSpan.FromSeconds(30),
-            Works = [new Work(Job, 1, new Price(1_200_000), [.. "{\"command\":[\"true\"]}"u8])],
+            Works = [new Work(Job, 1, new Price(1_200_000), [.. "{\"command\":[\"true\"]}"u8], [new SecretVariable("TOKEN", "hidden")])],
             Tasks =
             [
                 new() { Work = 0, Number = 1, Attempt = 1, Index = 0, Item = "\"a.txt\"", Inputs = [new("in/a.txt", Blob, 6, false)] },

@@ -103,7 +103,7 @@ public sealed class ThroughputTests(ITestOutputHelper output)
                         Send(new Confirm
                         {
                             Offer = offer.Id, Scheduler = Id, Principal = Principal.Local, Epoch = new Epoch(1), Lease = TimeSpan.FromSeconds(30),
-                            Works = [new Work(Job, 1, entry.Ask, Template)],
+                            Works = [new Work(Job, 1, entry.Ask, Template, [])],
                             Tasks = [.. Enumerable.Range(0, count).Select(_ => new Assignment { Work = 0, Number = next, Attempt = 1, Index = next++ - 1 })],
                         });
                     break;

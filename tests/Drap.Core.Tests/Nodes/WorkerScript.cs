@@ -111,7 +111,7 @@ internal sealed class WorkerScript
                 {
                     Offer = OfferOf(plain[0]), Scheduler = scheduler, Principal = new Principal(Text("principal", "p1")), Epoch = epoch,
                     Lease = Time("lease", "30s"), AwaitGo = plain.Contains("awaitgo"),
-                    Works = [new Work(Job, Int("group", 1), new Price(Int("ask", 1_000_000)), [.. Encoding.UTF8.GetBytes(plain.Contains("broken") ? "{" : template)])],
+                    Works = [new Work(Job, Int("group", 1), new Price(Int("ask", 1_000_000)), [.. Encoding.UTF8.GetBytes(plain.Contains("broken") ? "{" : template)], [])],
                     Tasks = [.. tasks.SelectMany(Range).Select(t => new Assignment { Work = 0, Number = t.Number, Attempt = t.Attempt, Index = t.Number - 1 })],
                 });
                 break;

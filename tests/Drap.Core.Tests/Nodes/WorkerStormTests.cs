@@ -249,7 +249,7 @@ public sealed class WorkerStormTests
                 Offer = random.Chance(1, 30) ? default : offer.Id, Scheduler = random.Chance(9, 10) ? ad.Scheduler : from,
                 Principal = ad.Principal, Epoch = random.Chance(9, 10) ? ad.Epoch : RandomEpoch(), Lease = Span(40_000), AwaitGo = random.Chance(1, 5),
                 Works = [new Work(new JobId(new Guid(1, 0, 0, new byte[8])), random.Chance(19, 20) ? entry.Group : 77, random.Chance(9, 10) ? entry.Ask : Price.Zero,
-                    Templates[random.Chance(19, 20) ? random.Below(3) : random.Below(Templates.Length)])],
+                    Templates[random.Chance(19, 20) ? random.Below(3) : random.Below(Templates.Length)], [])],
                 Tasks = [.. Enumerable.Range(0, (int)random.Between(0, most)).Select(_ => new Assignment
                 {
                     Work = random.Chance(1, 50) ? 3 : 0, Number = (int)random.Between(random.Chance(1, 60) ? -1 : 1, 300),

@@ -84,7 +84,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
                 return Bad($"template of group {work.Group}: another driver or handler than was offered for");
             lines[i] = executor.LineOf(new LineTerms(
                 hold.Scheduler, part.Group.Key, hold.Principal, template, part.Task.Resources, work.Ask, part.Task.Priority,
-                part.Group.Deadline, part.Task.Estimate));
+                part.Group.Deadline, part.Task.Estimate) { Secrets = work.Secrets });
             lines[i].Here.Ask = part.Entry.Ask;
         }
         return lines;

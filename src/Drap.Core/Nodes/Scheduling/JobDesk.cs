@@ -28,9 +28,10 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
             return;
         }
         context.Record(new SchedulerRecord.Submitted(
-            submit.Job, context.State.NextNumber, submit.Principal, context.Utc, submit.Json, submit.OutFolder));
+            submit.Job, context.State.NextNumber, submit.Principal, context.Utc, submit.Json, submit.OutFolder, submit.Secrets.Sealed));
         context.State.TryGet(submit.Job, out JobRun? job);
-        context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(submit.Job, job!.Number, true)));
+        job!.Secrets = submit.Secrets.Values;
+        context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(submit.Job, job.Number, true)));
         Resume(job);
     }
 
@@ -205,6 +206,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
         }
         context.Record(new SchedulerRecord.JobOver(job.Id, context.Utc, end, reason));
         placement.Retire(job);
+        job.Secrets = null;
     }
 
     private void CloseDoomed(JobRun job)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using Drap.Core.Jobs;
 using Drap.Core.Leases;
 using Drap.Core.Market;
@@ -249,7 +250,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
                 }
                 if (TemplateOf(group, number) is not { } template || !TryReserve(group, number, entry))
                     continue;
-                bytes += AssignmentBytes + (template == last ? 0 : template.Length);
+                bytes += AssignmentBytes + (template == last ? 0 : template.Length + group.SecretBytes);
                 templates.Add((entry.Group, number), last = template);
             }
         int count = templates.Count;
@@ -262,7 +263,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
                 if (!templates.TryGetValue((entry.Group, number), out ImmutableArray<byte> template))
                     continue;
                 if (works.Count == 0 || works[^1].Group != entry.Group || works[^1].Template != template)
-                    works.Add(new Work(group.Job.Id, entry.Group, ask, template));
+                    works.Add(new Work(group.Job.Id, entry.Group, ask, template, group.Secrets));
                 AttemptId id = NextAttempt(group.Job, number);
                 context.Leases.Add(new LeasedAttempt(id, award.Worker, entry.Group, ask) { PlacedAt = context.Now }, context.Now);
                 placed.Add(id);
@@ -502,7 +503,8 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
         if (group.Shared is { } shared)
             return shared;
         JobRun job = group.Job;
-        if (!JobTasks.TryMake(job.Graph, group.Segment.Index, number - group.Segment.First, group.Variant, OutputOf(job), out TaskSpec? task, out string? error))
+        if (!JobTasks.TryMake(job.Graph, group.Segment.Index, number - group.Segment.First, group.Variant, OutputOf(job), out TaskSpec? task, out string? error)
+            || !TryTakeSecrets(group, out error))
         {
             if (group.Segment.Queue.ChoosyOf(number) > 0)
                 group.Segment.Queue.Withdraw(number);
@@ -514,6 +516,24 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
         if (group.IsUniform)
             group.Shared = json;
         return json;
+    }
+
+    /// <summary>Gives the group what its tasks get as secrets; false if the journal has them, but sealed with another key.</summary>
+    private bool TryTakeSecrets(PlacementGroup group, [NotNullWhen(false)] out string? error)
+    {
+        error = null;
+        ImmutableSortedDictionary<string, string> wanted = group.Segment.Spec.Secrets;
+        if (wanted.Count == group.Secrets.Length)
+            return true;
+        JobRun job = group.Job;
+        job.Secrets ??= context.Options.Unseal(job.Id, job.SealedSecrets);
+        if (job.Secrets is not { } values || !wanted.Values.All(values.ContainsKey))
+        {
+            error = "its secrets cannot be read: the node's secret.key is not the one they were sealed with";
+            return false;
+        }
+        group.Secrets = [.. wanted.Select(s => new SecretVariable(s.Key, values[s.Value]))];
+        return true;
     }
 
     private static OutputLookup OutputOf(JobRun job) => (int segment, int index, string name, out string cid, out bool executable) =>
@@ -542,6 +562,12 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
 
         /// <summary>What they run, once it was made.</summary>
         public ImmutableArray<byte>? Shared { get; set; }
+
+        /// <summary>What they get as secrets, once the first was given out.</summary>
+        public ImmutableArray<SecretVariable> Secrets { get; set; } = [];
+
+        /// <summary>What these take of a confirmation, at most.</summary>
+        public int SecretBytes => Secrets.Sum(s => s.Name.Length + (3 * s.Value.Length));
 
         public Instant NextSteal { get; set; } = Instant.Zero;
     }

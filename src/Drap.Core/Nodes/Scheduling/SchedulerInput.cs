@@ -38,7 +38,8 @@ public abstract record SchedulerInput
     public sealed record Persisted(long Sequence) : SchedulerInput;
 
     /// <summary>A person submits a job, read and checked; the same id again is answered as the first time.</summary>
-    public sealed record Submit(Ticket Ticket, JobId Job, Principal Principal, JobSpec Spec, ImmutableArray<byte> Json, string OutFolder) : SchedulerInput;
+    public sealed record Submit(
+        Ticket Ticket, JobId Job, Principal Principal, JobSpec Spec, ImmutableArray<byte> Json, string OutFolder, JobSecrets Secrets) : SchedulerInput;
 
     /// <summary>A person does something to a job, or to the tasks named.</summary>
     public sealed record Act(Ticket Ticket, JobId Job, JobDeed Deed, ImmutableArray<TaskSpan> Tasks, bool FailedOnly) : SchedulerInput;

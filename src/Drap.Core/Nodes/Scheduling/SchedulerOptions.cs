@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Drap.Core.Market.Pricing;
 
 namespace Drap.Core.Nodes;
@@ -13,6 +14,12 @@ public sealed record SchedulerOptions
 
     /// <summary>The region whose topics it publishes on. Default <c>local</c>.</summary>
     public string Region { get; init; } = "local";
+
+    /// <summary>
+    /// Opens the sealed secrets of a job that the journal knows: the values by source, or null if the node's key is not the one that they
+    /// were sealed with. A function of its arguments and that key. Default: it has no key.
+    /// </summary>
+    public Func<JobId, ImmutableArray<byte>, ImmutableSortedDictionary<string, string>?> Unseal { get; init; } = (_, _) => null;
 
     /// <summary>Prices from which a bid is made where a job names none.</summary>
     public PriceTable Prices { get; init; } = PriceTable.Default;

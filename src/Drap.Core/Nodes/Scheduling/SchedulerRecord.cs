@@ -24,7 +24,9 @@ public abstract record SchedulerRecord
     /// <param name="At">When.</param>
     /// <param name="Spec">The job as UTF-8 JSON.</param>
     /// <param name="OutFolder">Where the client wants its results; empty if it did not say.</param>
-    public sealed record Submitted(JobId Job, int Number, Principal Principal, UtcTime At, ImmutableArray<byte> Spec, string OutFolder) : SchedulerRecord;
+    /// <param name="Secrets">The values of its secrets, sealed with the node's key; empty if it has none.</param>
+    public sealed record Submitted(
+        JobId Job, int Number, Principal Principal, UtcTime At, ImmutableArray<byte> Spec, string OutFolder, ImmutableArray<byte> Secrets) : SchedulerRecord;
 
     /// <summary>Tasks of a job were placed on a worker; durable before the confirmation is sent.</summary>
     public sealed record Placed(JobId Job, PeerId Worker, string Node, Price Ask, UtcTime At, ImmutableArray<AttemptId> Attempts) : SchedulerRecord;

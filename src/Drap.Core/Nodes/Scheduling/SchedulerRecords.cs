@@ -117,7 +117,8 @@ public static class SchedulerRecords
                 return new SchedulerRecord.Submitted(
                     Job(1, ref f, submitted?.Job), f.Int(2, "number", submitted?.Number ?? 1, 1, int.MaxValue),
                     new Principal(f.Text(3, "principal", submitted?.Principal.Name ?? "", CborLimits.NameBytes)), Utc(4, ref f, submitted?.At),
-                    f.Bytes(5, "spec", submitted?.Spec ?? [], JournalLimits.RecordBytesMax), f.TextOrEmpty(6, "out", submitted?.OutFolder ?? "", PathBytes));
+                    f.Bytes(5, "spec", submitted?.Spec ?? [], JournalLimits.RecordBytesMax), f.TextOrEmpty(6, "out", submitted?.OutFolder ?? "", PathBytes),
+                    f.Bytes(7, "secrets", submitted?.Secrets ?? [], JobSecrets.SealedBytesMax));
             case Kind.Placed:
                 var placed = (SchedulerRecord.Placed?)r;
                 return new SchedulerRecord.Placed(

@@ -147,7 +147,7 @@ public sealed class SchedulerState
 
     private static IEnumerable<SchedulerRecord> ToRecords(JobRun job)
     {
-        yield return new SchedulerRecord.Submitted(job.Id, job.Number, job.Principal, job.SubmittedAt, [.. JobJson.Write(job.Spec)], job.OutFolder);
+        yield return new SchedulerRecord.Submitted(job.Id, job.Number, job.Principal, job.SubmittedAt, [.. JobJson.Write(job.Spec)], job.OutFolder, job.SealedSecrets);
         foreach (JobChange change in job.Changes)
             yield return new SchedulerRecord.Changed(job.Id, job.ChangedAt, change);
         for (int first = 1; first <= job.Tasks.Count; first += SchedulerRecord.Rows.CountMax)
@@ -178,7 +178,7 @@ public sealed class SchedulerState
         // The spec was read and checked before it was journaled: one that cannot be read is a journal of a later version.
         if (!JobJson.TryRead(submitted.Spec.AsSpan(), out JobSpec? spec, out string? error))
             throw new InvariantException($"job {submitted.Job} in the journal cannot be read: {error}");
-        var job = new JobRun(submitted.Job, submitted.Number, submitted.Principal, submitted.At, spec, submitted.OutFolder);
+        var job = new JobRun(submitted.Job, submitted.Number, submitted.Principal, submitted.At, spec, submitted.OutFolder) { SealedSecrets = submitted.Secrets };
         jobs.Add(job.Id, job);
         byNumber.Add(job.Number, job);
         NextNumber = Math.Max(NextNumber, job.Number + 1);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using Drap.Api;
 using Drap.Core.Jobs;
 using Drap.Node.Blobs;
@@ -9,7 +10,7 @@ namespace Drap.Node.Service;
 internal static class JobIntake
 {
     /// <summary>Largest job as JSON: below one record of the journal by the room that the record's other fields need.</summary>
-    private const int JsonBytesMax = Core.Journal.JournalLimits.RecordBytesMax - (64 << 10);
+    private const int JsonBytesMax = Core.Journal.JournalLimits.RecordBytesMax - JobSecrets.SealedBytesMax - (64 << 10);
 
     /// <summary>Problems that one answer names; the first lines are what a person mends first.</summary>
     private const int problemsShown = 20;
@@ -64,11 +65,33 @@ internal static class JobIntake
         return inputs;
     }
 
-    /// <summary>A secret that nobody can bring to the worker must not be left out in silence.</summary>
-    public static void CheckSecrets(JobSpec job)
+    /// <summary>The values of the secrets that the job names; others that came with it are left out.</summary>
+    /// <exception cref="ApiException">One is missing, cannot be a variable's value, or they are too long together. The value is never told.</exception>
+    public static ImmutableSortedDictionary<string, string> Secrets(JobSpec job, ImmutableSortedDictionary<string, string> given)
     {
-        if (job.Segments.FirstOrDefault(s => s.Secrets.Count > 0) is { } segment)
-            throw new ApiException(ErrorCodes.BadJob, $"the segment {segment.Name} has secrets, which this node cannot bring to its workers", $"{segment.Name}.secrets",
-                "no secrets; a file of the worker's machine that the command reads");
+        var wanted = JobJson.EmptyMap<string>().ToBuilder();
+        foreach (SegmentSpec segment in job.Segments)
+        {
+            int bytes = 0;
+            foreach ((string name, string source) in segment.Secrets)
+            {
+                string where = $"{segment.Name}.secrets.{name}";
+                if (!given.TryGetValue(source, out string? value))
+                    throw new ApiException(ErrorCodes.BadJob, $"the value of {source} did not come with the job", where, "secrets: {SOURCE: VALUE} in the submit");
+                if (value.Contains('\0', StringComparison.Ordinal))
+                    throw new ApiException(ErrorCodes.BadJob, $"the value of {source} has a NUL in it", where, "text");
+                bytes += Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value);
+                wanted[source] = value;
+            }
+            CheckSize(bytes, $"{segment.Name}.secrets");
+        }
+        CheckSize(wanted.Sum(s => Encoding.UTF8.GetByteCount(s.Key) + Encoding.UTF8.GetByteCount(s.Value)), "secrets");
+        return wanted.ToImmutable();
+
+        static void CheckSize(int bytes, string where)
+        {
+            if (bytes > JobSecrets.BytesMax)
+                throw new ApiException(ErrorCodes.TooLarge, $"the secrets are {bytes} bytes together", where, $"at most {JobSecrets.BytesMax}");
+        }
     }
 }

@@ -1,0 +1,89 @@
+using Drap.Api;
+using Drap.Core;
+using Drap.Core.Jobs;
+using Drap.Node.Drivers;
+using Drap.Node.Home;
+using Drap.Node.Hosting;
+using Drap.Tests;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Drap.Node.Tests.Hosting;
+
+/// <summary>An embedded swarm in a home of its own, which can be stopped and started again.</summary>
+internal sealed class SwarmRoom : IAsyncDisposable
+{
+    private readonly TemporaryHome home = new();
+    private HomeLock? taken;
+    private EmbeddedSwarm? swarm;
+
+    public SwarmRoom() => Start();
+
+    public HomeFolder Home => home.Folder;
+
+    public string Root => home.Root;
+
+    public EmbeddedSwarm Swarm => swarm!;
+
+    public INodeService Service => Swarm.Service;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>Ends the swarm and starts it anew over what it left.</summary>
+    public async Task RestartAsync(Action? between = null)
+    {
+        await StopAsync();
+        between?.Invoke();
+        Start();
+    }
+
+    public async Task StopAsync()
+    {
+        await Swarm.DisposeAsync();
+        taken!.Dispose();
+    }
+
+    /// <summary>A request for a job of these segments.</summary>
+    public static SubmitRequest Request(params SegmentSpec[] segments) =>
+        new() { Id = new JobId(Guid.NewGuid()), Job = new JobSpec { Name = "test", Segments = [.. segments] } };
+
+    /// <summary>One task that runs a script.</summary>
+    public static SegmentSpec Script(string name, string script) => new() { Name = name, Command = new CommandSpec(["/bin/sh", "-c", script], null), Retries = 0 };
+
+    /// <summary>Submits, and waits for the job's end.</summary>
+    public async Task<JobDocument> RunAsync(SubmitRequest request)
+    {
+        await Service.SubmitAsync(request, Cancel);
+        return await EndAsync(request.Id);
+    }
+
+    public async Task<JobDocument> EndAsync(JobId job)
+    {
+        await foreach (JobEvent _ in Service.EventsAsync(job, tasks: false, Cancel))
+        {
+        }
+        return await Service.JobAsync(job, Cancel);
+    }
+
+    /// <summary>What the job's tasks wrote on their standard output, all of it.</summary>
+    public async Task<string> OutputAsync(JobId job)
+    {
+        var text = new MemoryStream();
+        await foreach (LogChunk chunk in Service.LogsAsync(job, new LogQuery(), Cancel))
+            text.Write(chunk.Data.Span);
+        return System.Text.Encoding.UTF8.GetString(text.ToArray());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        home.Dispose();
+    }
+
+    private void Start()
+    {
+        Home.Create();
+        taken = HomeLock.TryTake(Home) ?? throw new InvalidOperationException($"{Home} is taken");
+        swarm = EmbeddedSwarm.Start(Home, new NodeHostOptions { Mode = "dev", Workers = 2 }, new HandlerRegistry(), NullLoggerFactory.Instance, _ => { });
+    }
+}
