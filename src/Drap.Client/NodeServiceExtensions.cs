@@ -93,7 +93,7 @@ public static class NodeServiceExtensions
             string path = Path.GetFullPath(Path.Combine(root, item.Path));
             if (!path.StartsWith(root + Path.DirectorySeparatorChar, StringComparison.Ordinal))
                 throw new ApiException(ErrorCodes.BadRequest, $"the result '{item.Path}' leads out of {root}", item.Path, "a relative path without ..");
-            await node.ExportBlobAsync(item.Cid, new PathRequest { Path = path }, cancel).ConfigureAwait(false);
+            await node.ExportBlobAsync(item.Cid, new PathRequest { Path = path, Executable = item.Executable }, cancel).ConfigureAwait(false);
         }
         return results with { Folder = root };
     }

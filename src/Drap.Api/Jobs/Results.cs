@@ -32,6 +32,9 @@ public sealed record ResultItem
 
     /// <summary>Whether it is a folder.</summary>
     public bool Folder { get; set; }
+
+    /// <summary>Whether it is a file that may be executed.</summary>
+    public bool Executable { get; set; }
 }
 
 /// <summary>A file or folder in the node's store.</summary>

@@ -52,7 +52,8 @@ public sealed record AttemptResult
 /// <param name="Name">The declared name.</param>
 /// <param name="Content">Its content; a folder's is a UnixFS directory.</param>
 /// <param name="Bytes">Its size.</param>
-public sealed record TaskOutput(string Name, Cid Content, long Bytes);
+/// <param name="Executable">Whether it is a file that may be executed; a folder says it of its files itself.</param>
+public sealed record TaskOutput(string Name, Cid Content, long Bytes, bool Executable = false);
 
 /// <summary>How an attempt ended.</summary>
 public enum Outcome

@@ -52,7 +52,8 @@ internal readonly struct TaskOutputShape : IShape<TaskOutput>
         string name = f.Text(1, nameof(m.Name), m.Name, CborLimits.NameBytes);
         Cid content = f.Cid(2, nameof(m.Content), m.Content);
         long bytes = f.LongOr(3, nameof(m.Bytes), m.Bytes, 0, 0, ResourceRequest.AmountMax);
-        return !f.Reads ? m : new TaskOutput(name, content, bytes);
+        bool executable = f.Flag(4, nameof(m.Executable), m.Executable);
+        return !f.Reads ? m : new TaskOutput(name, content, bytes, executable);
     }
 }
 

@@ -266,6 +266,12 @@ public sealed class BlobStore : IDisposable
         FolderImport.AddParcel(this, path, useIgnoreFiles, add);
 
     /// <summary>
+    /// Adds a folder whole: as <see cref="AddDirectory"/> where nothing in it is executable, else as <see cref="AddParcel"/>, and so too
+    /// where it has itself the form of a parcel. What is told of it is the folder's, but for the root.
+    /// </summary>
+    public FolderAdded AddTree(string path, AddOptions add = default) => FolderImport.AddTree(this, path, add);
+
+    /// <summary>
     /// Puts a file or a folder to <paramref name="target"/>, which must not be there yet (its parent must): by reflink where the
     /// file system can, else small files as copies and large ones as read-only hard links. Call <see cref="Release"/> after use.
     /// When it throws, nothing is left at the target.

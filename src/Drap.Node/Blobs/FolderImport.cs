@@ -49,7 +49,25 @@ internal sealed class FolderImport
     {
         using var hold = new BlobHold(store.Holds);
         var part = new AddOptions { Hold = hold, Durable = add.Durable };
-        FolderAdded added = Walk(store, path, useIgnoreFiles, add, hold);
+        Cid parcel = MakeParcel(store, part, path, Walk(store, path, useIgnoreFiles, add, hold));
+        Expect(add, parcel);
+        Finish(store, parcel, add);
+        return parcel;
+    }
+
+    public static FolderAdded AddTree(BlobStore store, string path, AddOptions add)
+    {
+        using var hold = new BlobHold(store.Holds);
+        FolderAdded added = Walk(store, path, useIgnoreFiles: false, add, hold);
+        if (!added.Executables.IsEmpty || FolderExport.IsParcel(store, added.Root))
+            added = added with { Root = MakeParcel(store, new AddOptions { Hold = hold, Durable = add.Durable }, path, added) };
+        Expect(add, added.Root);
+        Finish(store, added.Root, add);
+        return added;
+    }
+
+    private static Cid MakeParcel(BlobStore store, AddOptions part, string path, FolderAdded added)
+    {
         var manifest = new MemoryStream();
         foreach (string name in added.Executables)
         {
@@ -61,8 +79,6 @@ internal sealed class FolderImport
         DagLink parcel = MakeDirectory(
             store, part, path,
             [new DagLink(ParcelFiles, added.Root, added.DagBytes), new DagLink(ParcelExecutables, executables, manifest.Length)]);
-        Expect(add, parcel.Target);
-        Finish(store, parcel.Target, add);
         return parcel.Target;
     }
 

@@ -130,7 +130,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
         {
             if (OutputCollector.Take(blobs, folder.Out, output, Order.Job) is { } taken)
             {
-                made.Add(new TaskOutput(name, taken.Content, taken.Bytes));
+                made.Add(new TaskOutput(name, taken.Content, taken.Bytes, taken.Executable));
             }
             else if (!output.Optional)
             {

@@ -11,7 +11,7 @@ internal static class OutputCollector
     /// <param name="folder">The task's output folder.</param>
     /// <param name="output">What was declared.</param>
     /// <param name="job">Whose pins keep it.</param>
-    public static (Cid Content, long Bytes)? Take(BlobStore blobs, string folder, OutputSpec output, JobId job)
+    public static (Cid Content, long Bytes, bool Executable)? Take(BlobStore blobs, string folder, OutputSpec output, JobId job)
     {
         // What is delivered to a person is on disk before it counts; what only feeds other tasks can be made again.
         var add = new AddOptions { Owner = job, Durable = output.Result ?? true };
@@ -20,16 +20,17 @@ internal static class OutputCollector
         string path = Path.Combine(folder, output.Path);
         if (Directory.Exists(path))
         {
-            FolderAdded added = blobs.AddDirectory(path, useIgnoreFiles: false, add);
-            return (added.Root, added.FileBytes);
+            FolderAdded added = blobs.AddTree(path, add);
+            return (added.Root, added.FileBytes, false);
         }
         if (!File.Exists(path))
             return null;
+        bool executable = (File.GetUnixFileMode(path) & UnixFileMode.UserExecute) != 0;
         Cid cid = blobs.AddFile(path, AddMode.Move, add);
-        return (cid, blobs.TryGetSize(cid, out long bytes) ? bytes : 0);
+        return (cid, blobs.TryGetSize(cid, out long bytes) ? bytes : 0, executable);
     }
 
-    private static (Cid, long)? TakeGlob(BlobStore blobs, string folder, string glob, AddOptions add)
+    private static (Cid, long, bool)? TakeGlob(BlobStore blobs, string folder, string glob, AddOptions add)
     {
         var pattern = new Glob(glob);
         string[] matches = [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
@@ -43,8 +44,8 @@ internal static class OutputCollector
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             File.Move(Path.Combine(folder, match), target);
         }
-        FolderAdded added = blobs.AddDirectory(gathered, useIgnoreFiles: false, add);
+        FolderAdded added = blobs.AddTree(gathered, add);
         Directory.Delete(gathered, recursive: true);
-        return (added.Root, added.FileBytes);
+        return (added.Root, added.FileBytes, false);
     }
 }

@@ -1,4 +1,5 @@
 using Drap.Api;
+using Drap.Api.Json;
 using Drap.Core;
 using Drap.Core.Jobs;
 using Drap.Node.Drivers;
@@ -26,6 +27,9 @@ internal sealed class SwarmRoom : IAsyncDisposable
     public EmbeddedSwarm Swarm => swarm!;
 
     public INodeService Service => Swarm.Service;
+
+    /// <summary>Far beyond what any of these jobs takes: it stands for evidence that is missing.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -59,11 +63,22 @@ internal sealed class SwarmRoom : IAsyncDisposable
 
     public async Task<JobDocument> EndAsync(JobId job)
     {
-        await foreach (JobEvent _ in Service.EventsAsync(job, tasks: false, Cancel))
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        patience.CancelAfter(Patience);
+        try
         {
+            await foreach (JobEvent _ in Service.EventsAsync(job, tasks: false, patience.Token))
+            {
+            }
+        }
+        catch (OperationCanceledException) when (!Cancel.IsCancellationRequested)
+        {
+            Assert.Fail($"the job did not end: {Json(await Service.TasksAsync(job, 1, 10, true, Cancel))} {Json(await Service.ExplainAsync(job, 1, Cancel))}");
         }
         return await Service.JobAsync(job, Cancel);
     }
+
+    public static string Json<T>(T document) => System.Text.Json.JsonSerializer.Serialize(document, typeof(T), ApiJson.Line);
 
     /// <summary>What the job's tasks wrote on their standard output, all of it.</summary>
     public async Task<string> OutputAsync(JobId job)

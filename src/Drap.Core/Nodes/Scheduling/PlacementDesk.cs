@@ -543,6 +543,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
             if (output.Name == name)
             {
                 cid = output.Content.ToString();
+                executable = output.Executable;
                 return true;
             }
         cid = "";

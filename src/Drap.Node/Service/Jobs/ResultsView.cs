@@ -52,6 +52,7 @@ internal static class ResultsView
                         Cid = output.Content,
                         Bytes = output.Bytes,
                         Folder = isFolder(output.Content),
+                        Executable = output.Executable,
                     });
         }
         return items.DrainToImmutable();

@@ -1,0 +1,49 @@
+using Drap.Api;
+using Drap.Core.Jobs;
+using Xunit;
+
+namespace Drap.Node.Tests.Hosting;
+
+public sealed class OutputTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_program_that_one_task_makes_runs_in_the_next_and_is_delivered_executable()
+    {
+        await using var room = new SwarmRoom();
+        SegmentSpec make = SwarmRoom.Script("make", """
+            printf '#!/bin/sh\necho made\n' > "$DRAP_OUT/tool"; chmod +x "$DRAP_OUT/tool"
+            mkdir -p "$DRAP_OUT/kit/bin"; cp "$DRAP_OUT/tool" "$DRAP_OUT/kit/bin/tool"; echo plain > "$DRAP_OUT/kit/readme"
+            mkdir "$DRAP_OUT/like"; mkdir "$DRAP_OUT/like/files"; echo no > "$DRAP_OUT/like/executables"
+            """) with
+        {
+            Outputs = JobJson.EmptyMap<OutputSpec>()
+                .Add("tool", new OutputSpec { Path = "tool", Result = true })
+                .Add("kit", new OutputSpec { Path = "kit", Result = true })
+                .Add("like", new OutputSpec { Path = "like", Result = true }),
+        };
+        SegmentSpec use = SwarmRoom.Script("use", "./tool && ./kit/bin/tool && [ ! -x kit/readme ] && [ -f like/executables ]") with
+        {
+            Inputs = JobJson.EmptyMap<InputSpec>()
+                .Add("tool", new InputSpec { From = "make.tool", Tasks = "0" })
+                .Add("kit", new InputSpec { From = "make.kit", Tasks = "0" })
+                .Add("like", new InputSpec { From = "make.like", Tasks = "0" }),
+        };
+        SubmitRequest request = SwarmRoom.Request(make, use);
+        JobDocument job = await room.RunAsync(request);
+        Assert.True(job.Job.State == JobState.Finished, $"{job.Job.Reason?.Message}: {await room.OutputAsync(request.Id)}");
+        Assert.Equal("made\nmade\n", await room.OutputAsync(request.Id));
+
+        ResultsDocument results = await room.Service.ResultsAsync(request.Id, Cancel);
+        Assert.Equal(["kit", "like", "tool"], results.Items.Select(i => i.Path));
+        string folder = Path.Combine(room.Root, "results");
+        foreach (ResultItem item in results.Items)
+            await room.Service.ExportBlobAsync(item.Cid, new PathRequest { Path = Path.Combine(folder, item.Path), Executable = item.Executable }, Cancel);
+        Assert.True(IsExecutable("tool") && IsExecutable("kit/bin/tool"));
+        Assert.False(IsExecutable("kit/readme"));
+        Assert.Equal("no\n", await File.ReadAllTextAsync(Path.Combine(folder, "like/executables"), Cancel));
+
+        bool IsExecutable(string path) => (File.GetUnixFileMode(Path.Combine(folder, path)) & UnixFileMode.UserExecute) != 0;
+    }
+}
