@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
-using Drap.Core.Jobs;
 
 namespace Drap.Node.Identity;
 
