@@ -64,10 +64,10 @@ public sealed record SegmentSpec
     /// <summary>Environment variables whose values are never shown, logged or journaled in clear: <c>env:NAME</c> or <c>file:PATH</c> at the client.</summary>
     public ImmutableSortedDictionary<string, string> Secrets { get; init; } = JobJson.EmptyMap<string>();
 
-    /// <summary>What is offered for one task, in credits per hour. Default: the market's own observation.</summary>
+    /// <summary>What is offered for one task, in credits per hour. Default: six times the base price; what is paid is what the worker asks.</summary>
     public Price? Bid { get; init; }
 
-    /// <summary>What is paid at most, in credits per hour; never leaves the scheduler. Default: four times the bid.</summary>
+    /// <summary>What is paid at most, in credits per hour; never leaves the scheduler. Default: twice the bid.</summary>
     public Price? Limit { get; init; }
 
     /// <summary>Time from submit by which a task must have been placed; else it fails as not placed. Default: it waits.</summary>

@@ -14,11 +14,14 @@ namespace Drap.Core.Nodes;
 /// </summary>
 internal sealed class PlacementDesk(SchedulerContext context) : IDemand
 {
-    /// <summary>A bid is twice the base price where the job names none: an empty worker of one core asks 1.64 times it (the mean of the curve).</summary>
-    private const int DefaultBidFactor = 2;
+    /// <summary>
+    /// A bid is six times the base price where the job names none: the last core of a machine asks 5.4 times it at the curve's end, and a
+    /// machine that stands idle behind a backlog serves nobody. A worker offers at its own ask, so a high bid costs nothing.
+    /// </summary>
+    private const int DefaultBidFactor = 6;
 
-    /// <summary>And its limit four times the bid.</summary>
-    private const int DefaultLimitFactor = 4;
+    /// <summary>And its limit twice the bid.</summary>
+    private const int DefaultLimitFactor = 2;
 
     /// <summary>A confirmation that was not answered is sent again after this, then twice, four times … as long.</summary>
     private static readonly TimeSpan ConfirmRetry = TimeSpan.FromMilliseconds(500);
