@@ -53,9 +53,10 @@ internal sealed record ThroughputFigures
 
     public required IReadOnlyList<ThroughputRow> Rows { get; init; }
 
-    /// <summary>Memory of this process (node and client) before any job and after the last, in bytes, collected.</summary>
+    /// <summary>Resident memory of this process, a node that has answered its client once and has had no job yet.</summary>
     public required long IdleBytes { get; init; }
 
+    /// <summary>What the heap holds more, collected, after the last job than after a warm-up, for each task that ended between.</summary>
     public required long BytesPerFinishedTask { get; init; }
 }
 
