@@ -147,11 +147,11 @@ public sealed class TaskTable
     public IReadOnlyList<PastAttempt> History(int number) => history.TryGetValue(number, out List<PastAttempt>? past) ? past : [];
 
     /// <summary>An attempt ended; what it showed is kept, whatever becomes of the task.</summary>
-    public void End(int number, AttemptResult result, Verdict verdict, int node, Credits cost, UtcTime at)
+    public void End(int number, AttemptResult result, Verdict verdict, int node, Price price, Credits cost, UtcTime at)
     {
         int i = number - 1;
         if (verdict != Verdict.Accepted || history.ContainsKey(number))
-            Remember(number, new PastAttempt(result.Attempt.Fence.Attempt, node, result.Outcome, verdict, result.ExitCode, result.Detail, result.Wall, cost, at));
+            Remember(number, new PastAttempt(result.Attempt.Fence.Attempt, node, result.Outcome, verdict, result.ExitCode, result.Detail, result.Wall, cost, at, price));
         costs[i] += cost.Micro;
         exitCodes[i] = (short)Math.Clamp(result.ExitCode, short.MinValue, short.MaxValue);
         wallMicros[i] = (long)result.Wall.TotalMicroseconds;
@@ -277,8 +277,9 @@ public enum Verdict
 /// <param name="Wall">How long it ran.</param>
 /// <param name="Cost">What it cost.</param>
 /// <param name="EndedAt">When the scheduler heard of it.</param>
+/// <param name="Price">The price agreed; zero where a record of an earlier version does not tell, or the attempt was forgotten before its end came.</param>
 public sealed record PastAttempt(
-    int Number, int Node, Outcome Outcome, Verdict Verdict, int ExitCode, string Detail, TimeSpan Wall, Credits Cost, UtcTime EndedAt)
+    int Number, int Node, Outcome Outcome, Verdict Verdict, int ExitCode, string Detail, TimeSpan Wall, Credits Cost, UtcTime EndedAt, Price Price)
 {
     /// <summary>Attempts kept a task: retries are few; of faults that repeat, the last ones tell.</summary>
     public const int PerTaskMax = 16;

@@ -76,7 +76,7 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
             return;
         }
         ImmutableArray<PeerId> members = context.Allocator.AllMembers();
-        var round = new SurveyRound(survey.Ticket, ++nonce, context.Now + Patience, members.Length);
+        var round = new SurveyRound(survey.Ticket, ++nonce, context.Now, members);
         foreach (PeerId member in members)
             context.Emit(new SchedulerEffect.Send(member, new Probe(round.Nonce, true)));
         surveys.Add(round);
@@ -110,11 +110,13 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
         for (int i = surveys.Count - 1; i >= 0; i--)
         {
             SurveyRound survey = surveys[i];
-            if (context.Now < survey.Until && survey.Answered.Count < survey.Expected)
+            if (context.Now < survey.Until && survey.Answered.Count < survey.Asked.Length)
                 continue;
             surveys.RemoveAt(i);
             context.Emit(new SchedulerEffect.Done(survey.Ticket, new SchedulerReply.Surveyed(
-                [.. survey.Nodes.OrderBy(n => n.State.Name, StringComparer.Ordinal).ThenBy(n => n.Peer)], survey.Expected - survey.Answered.Count)));
+                [.. survey.Nodes.OrderBy(n => n.State.Name, StringComparer.Ordinal).ThenBy(n => n.Peer)],
+                [.. survey.Asked.Where(p => !survey.Answered.Contains(p)).Select(p => new SilentNode(p, context.NameOf(p), context.Now - survey.Since))
+                    .OrderBy(n => n.Name, StringComparer.Ordinal).ThenBy(n => n.Peer)])));
         }
     }
 
@@ -130,8 +132,10 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
         public List<GroupAnswer> Answers { get; } = [];
     }
 
-    private sealed record SurveyRound(Ticket Ticket, ulong Nonce, Instant Until, int Expected)
+    private sealed record SurveyRound(Ticket Ticket, ulong Nonce, Instant Since, ImmutableArray<PeerId> Asked)
     {
+        public Instant Until => Since + Patience;
+
         public HashSet<PeerId> Answered { get; } = [];
 
         public List<SurveyedNode> Nodes { get; } = [];

@@ -75,7 +75,9 @@ public abstract record SchedulerReply
     public sealed record Quotes(ImmutableArray<SegmentQuotes> Segments) : SchedulerReply;
 
     /// <summary>What the workers show of themselves.</summary>
-    public sealed record Surveyed(ImmutableArray<SurveyedNode> Nodes, int Silent) : SchedulerReply;
+    /// <param name="Nodes">Those that answered, by name.</param>
+    /// <param name="Silent">Those that did not in time, by name.</param>
+    public sealed record Surveyed(ImmutableArray<SurveyedNode> Nodes, ImmutableArray<SilentNode> Silent) : SchedulerReply;
 }
 
 /// <summary>Why a request cannot be done.</summary>
@@ -97,6 +99,12 @@ public enum RefusedBecause
 /// <param name="Answers">What each worker says.</param>
 /// <param name="Silent">Workers that did not answer in time.</param>
 public sealed record SegmentQuotes(int Segment, Price Bid, ImmutableArray<Market.Allocation.GroupAnswer> Answers, int Silent);
+
+/// <summary>A worker that did not answer.</summary>
+/// <param name="Peer">Who.</param>
+/// <param name="Name">What it is called.</param>
+/// <param name="For">How long it was waited for.</param>
+public sealed record SilentNode(PeerId Peer, string Name, TimeSpan For);
 
 /// <summary>One worker, as it shows itself.</summary>
 /// <param name="Peer">Who.</param>

@@ -203,10 +203,10 @@ public sealed class SchedulerState
     internal void Apply(JobRun job, EndedAttempt ended, UtcTime at)
     {
         AttemptResult result = ended.Result;
-        open.Remove(result.Attempt);
+        open.Remove(result.Attempt, out OpenAttempt placed);
         int number = result.Attempt.Task.Number;
         int node = AddNode(ended.Worker, "");
-        job.Tasks.End(number, result, ended.Verdict, node, ended.Cost, at);
+        job.Tasks.End(number, result, ended.Verdict, node, placed.Ask, ended.Cost, at);
         job.Spent += ended.Cost;
         job.ChangedAt = at;
         switch (ended.Verdict)

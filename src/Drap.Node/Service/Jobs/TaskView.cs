@@ -125,7 +125,7 @@ internal static class TaskView
                 Number = past.Number,
                 State = StateOf(past),
                 Node = at.NameOf(past.Node) ?? "",
-                Price = past.Number == tasks.Attempts(number) ? tasks.Price(number) : default,
+                Price = past.Price,
                 Cost = past.Cost,
                 ExitCode = past.ExitCode,
                 Reason = past.Outcome == Outcome.Succeeded ? null : new Reason(CodeOf(past.Outcome, past.ExitCode), past.Detail),

@@ -20,10 +20,10 @@ internal static class Accounts
                 continue;
             IReadOnlyList<PastAttempt> past = job.Tasks.History(number);
             foreach (PastAttempt attempt in past)
-                Keep(number, attempt.Number, attempt.Node, attempt.Wall, attempt.Cost, attempt.EndedAt);
+                Keep(number, attempt.Number, attempt.Node, attempt.Price, attempt.Wall, attempt.Cost, attempt.EndedAt);
             int telling = TaskView.TellingAttempt(job.Tasks, number);
             if (job.Tasks.State(number) == CoreState.Succeeded && past.All(p => p.Number != telling))
-                Keep(number, telling, job.Tasks.Node(number), job.Tasks.Wall(number),
+                Keep(number, telling, job.Tasks.Node(number), job.Tasks.Price(number), job.Tasks.Wall(number),
                     job.Tasks.Cost(number) - new Credits(past.Sum(p => p.Cost.Micro)), job.Tasks.EndedAt(number));
         }
         var entries = new List<LedgerEntry>(youngest.Count);
@@ -32,7 +32,7 @@ internal static class Accounts
         entries.Reverse();
         return entries;
 
-        void Keep(int number, int attempt, int node, TimeSpan wall, Credits cost, UtcTime end)
+        void Keep(int number, int attempt, int node, Price price, TimeSpan wall, Credits cost, UtcTime end)
         {
             if (cost == Credits.Zero || end.CompareTo(since) < 0)
                 return;
@@ -43,7 +43,7 @@ internal static class Accounts
                 Task = number,
                 Attempt = attempt,
                 Node = at.NameOf(node) ?? "",
-                Price = attempt == job.Tasks.Attempts(number) ? job.Tasks.Price(number) : Rate(cost, wall),
+                Price = price > Price.Zero ? price : Rate(cost, wall),
                 BilledSeconds = wall,
                 Amount = cost,
             }, (end.Milliseconds, number, attempt));

@@ -29,6 +29,14 @@ internal static class MarketView
         };
     }
 
+    public static MarketNode Of(SilentNode node) => new()
+    {
+        Name = node.Name,
+        Peer = node.Peer,
+        Principal = Principal.Local.Name,
+        SilentSeconds = node.For,
+    };
+
     private static PriceFactor Of(Core.Messages.PriceFactor factor, NodeState state) => new(
         factor.Name,
         factor.Permille > 0 ? "×" + (factor.Permille / 1000m).ToString("0.###", CultureInfo.InvariantCulture) : factor.Amount.ToString(),
