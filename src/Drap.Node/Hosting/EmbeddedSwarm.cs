@@ -3,6 +3,8 @@ using Drap.Core.Market;
 using Drap.Core.Nodes;
 using Drap.Api;
 using Drap.Core;
+using Drap.Core.Jobs;
+using Drap.Core.Messages;
 using Drap.Node.Blobs;
 using Drap.Node.Drivers;
 using Drap.Node.Home;
@@ -38,12 +40,13 @@ public sealed class EmbeddedSwarm : INodeHost
     private readonly IDisposable? watching;
     private readonly TaskCompletionSource completion;
     private readonly NodeService service;
+    private readonly BlobKeeper keeper;
     private readonly TimeSpan idleTime;
     private int isDisposed;
 
     private EmbeddedSwarm(
         BootClock clock, BlobStore blobs, LogStore logs, SchedulerLoop scheduler, ImmutableArray<(string, WorkerLoop)> workers,
-        IDisposable? watching, HomeFolder home, TimeSpan idleTime, TaskCompletionSource completion)
+        IDisposable? watching, HomeFolder home, string mode, ILogger logger, TaskCompletionSource completion)
     {
         this.clock = clock;
         this.blobs = blobs;
@@ -52,8 +55,14 @@ public sealed class EmbeddedSwarm : INodeHost
         this.workers = workers;
         this.watching = watching;
         this.completion = completion;
-        this.idleTime = idleTime;
-        service = new NodeService(scheduler, blobs, logs, home, async _ => await DisposeAsync().ConfigureAwait(false));
+        idleTime = mode == "background" ? BackgroundIdleTime : IdleTime;
+        service = new NodeService(scheduler, blobs, logs, home, async _ => await DisposeAsync().ConfigureAwait(false))
+        {
+            Peer = scheduler.Self,
+            Mode = mode,
+            StartedAt = new UtcTime(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()),
+        };
+        keeper = new BlobKeeper(scheduler, blobs, logger);
     }
 
     /// <inheritdoc/>
@@ -79,6 +88,8 @@ public sealed class EmbeddedSwarm : INodeHost
         PeerId self = NodeIdentity.Open(Path.Combine(home.Path, "scheduler", "identity.key")).Peer;
         var terms = new SchedulerOptions { Scheduler = self, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
         var scheduler = new SchedulerLoop(Path.Combine(home.Path, "scheduler", "journal"), terms, logs, clock, logger, Fail);
+        logs.Failed += (job, e) => HostLog.LogFailed(logger, job, e.Message);
+        scheduler.Before(state => Resume(state, blobs, logs));
         var overlay = new MemoryOverlay();
         var loops = ImmutableArray.CreateBuilder<(string, WorkerLoop)>(specs.Length);
         var topics = new SortedSet<string>(StringComparer.Ordinal);
@@ -96,7 +107,7 @@ public sealed class EmbeddedSwarm : INodeHost
         IDisposable? watching = options.WorkersFile is { } watched
             ? WorkersFile.Watch(watched, changed => Configure(loops.ToImmutable(), changed, warn), warn)
             : null;
-        return new EmbeddedSwarm(clock, blobs, logs, scheduler, loops.ToImmutable(), watching, home, options.Mode == "background" ? BackgroundIdleTime : IdleTime, completion);
+        return new EmbeddedSwarm(clock, blobs, logs, scheduler, loops.ToImmutable(), watching, home, options.Mode, logger, completion);
 
         void Fail(Exception e) => completion.TrySetException(e);
     }
@@ -130,11 +141,27 @@ public sealed class EmbeddedSwarm : INodeHost
             .ConfigureAwait(false);
         foreach ((string _, WorkerLoop loop) in workers)
             loop.Dispose();
+        service.Dispose();
+        await keeper.DisposeAsync().ConfigureAwait(false);
         scheduler.Dispose();
         logs.Dispose();
         blobs.Dispose();
         clock.Dispose();
         completion.TrySetResult();
+    }
+
+    /// <summary>Jobs that were forgotten as the process ended leave nothing; and pins, which a crash may have lost, are made again.</summary>
+    private static void Resume(SchedulerState state, BlobStore blobs, LogStore logs)
+    {
+        logs.KeepOnly(state.Jobs.Select(j => j.Id).ToHashSet());
+        foreach (JobRun job in state.Jobs)
+        {
+            foreach (Cid input in JobIntake.Named(job.Spec))
+                blobs.Pin(job.Id, input);
+            for (int number = 1; number <= job.Tasks.Count; number++)
+                foreach (TaskOutput output in job.Tasks.Outputs(number))
+                    blobs.Pin(job.Id, output.Content);
+        }
     }
 
     private static void Configure(ImmutableArray<(string Name, WorkerLoop Loop)> loops, ImmutableArray<WorkerSpec> changed, Action<string> warn)

@@ -24,6 +24,15 @@ internal static partial class HostLog
     [LoggerMessage(1005, LogLevel.Warning, "worker {Name} ended {Count} processes that an earlier run had left")]
     public static partial void Leftovers(ILogger logger, string name, int count);
 
+    [LoggerMessage(1007, LogLevel.Warning, "the log of job {Job} cannot be written, and has gaps: {Error}")]
+    public static partial void LogFailed(ILogger logger, JobId job, string error);
+
+    [LoggerMessage(1008, LogLevel.Debug, "collected {Count} blobs, {Bytes} bytes")]
+    public static partial void Collected(ILogger logger, int count, long bytes);
+
+    [LoggerMessage(1009, LogLevel.Warning, "unused blobs cannot be collected: {Error}")]
+    public static partial void CollectFailed(ILogger logger, string error);
+
     [LoggerMessage(1006, LogLevel.Warning, "worker {Name} cannot keep its outbox: {Error}")]
     public static partial void OutboxFailed(ILogger logger, string name, string error);
 }

@@ -44,6 +44,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         this.logger = logger;
         this.failed = failed;
         this.clock = clock;
+        Self = options.Scheduler;
         storage = FileJournalStorage.OpenDirectory(folder);
         var state = new SchedulerState();
         JournalLog log = JournalLog.Open(storage, new JournalOptions(Prng.NextUInt64()), new Replay(state));
@@ -53,6 +54,12 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         journal = new JournalThread(storage, log, this);
         clock.UtcJumped += OnUtcJumped;
     }
+
+    /// <summary>The scheduler as a role.</summary>
+    public PeerId Self { get; }
+
+    /// <summary>Shows what the journal held, before anything runs.</summary>
+    public void Before(Action<SchedulerState> look) => look(node.State);
 
     /// <summary>How often anything was asked, so that a node in the background knows whether it is wanted.</summary>
     public long Questions => Interlocked.Read(ref questions);

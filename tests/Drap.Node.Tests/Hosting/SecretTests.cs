@@ -1,6 +1,5 @@
 using Drap.Api;
 using Drap.Core;
-using Drap.Core.Execution;
 using Drap.Core.Jobs;
 using Drap.Core.Messages;
 using Drap.Node.Identity;

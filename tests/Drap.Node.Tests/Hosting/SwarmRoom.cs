@@ -1,6 +1,5 @@
 using Drap.Api;
 using Drap.Api.Json;
-using Drap.Core;
 using Drap.Core.Jobs;
 using Drap.Node.Drivers;
 using Drap.Node.Home;
@@ -34,9 +33,10 @@ internal sealed class SwarmRoom : IAsyncDisposable
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Ends the swarm and starts it anew over what it left.</summary>
-    public async Task RestartAsync(Action? between = null)
+    public async Task RestartAsync(Action? between = null, bool isStopped = false)
     {
-        await StopAsync();
+        if (!isStopped)
+            await StopAsync();
         between?.Invoke();
         Start();
     }

@@ -65,6 +65,20 @@ internal static class JobIntake
         return inputs;
     }
 
+    /// <summary>The same of a job that was taken already, whether they are here or not.</summary>
+    public static IEnumerable<Cid> Named(JobSpec job)
+    {
+        foreach (SegmentSpec segment in job.Segments)
+        {
+            foreach (InputSpec input in segment.Inputs.Values)
+                if (input.From is null && Cid.TryParse(input.Cid, out Cid cid))
+                    yield return cid;
+            foreach (FilePart part in segment.Files?.Sets.SelectMany(s => s.Files) ?? [])
+                if (Cid.TryParse(part.Cid, out Cid cid))
+                    yield return cid;
+        }
+    }
+
     /// <summary>The values of the secrets that the job names; others that came with it are left out.</summary>
     /// <exception cref="ApiException">One is missing, cannot be a variable's value, or they are too long together. The value is never told.</exception>
     public static ImmutableSortedDictionary<string, string> Secrets(JobSpec job, ImmutableSortedDictionary<string, string> given)
