@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Xunit;
+
+namespace Drap.Tests.Cli.EndToEnd;
+
+/// <summary>The built program, run as a user's shell runs it, in a home and a folder of the test's own. Disposing ends the home's node.</summary>
+internal sealed class DrapProgram : IAsyncDisposable
+{
+    /// <summary>Far more than any of these takes on a busy machine: one that hangs fails with its name.</summary>
+    private static readonly TimeSpan patience = TimeSpan.FromSeconds(90);
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public TemporaryHome Home { get; } = new();
+
+    /// <summary>The folder in which commands are run.</summary>
+    public string Folder => Home.Root;
+
+    public Task<Ended> RunAsync(params string[] args) => PipeAsync("", args);
+
+    /// <summary>Runs a command to its end, with this on its standard input; without any it has the null device.</summary>
+    public async Task<Ended> PipeAsync(string stdin, params string[] args)
+    {
+        using Process process = Start(stdin.Length > 0, args);
+        Task<string> output = process.StandardOutput.ReadToEndAsync(Cancel), error = process.StandardError.ReadToEndAsync(Cancel);
+        if (stdin.Length > 0)
+        {
+            await process.StandardInput.WriteAsync(stdin.AsMemory(), Cancel);
+            process.StandardInput.Close();
+        }
+        return await EndAsync(process, output, error);
+    }
+
+    /// <summary>Waits for the end of a command that <see cref="Start"/> began.</summary>
+    public static async Task<Ended> EndAsync(Process process, Task<string> output, Task<string> error)
+    {
+        try
+        {
+            await process.WaitForExitAsync(Cancel).WaitAsync(patience, Cancel);
+        }
+        catch (TimeoutException)
+        {
+            process.Kill();
+            Assert.Fail($"{string.Join(' ', process.StartInfo.ArgumentList)} did not end; it wrote: {await error}");
+        }
+        return new Ended(process.ExitCode, await output, await error);
+    }
+
+    /// <summary>Begins a command; with an input its standard input is a pipe, else the null device.</summary>
+    public Process Start(bool input, params string[] args)
+    {
+        // The shell gives the null device; .NET itself can only leave its own or make a pipe.
+        var start = new ProcessStartInfo("/bin/sh")
+        {
+            RedirectStandardInput = input, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = Folder,
+        };
+        start.ArgumentList.Add("-c");
+        start.ArgumentList.Add(input ? "exec \"$@\"" : "exec \"$@\" </dev/null");
+        start.ArgumentList.Add("sh");
+        start.ArgumentList.Add("dotnet");
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "drap.dll"));
+        foreach (string arg in args)
+            start.ArgumentList.Add(arg);
+        start.Environment["DRAP_HOME"] = Home.Folder.Path;
+        start.Environment["NO_COLOR"] = "1";
+        return Process.Start(start)!;
+    }
+
+    /// <summary>Writes a file in <see cref="Folder"/>.</summary>
+    public string File(string name, string text)
+    {
+        string path = Path.Combine(Folder, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        System.IO.File.WriteAllText(path, text);
+        return path;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await RunAsync("stop");
+        Home.Dispose();
+    }
+
+    internal sealed record Ended(int Code, string Out, string Err)
+    {
+        /// <summary>Standard output, which is one document.</summary>
+        public JsonElement Document => JsonDocument.Parse(Out).RootElement;
+    }
+}
