@@ -17,6 +17,12 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     /// <summary>Messages that may wait: at 1 KiB each 64 MiB; more are dropped, and their senders send again what must arrive.</summary>
     private const int InboxMax = 65_536;
 
+    /// <summary>
+    /// When an ad goes out, what is recorded so far waits so long for the placements that its offers bring, so that a job's submit and its
+    /// first placement share one sync. An idle swarm answers within a fraction of it; what else is recorded meanwhile ends the wait.
+    /// </summary>
+    private static readonly TimeSpan OffersWait = TimeSpan.FromMilliseconds(1);
+
     private readonly FileJournalStorage storage;
     private readonly JournalThread journal;
     private readonly JournalBuffer buffer;
@@ -32,6 +38,8 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     private ImmutableArray<ISchedulerWatcher> watchers = [];
     private IOverlay? overlay;
     private long lastTicket;
+    private Instant heldUntil = Instant.Never;
+    private long heldAt;
     private long questions;
 
     // Names and jitter, not keys: still from the system's generator, so that two schedulers never draw alike.
@@ -184,14 +192,30 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
 
     private void Perform()
     {
-        if (journal.HasRoom && buffer.TakeBatch() is { } records)
+        if (!Holds() && journal.HasRoom && buffer.TakeBatch() is { } records)
             journal.Submit(records);
         foreach (SchedulerEffect effect in effects)
             Perform(effect);
         effects.Clear();
         if (buffer.SnapshotDue && buffer.PendingBytes == 0)
             Snapshot();
-        loop.WakeAt(node.NextDeadline);
+        loop.WakeAt(Instant.Min(node.NextDeadline, heldUntil));
+    }
+
+    /// <summary>Whether the journal is to wait for the answers to an ad that has just gone out.</summary>
+    private bool Holds()
+    {
+        if (heldUntil == Instant.Never)
+        {
+            if (!effects.Exists(e => e is SchedulerEffect.Publish))
+                return false;
+            (heldUntil, heldAt) = (BootClock.Now + OffersWait, buffer.LastSequence);
+            return true;
+        }
+        if (buffer.LastSequence == heldAt && BootClock.Now < heldUntil)
+            return true;
+        heldUntil = Instant.Never;
+        return false;
     }
 
     private void Perform(SchedulerEffect effect)
