@@ -57,6 +57,9 @@ public sealed class SimulatedSwarm
     /// </summary>
     public Func<PeerId, PeerId, Message, ImmutableArray<TimeSpan>>? Copies { get; set; }
 
+    /// <summary>Whether the machines' invariants are checked after each step. Default true; it walks everything, so large swarms turn it off.</summary>
+    public bool ChecksInvariants { get; set; } = true;
+
     /// <summary>Messages of each kind that were sent.</summary>
     public SortedDictionary<MessageKind, long> Messages { get; } = [];
 

@@ -38,6 +38,22 @@ public sealed class SwarmTests
         Assert.Equal(1, swarm.Messages[MessageKind.Ack]);
     }
 
+    [Theory]
+    [InlineData(1, 20_000)]
+    [InlineData(400, 10)]
+    public void Two_hundred_workers_run_thousands_of_tasks(int jobs, int tasks)
+    {
+        var nodes = new NodeResources[200];
+        Array.Fill(nodes, Large);
+        var swarm = new SimulatedSwarm(13, nodes) { ChecksInvariants = false };
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        for (int i = 0; i < jobs; i++)
+            swarm.Submit(Jobs.Of("many", tasks));
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        Assert.Equal(jobs * tasks, swarm.Executions.Count);
+        Assert.InRange(swarm.Messages[MessageKind.Offer], 1, jobs * tasks);
+    }
+
     [Fact]
     public void A_failed_task_is_tried_again_and_then_fails_its_job()
     {
@@ -123,6 +139,8 @@ public sealed class SwarmTests
 internal static class Jobs
 {
     public static JobSpec Of(string name, int count) => new() { Name = name, Segments = [Segment("s", count)] };
+
+    public static JobSpec One(SegmentSpec segment) => new() { Name = "one", Segments = [segment] };
 
     public static SegmentSpec Segment(string name, int count) => new() { Name = name, Count = count, Command = CommandSpec.Program("true") };
 }

@@ -58,8 +58,10 @@ public sealed class Allocator
     private readonly Dictionary<string, ImmutableArray<PeerId>> audiences = new(StringComparer.Ordinal);
     private readonly Dictionary<PeerId, WorkerStanding> workers = [];
     private readonly Dictionary<string, long> usualWaits = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long> longestRunning = new(StringComparer.Ordinal);
     private readonly List<HeldOffer> late = [];
     private readonly SortedSet<PeerId> unknown = [];
+    private bool isLongestKnown;
     private readonly Queue<StandingAd> aging = new();
     private int nextGroup = 1;
     private long sequence;
@@ -105,6 +107,7 @@ public sealed class Allocator
     {
         groups.Remove(group);
         hungry.Remove(group);
+        isLongestKnown = false;
     }
 
     /// <summary>Some task of the group wants a place; the count is asked for at the flush.</summary>
@@ -194,6 +197,7 @@ public sealed class Allocator
         if (part.Live == 0)
             g.ActiveWorkers++;
         part.Live += count;
+        isLongestKnown = false;
     }
 
     /// <summary>A task of a group left a worker.</summary>
@@ -208,6 +212,7 @@ public sealed class Allocator
             g.ActiveWorkers--;
         if (wall > TimeSpan.Zero)
             g.Measure(part, wall);
+        isLongestKnown = false;
     }
 
     /// <summary>A worker failed an attempt, or is gone: nothing is given to it for a time.</summary>
@@ -377,13 +382,22 @@ public sealed class Allocator
     private TimeSpan PatientAfter(AllocationGroup group)
     {
         long ticks = usualWaits.GetValueOrDefault(group.Topic, PatientMin.Ticks) * PatientFactor;
-        long longest = 0;
-        foreach (AllocationGroup other in groups.Values)
-            if (other.ActiveWorkers > 0 && other.Topic == group.Topic)
-                longest = Math.Max(longest, other.Estimate.Ticks);
-        if (longest > 0)
+        FindLongest();
+        if (longestRunning.GetValueOrDefault(group.Topic) is > 0 and long longest)
             ticks = Math.Min(ticks, longest);
         return TimeSpan.FromTicks(Math.Max(ticks, PatientMin.Ticks));
+    }
+
+    /// <summary>Looks through all groups once a batch, not once for each that is hungry.</summary>
+    private void FindLongest()
+    {
+        if (isLongestKnown)
+            return;
+        isLongestKnown = true;
+        longestRunning.Clear();
+        foreach (AllocationGroup group in groups.Values)
+            if (group.ActiveWorkers > 0)
+                longestRunning[group.Topic] = Math.Max(longestRunning.GetValueOrDefault(group.Topic), group.Estimate.Ticks);
     }
 
     /// <summary>A bid rises only on evidence that price was the cause: nobody who could have run it was merely busy.</summary>

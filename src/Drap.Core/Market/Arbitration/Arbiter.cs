@@ -299,6 +299,7 @@ internal sealed class Arbiter
     private void Settle(Hold hold, HoldPart part)
     {
         Learn(hold, won: false);
+        hold.Closed.Add(part.Task.Id);
         Holds.Remove(hold, part);
     }
 

@@ -43,6 +43,9 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
             || hold.Principal != confirm.Principal)
             return Nothing(confirm, NackReason.UnknownOffer, effects);
         NackReason? reason = arbiter.Closed is not null ? NackReason.Degraded : null;
+        // The scheduler closed the group and wanted it again while the first word was on its way: nobody's fault.
+        if (confirm.Works.Any(work => hold.Closed.Contains(work.Group)))
+            reason = NackReason.UnknownOffer;
         Line[]? lines = reason is null ? Read(confirm, hold, from, effects) : null;
         if (lines is null)
         {

@@ -33,6 +33,9 @@ internal sealed class Hold(OfferId id, StandingAd ad, Instant madeAt, Instant ex
 
     public int DiscountFrom { get; init; }
 
+    /// <summary>Groups whose part the scheduler has let go.</summary>
+    public List<int> Closed { get; } = [];
+
     public int DiscountPermille { get; init; }
 
     public List<HoldPart> Parts { get; } = [];

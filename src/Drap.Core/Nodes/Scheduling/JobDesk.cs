@@ -204,6 +204,11 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
         {
             (end, reason) = (JobEnd.Cancelled, $"{cancelled} of {tasks.Count} tasks were cancelled");
         }
+        else if (tasks.CountOf(TaskState.Skipped) is > 0 and int skipped)
+        {
+            // What they needed has been run again since, and they were not.
+            (end, reason) = (JobEnd.Failed, $"{skipped} of {tasks.Count} tasks were skipped; rerun them");
+        }
         context.Record(new SchedulerRecord.JobOver(job.Id, context.Utc, end, reason));
         placement.Retire(job);
         job.Secrets = null;

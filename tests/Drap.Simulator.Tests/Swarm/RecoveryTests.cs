@@ -1,0 +1,158 @@
+using Drap.Core;
+using Drap.Core.Jobs;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+using Drap.Simulator.Swarm;
+using Xunit;
+
+namespace Drap.Simulator.Tests.Swarm;
+
+/// <summary>Stories of jobs that once did not end, or ended wrongly: each is told as short as it could be.</summary>
+public sealed class RecoveryTests
+{
+    private static readonly NodeResources Small = new() { MilliCpus = 1000, MemoryBytes = 1L << 30, DiskBytes = 1L << 40 };
+    private static readonly NodeResources Large = new() { MilliCpus = 8000, MemoryBytes = 8L << 30, DiskBytes = 1L << 40 };
+
+    [Fact]
+    public void A_task_that_failed_just_before_a_crash_is_tried_again_after_it()
+    {
+        int runs = 0;
+        var swarm = new SimulatedSwarm(1, Small) { RunsLike = (_, _) => (TimeSpan.FromMilliseconds(10), runs++ == 0 ? 1 : 0) };
+        JobId id = swarm.Submit(Jobs.Of("fails", 1));
+        Assert.True(swarm.Simulation.RunUntil(() => swarm.Messages.ContainsKey(MessageKind.ResultAck), Instant.Zero + TimeSpan.FromSeconds(10)));
+        swarm.Scheduler.Crash(losePower: false);
+        swarm.Scheduler.Start();
+        Assert.Equal(JobEnd.Succeeded, EndOf(swarm, id).End);
+    }
+
+    [Fact]
+    public void Copies_that_must_agree_are_placed_after_a_crash_that_came_between_them()
+    {
+        var swarm = new SimulatedSwarm(2, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(5), 0) };
+        JobId id = swarm.Submit(Jobs.One(Jobs.Segment("s", 1) with { Accept = new AcceptRule(2, 3) }));
+        swarm.RunFor(TimeSpan.FromSeconds(2));
+        swarm.Scheduler.Crash(losePower: true);
+        swarm.Scheduler.Start();
+        swarm.AddWorker(swarm.Workers.Values.Single().Options with { Name = "w2" });
+        Assert.Equal(JobEnd.Succeeded, EndOf(swarm, id).End);
+    }
+
+    [Fact]
+    public void A_gang_whose_go_was_lost_with_the_scheduler_starts_when_it_is_back()
+    {
+        var swarm = new SimulatedSwarm(3, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(1), 0) };
+        bool isDeaf = true;
+        swarm.Copies = (_, _, message) => message is Go && isDeaf ? [] : [TimeSpan.Zero];
+        JobId id = swarm.Submit(Gang(2));
+        swarm.RunFor(TimeSpan.FromMilliseconds(900));
+        Assert.True(swarm.Messages.ContainsKey(MessageKind.Go));
+        swarm.Scheduler.Crash(losePower: false);
+        isDeaf = false;
+        swarm.Scheduler.Start();
+        Assert.Equal(JobEnd.Succeeded, EndOf(swarm, id).End);
+        Assert.Equal(2, swarm.Workers.Values.Sum(w => w.Launched));
+    }
+
+    [Fact]
+    public void A_gang_whose_rank_fails_for_good_fails_as_a_whole()
+    {
+        var swarm = new SimulatedSwarm(4, Small, Small) { RunsLike = (task, _) => (TimeSpan.FromSeconds(task.Number), task.Number == 1 ? 1 : 0) };
+        JobRun job = EndOf(swarm, swarm.Submit(Gang(2)));
+        Assert.Equal(JobEnd.Failed, job.End);
+        Assert.Equal(2, job.Tasks.CountOf(TaskState.Failed));
+    }
+
+    [Fact]
+    public void A_gang_of_which_one_rank_is_cancelled_is_cancelled()
+    {
+        var swarm = new SimulatedSwarm(5, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromHours(1), 0) };
+        JobId id = swarm.Submit(Gang(2));
+        swarm.RunFor(TimeSpan.FromSeconds(2));
+        swarm.Scheduler.Act(id, JobDeed.Cancel, new TaskSpan(1, 1));
+        Assert.Equal(2, EndOf(swarm, id).Tasks.CountOf(TaskState.Cancelled));
+    }
+
+    [Fact]
+    public void A_gang_that_loses_a_member_with_its_worker_runs_again()
+    {
+        var swarm = new SimulatedSwarm(6, Small, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(60), 0) };
+        JobId id = swarm.Submit(Gang(2));
+        swarm.RunFor(TimeSpan.FromSeconds(2));
+        swarm.Workers.Values.First(w => w.Running == 1).Crash();
+        JobRun job = EndOf(swarm, id);
+        Assert.True(job.End == JobEnd.Succeeded, job.Reason);
+    }
+
+    [Fact]
+    public void A_job_whose_budget_is_used_up_fails_and_says_so()
+    {
+        var swarm = new SimulatedSwarm(7, Small) { RunsLike = (_, _) => (TimeSpan.FromMinutes(10), 0) };
+        JobRun job = EndOf(swarm, swarm.Submit(Jobs.Of("poor", 20) with { Budget = new Credits(10_000) }));
+        Assert.Equal(JobEnd.Failed, job.End);
+        Assert.Contains("budget", job.Reason, StringComparison.Ordinal);
+        Assert.True(job.Spent <= new Credits(10_000));
+    }
+
+    [Fact]
+    public void A_task_that_was_placed_in_time_is_placed_again_after_its_deadline()
+    {
+        var swarm = new SimulatedSwarm(8, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(20), 0) };
+        JobId id = swarm.Submit(Jobs.One(Jobs.Segment("s", 1) with { Deadline = TimeSpan.FromSeconds(5) }));
+        swarm.RunFor(TimeSpan.FromSeconds(10));
+        swarm.Workers.Values.Single(w => w.Running == 1).Crash();
+        Assert.Equal(JobEnd.Succeeded, EndOf(swarm, id).End);
+    }
+
+    [Fact]
+    public void An_exclusive_task_that_is_taken_back_waits_for_its_old_attempt()
+    {
+        var swarm = new SimulatedSwarm(9, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(10), 0) };
+        swarm.Copies = (_, _, message) => message is Cancel ? [TimeSpan.FromSeconds(3)] : [TimeSpan.Zero];
+        JobId id = swarm.Submit(Jobs.One(Jobs.Segment("s", 1) with { Exclusive = true }));
+        swarm.RunFor(TimeSpan.FromSeconds(2));
+        swarm.Scheduler.Act(id, JobDeed.Requeue);
+        Assert.Equal(JobEnd.Succeeded, EndOf(swarm, id).End);
+        List<(Instant From, Instant To)> runs = [.. swarm.Executions[new TaskId(id, 1)]];
+        Assert.Equal(2, runs.Count);
+        Assert.True(runs[0].To <= runs[1].From);
+    }
+
+    [Fact]
+    public void A_duplicate_of_an_old_result_does_not_end_a_task_that_runs_again()
+    {
+        var swarm = new SimulatedSwarm(10, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(5), 0) };
+        swarm.Copies = (_, _, message) => message is Result ? [TimeSpan.Zero, TimeSpan.FromSeconds(2)] : [TimeSpan.Zero];
+        JobId id = swarm.Submit(Jobs.Of("again", 1));
+        EndOf(swarm, id);
+        swarm.Scheduler.Act(id, JobDeed.Rerun);
+        swarm.RunFor(TimeSpan.FromMilliseconds(100));
+        EndOf(swarm, id);
+        Assert.Equal(2, swarm.Executions[new TaskId(id, 1)].Count);
+    }
+
+    [Fact]
+    public void A_deadline_is_not_missed_by_a_tick_of_the_wall_clock()
+    {
+        var swarm = new SimulatedSwarm(11, Small);
+        swarm.Simulation.RunUntil(swarm.Simulation.Now + TimeSpan.FromTicks(7_777));
+        JobRun job = EndOf(swarm, swarm.Submit(Jobs.One(
+            Jobs.Segment("s", 1) with { Deadline = TimeSpan.FromSeconds(2), Resources = new ResourcesSpec { Cpu = new Cores(64_000) } })));
+        Assert.Equal(JobEnd.NotPlaced, job.End);
+    }
+
+    [Fact]
+    public void Two_of_three_on_one_machine_agree_in_the_end()
+    {
+        var swarm = new SimulatedSwarm(12, Large);
+        Assert.Equal(JobEnd.Succeeded, EndOf(swarm, swarm.Submit(Jobs.One(Jobs.Segment("s", 1) with { Accept = new AcceptRule(2, 3) }))).End);
+    }
+
+    private static JobSpec Gang(int ranks) => Jobs.One(Jobs.Segment("g", 1) with { Count = null, Nodes = ranks });
+
+    private static JobRun EndOf(SimulatedSwarm swarm, JobId id)
+    {
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(4)));
+        Assert.True(swarm.Scheduler.State!.TryGet(id, out JobRun? job));
+        return job;
+    }
+}
