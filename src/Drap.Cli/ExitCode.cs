@@ -8,6 +8,9 @@ internal static class ExitCode
     /// <summary>For <c>drap run -- COMMAND</c>, whose own code is the command's: what <c>env</c> and <c>docker run</c> answer.</summary>
     public const int OwnFailure = 125, NotExecutable = 126, NotFound = 127;
 
+    /// <summary>Whoever read the output of a command has gone: 128 + SIGPIPE, as a shell has it.</summary>
+    public const int BrokenPipe = 141;
+
     public static int Of(JobSummary job) => job.State == JobState.Finished ? Ok : job.Reason?.Code switch
     {
         ReasonCodes.NotPlaced => NotPlaced,

@@ -21,7 +21,7 @@ return await CommandLine.RunAsync(args, new CliContext
     Out = Console.Out,
     Err = Console.Error,
     Stdin = Console.OpenStandardInput,
-    Stdout = Console.OpenStandardOutput,
+    Stdout = StandardOutput.Open,
     Stderr = Console.OpenStandardError,
     Live = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "dumb"),
     Colour = !plain && !Console.IsErrorRedirected,

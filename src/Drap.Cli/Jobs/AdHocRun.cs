@@ -9,6 +9,8 @@ internal sealed class AdHocRun(INodeService node, CliContext context, Screen scr
     /// <summary>How long a cancelled task may take to end before the command does: the grace between TERM and KILL, and a little.</summary>
     private static readonly TimeSpan cancelPatience = TimeSpan.FromSeconds(15);
 
+    private bool outputGone;
+
     public async Task<int> RunAsync(JobId job, bool feed, bool show)
     {
         using var ended = new CancellationTokenSource();
@@ -35,8 +37,8 @@ internal sealed class AdHocRun(INodeService node, CliContext context, Screen scr
         TaskListDocument tasks = await node.TasksAsync(job, 1, 1, history: false, default);
         if (tasks.Tasks is not [var task])
             return ExitCode.OwnFailure;
-        int code = interrupted ? ExitCode.Interrupted : ExitCode.Of(task);
-        Explain(summary, task, interrupted);
+        int code = interrupted ? ExitCode.Interrupted : outputGone ? ExitCode.BrokenPipe : ExitCode.Of(task);
+        Explain(summary, task, interrupted || outputGone);
         return code;
     }
 
@@ -64,7 +66,6 @@ internal sealed class AdHocRun(INodeService node, CliContext context, Screen scr
     private async Task CopyAsync(JobId job, CancellationToken cancel)
     {
         Stream stdout = context.Stdout(), stderr = context.Stderr();
-        bool closed = false;
         await foreach (LogChunk chunk in node.LogsAsync(job, new LogQuery { Follow = true }, cancel).WithCancellation(cancel))
         {
             if (chunk.Dropped > 0)
@@ -72,15 +73,16 @@ internal sealed class AdHocRun(INodeService node, CliContext context, Screen scr
             try
             {
                 Stream target = chunk.Stream == LogStream.Stdout ? stdout : stderr;
-                if (chunk.Stream == LogStream.Stdout && closed)
+                if (chunk.Stream == LogStream.Stdout && outputGone)
                     continue;
                 await target.WriteAsync(chunk.Data, cancel);
                 await target.FlushAsync(cancel);
             }
             catch (IOException) when (chunk.Stream == LogStream.Stdout)
             {
-                // Whoever read our output (head, grep -q) has gone; the task is not to die of it, as it would not know.
-                closed = true;
+                // Whoever read our output (head, grep -q) has gone: the command would die of SIGPIPE if it wrote there itself.
+                outputGone = true;
+                await node.ActAsync(job, new ActionRequest { Action = JobAction.Cancel }, cancel);
             }
         }
     }

@@ -21,6 +21,13 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     /// <summary>Results in one file of the outbox: at their usual 200 bytes a fifth of a megabyte.</summary>
     private const int StoredTogetherMax = 1024;
 
+    /// <summary>
+    /// Bytes of a stream that are sent while the task runs; after that only the end, as far as the driver keeps it (4 MiB). A GiB, since the
+    /// output of a single command goes the same way, and a person wants all of it; more than that would fill disks. An attached task has
+    /// no bound: its reader holds it back.
+    /// </summary>
+    private const int LogHeadMax = 1 << 30;
+
     /// <summary>Bytes of standard input that may be on their way to one attempt.</summary>
     private const int StdinWindow = 1 << 20;
 
@@ -113,11 +120,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     {
         if (!runs.TryGetValue(attempt, out AttemptRun? run))
             return;
-        for (int at = 0; at < bytes.Length; at += LogChunk.BytesMax)
-        {
-            ReadOnlySpan<byte> piece = bytes[at..Math.Min(bytes.Length, at + LogChunk.BytesMax)];
-            overlay!.SendWaiting(run.Order.Scheduler, MessageCodec.Encode(new LogChunk(attempt, stream == LogStream.Stdout ? 1 : 2, offset + at, [.. piece])));
-        }
+        long room = run.Task.Stdin ? bytes.Length : Math.Clamp(LogHeadMax - offset, 0, bytes.Length);
+        SendLog(run, stream, offset, bytes[..(int)room]);
     }
 
     public void StdinRoom(AttemptId attempt)
@@ -135,11 +139,33 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             if (!runs.TryRemove(exit.Attempt, out AttemptRun? run))
                 continue;
             stdins.TryRemove(exit.Attempt, out _);
+            SendLogEnd(run, LogStream.Stdout, exit.Stdout);
+            SendLogEnd(run, LogStream.Stderr, exit.Stderr);
             var usage = new AttemptUsage(exit.Usage.Wall, exit.Usage.Cpu, exit.Usage.PeakMemoryBytes, exit.Stdout.Total + exit.Stderr.Total);
             items[count++] = new Item(new WorkerInput.AttemptEnded(exit.Attempt, run.EndOf(exit), run.Outputs, usage));
         }
         // The thread that brings an end also steps the machine, and mostly takes the next attempt with it.
         loop.Hand(items.AsSpan(0, count));
+    }
+
+    /// <summary>What <see cref="Log"/> held back of a stream, as far as the driver has kept it.</summary>
+    private void SendLogEnd(AttemptRun run, LogStream stream, in CapturedLog log)
+    {
+        if (run.Task.Stdin || log.Total <= LogHeadMax)
+            return;
+        if (log.Head.Length > LogHeadMax)
+            SendLog(run, stream, LogHeadMax, log.Head.Span[LogHeadMax..]);
+        SendLog(run, stream, log.Head.Length + log.Dropped, log.Tail.Span);
+    }
+
+    private void SendLog(AttemptRun run, LogStream stream, long offset, ReadOnlySpan<byte> bytes)
+    {
+        for (int at = 0; at < bytes.Length; at += LogChunk.BytesMax)
+        {
+            ReadOnlySpan<byte> piece = bytes[at..Math.Min(bytes.Length, at + LogChunk.BytesMax)];
+            overlay!.SendWaiting(run.Order.Scheduler,
+                MessageCodec.Encode(new LogChunk(run.Order.Attempt, stream == LogStream.Stdout ? 1 : 2, offset + at, [.. piece])));
+        }
     }
 
     public void Dispose()
