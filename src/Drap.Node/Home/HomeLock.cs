@@ -12,7 +12,7 @@ namespace Drap.Node.Home;
 /// </summary>
 public sealed partial class HomeLock : IDisposable
 {
-    private const int readWrite = 2, create = 0x40, closeOnExec = 0x80000, exclusive = 2, nonBlocking = 4, wouldBlock = 11, interrupted = 4;
+    private const int readWrite = 2, create = 0x40, closeOnExec = 0x80000, exclusive = 2, nonBlocking = 4, unlock = 8, wouldBlock = 11, interrupted = 4;
 
     private readonly SafeFileHandle file;
 
@@ -52,8 +52,16 @@ public sealed partial class HomeLock : IDisposable
         return int.TryParse(text[..length].TrimEnd((byte)'\n'), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) ? pid : null;
     }
 
-    /// <summary>Gives the lock back.</summary>
-    public void Dispose() => file.Dispose();
+    /// <summary>
+    /// Gives the lock back. Said to the kernel, not left to the close: a child that is just being started has the file open too, until it
+    /// becomes its program.
+    /// </summary>
+    public void Dispose()
+    {
+        if (!file.IsClosed)
+            _ = Flock(file, unlock);
+        file.Dispose();
+    }
 
     private static HomeException NotUsable(HomeFolder home) => new(
         HomeProblem.NotUsable, $"{home.LockFile} cannot be locked: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}",

@@ -50,13 +50,14 @@ internal sealed class DrapProgram : IAsyncDisposable
     /// <summary>Begins a command; with an input its standard input is a pipe, else the null device.</summary>
     public Process Start(bool input, params string[] args)
     {
-        // The shell gives the null device; .NET itself can only leave its own or make a pipe.
+        // The shell gives the null device; .NET itself can only leave its own or make a pipe. What a shell runs in its background ignores
+        // interrupts, and so do all below it, unless they are told otherwise.
         var start = new ProcessStartInfo("/bin/sh")
         {
             RedirectStandardInput = input, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = Folder,
         };
         start.ArgumentList.Add("-c");
-        start.ArgumentList.Add(input ? "exec \"$@\"" : "exec \"$@\" </dev/null");
+        start.ArgumentList.Add("exec env --default-signal=INT \"$@\"" + (input ? "" : " </dev/null"));
         start.ArgumentList.Add("sh");
         start.ArgumentList.Add("dotnet");
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "drap.dll"));
