@@ -16,7 +16,7 @@ internal readonly struct Family(int leader, SlotCgroup? cgroup, HomeMark mark, l
     public void Signal(int signal)
     {
         _ = Libc.kill(-leader, signal);
-        SignalOthers(signal);
+        SignalOthers(signal, outsideGroup: true);
     }
 
     /// <summary>After the leader's end and before it is waited for, so that its number is still its own.</summary>
@@ -33,11 +33,14 @@ internal readonly struct Family(int leader, SlotCgroup? cgroup, HomeMark mark, l
             return true;
         cgroup?.Seal();
         long deadline = Environment.TickCount64 + (long)EndMax.TotalMilliseconds;
+        // A process that dies has no mark any more before it can be waited for, and its children are ours only then: whom we killed we wait
+        // for by number, and look at what is left after that.
+        HashSet<int> killed = [];
         for (int pause = 0; ; pause = Math.Min(pause + 1, 10))
         {
-            SignalOthers(Libc.SIGKILL);
-            Orphans.Reap();
-            if (IsEmpty())
+            killed.UnionWith(SignalOthers(Libc.SIGKILL));
+            bool gone = !Orphans.Reap().Any(killed.Contains);
+            if ((gone || cgroup is not null) && IsEmpty())
                 return true;
             if (Environment.TickCount64 > deadline)
                 return false;
@@ -61,18 +64,26 @@ internal readonly struct Family(int leader, SlotCgroup? cgroup, HomeMark mark, l
         return true;
     }
 
-    private void SignalOthers(int signal)
+    /// <summary>Signals those beyond the leader; whom it signalled.</summary>
+    private List<int> SignalOthers(int signal, bool outsideGroup = false)
     {
+        List<int> signalled = [];
         if (cgroup is not null)
         {
             foreach (int pid in cgroup.Members())
-                _ = Libc.kill(pid, signal);
-            return;
+                if (!outsideGroup || Libc.getpgid(pid) != leader)
+                    signalled.Add(pid);
         }
-        byte[] text = MarkText();
-        foreach (int pid in Orphans.Reap())
-            if (Orphans.LookForMark(pid, text) == MarkState.Yes)
-                _ = Libc.kill(pid, signal);
+        else
+        {
+            byte[] text = MarkText();
+            foreach (int pid in Orphans.Reap())
+                if (Orphans.LookForMark(pid, text) == MarkState.Yes)
+                    signalled.Add(pid);
+        }
+        foreach (int pid in signalled)
+            _ = Libc.kill(pid, signal);
+        return signalled;
     }
 
     private byte[] MarkText() => Orphans.MarkBytes(mark, serial);

@@ -120,6 +120,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, SetLastError = true)]
     public static partial int kill(int pid, int signal);
 
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int getpgid(int pid);
+
     [LibraryImport(Library)]
     public static partial int getrusage(int who, RUsage* usage);
 
