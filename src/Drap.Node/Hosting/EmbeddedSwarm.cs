@@ -177,7 +177,7 @@ public sealed class EmbeddedSwarm : INodeHost
         foreach ((string name, WorkerLoop loop) in loops.Where(l => !changed.Any(c => c.Name == l.Name)))
         {
             warn($"worker {name} is not in the file any more: it takes no new work");
-            _ = loop.DrainAsync(TimeSpan.FromDays(7));
+            loop.Drain(TimeSpan.FromDays(7));
         }
     }
 

@@ -87,10 +87,13 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     public void Configure(WorkerOptions options) => loop.Post(new Item(new WorkerInput.Configure(
         options with { Traits = options.Traits with { Drivers = Options.Traits.Drivers, Handlers = Options.Traits.Handlers }, Enforcement = Options.Enforcement })));
 
+    /// <summary>Takes no new work from now on.</summary>
+    public void Drain(TimeSpan within) => loop.Post(new Item(new WorkerInput.Drain(within)));
+
     /// <summary>Takes no new work, and completes when nothing is left.</summary>
     public Task DrainAsync(TimeSpan within)
     {
-        loop.Post(new Item(new WorkerInput.Drain(within)));
+        Drain(within);
         return left.Task;
     }
 
