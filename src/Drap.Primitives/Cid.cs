@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
-using SimpleBase;
 
 namespace Drap;
 
@@ -90,9 +89,7 @@ public readonly record struct Cid : IComparable<Cid>
             text = text[7..];
         if (text.Length != 59 || text[0] != 'b')
             return false;
-        Span<byte> bytes = stackalloc byte[40];
-        return Base32.Rfc4648.TryDecode(text.AsSpan(1), bytes, out int written) && TryFromBytes(bytes[..written], out cid)
-            && cid.ToString() == text;
+        return Multibase.TryDecode(text, out byte[]? bytes) && TryFromBytes(bytes, out cid);
     }
 
     /// <inheritdoc/>
@@ -112,7 +109,7 @@ public readonly record struct Cid : IComparable<Cid>
             return "";
         Span<byte> bytes = stackalloc byte[BytesLength];
         CopyTo(bytes);
-        return "b" + Base32.Rfc4648.Encode(bytes, padding: false).ToLowerInvariant();
+        return Multibase.Encode('b', bytes);
     }
 }
 

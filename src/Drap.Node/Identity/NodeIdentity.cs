@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Drap.Libp2p.Keys;
 
 namespace Drap.Node.Identity;
 
@@ -8,8 +9,6 @@ namespace Drap.Node.Identity;
 /// </summary>
 public sealed class NodeIdentity
 {
-    private static readonly byte[] Header = [0x08, 0x01, 0x12, 0x40];
-
     private NodeIdentity(PeerId peer) => Peer = peer;
 
     /// <summary>The name that follows from the key.</summary>
@@ -22,19 +21,25 @@ public sealed class NodeIdentity
         if (!File.Exists(file))
             Create(file);
         byte[] bytes = File.ReadAllBytes(file);
-        if (bytes.Length != Header.Length + Ed25519.SeedBytes + Ed25519.PublicKeyBytes || !bytes.AsSpan().StartsWith(Header))
-            throw new InvalidDataException($"{file}: not an Ed25519 private key in the libp2p form (68 bytes that begin with 08 01 12 40)");
-        byte[] publicKey = Ed25519.PublicKeyOf(bytes.AsSpan(Header.Length, Ed25519.SeedBytes));
-        if (!bytes.AsSpan(Header.Length + Ed25519.SeedBytes).SequenceEqual(publicKey))
-            throw new InvalidDataException($"{file}: the public half of the key does not belong to its private half");
-        return new NodeIdentity(PeerId.FromEd25519(publicKey));
+        bool read = PrivateKey.TryDecode(bytes, out PrivateKey? key);
+        CryptographicOperations.ZeroMemory(bytes);
+        using (key)
+        {
+            if (!read || key!.Type != KeyType.Ed25519)
+            {
+                throw new InvalidDataException(
+                    $"{file}: not an Ed25519 private key in the libp2p form (68 bytes that begin with 08 01 12 40 and end with the public half)");
+            }
+            return new NodeIdentity(key.PeerId);
+        }
     }
 
     private static void Create(string file)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
-        byte[] seed = RandomNumberGenerator.GetBytes(Ed25519.SeedBytes);
-        byte[] bytes = [.. Header, .. seed, .. Ed25519.PublicKeyOf(seed)];
+        byte[] seed = RandomNumberGenerator.GetBytes(PrivateKey.SeedBytes);
+        using var key = PrivateKey.FromSeed(seed);
+        byte[] bytes = key.Encode();
         string fresh = file + ".new";
         var options = new FileStreamOptions
         {
