@@ -8,10 +8,11 @@ public sealed class ArchitectureTests
 {
     [Theory]
     [InlineData("Drap.Primitives", "")]
+    [InlineData("Drap.Libp2p", "Drap.Primitives")]
     [InlineData("Drap.Core", "Drap.Primitives")]
     [InlineData("Drap.Api", "Drap.Core Drap.Primitives")]
     [InlineData("Drap.Client", "Drap.Api Drap.Core Drap.Primitives")]
-    [InlineData("Drap.Node", "Drap.Api Drap.Core Drap.Primitives")]
+    [InlineData("Drap.Node", "Drap.Api Drap.Core Drap.Libp2p Drap.Primitives")]
     [InlineData("drap", "Drap.Api Drap.Client Drap.Core Drap.Node Drap.Primitives")]
     public void An_assembly_knows_only_the_rooms_below_it(string name, string allowed)
     {
@@ -21,6 +22,7 @@ public sealed class ArchitectureTests
 
     [Theory]
     [InlineData("Drap.Primitives")]
+    [InlineData("Drap.Libp2p")]
     [InlineData("Drap.Core")]
     public void A_pure_assembly_knows_no_socket_file_system_or_process(string name)
     {
