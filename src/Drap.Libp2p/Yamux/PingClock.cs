@@ -1,0 +1,52 @@
+namespace Drap.Libp2p.Yamux;
+
+/// <summary>
+/// Whether the peer lives, and how long a round trip to it takes: one ping at a time, when nothing came for long, or when bytes flow and
+/// the round trip is not known or old. Pure: it says when, and the session sends.
+/// </summary>
+public struct PingClock(YamuxOptions options, Instant now)
+{
+    private Instant heardAt = now;
+    private Instant sentAt = Instant.Never;
+    private Instant measuredAt = Instant.Zero;
+    private bool isAsked;
+    private uint value;
+
+    /// <summary>The smoothed round trip (an eighth of each new one, as RFC 6298 has it); null before the first answer.</summary>
+    public TimeSpan? RoundTrip { get; private set; }
+
+    /// <summary>When <see cref="Advance"/> has something to do at the earliest.</summary>
+    public readonly Instant Deadline => isAsked ? Instant.Max(sentAt, heardAt) + options.SilenceMax : heardAt + options.KeepAliveAfter;
+
+    /// <summary>Something came.</summary>
+    public void Heard(Instant at) => heardAt = at;
+
+    /// <summary>The time is <paramref name="at"/>; true when a ping is to be sent. <paramref name="isGone"/> says that the peer was silent for too long.</summary>
+    public bool Advance(Instant at, out bool isGone)
+    {
+        isGone = isAsked && at >= Deadline;
+        return !isAsked && at >= Deadline;
+    }
+
+    /// <summary>Bytes flow; true when the round trip should be measured now.</summary>
+    public readonly bool IsMeasureDue(Instant at) => !isAsked && (RoundTrip is null || at - measuredAt >= options.MeasureEvery);
+
+    /// <summary>A ping goes out; its value.</summary>
+    public uint Ask(Instant at)
+    {
+        isAsked = true;
+        sentAt = at;
+        return ++value;
+    }
+
+    /// <summary>An answer came. One that nobody asked for means nothing.</summary>
+    public void Answered(uint answer, Instant at)
+    {
+        if (!isAsked || answer != value)
+            return;
+        isAsked = false;
+        measuredAt = at;
+        TimeSpan sample = at - sentAt;
+        RoundTrip = RoundTrip is { } smooth ? smooth + (sample - smooth) / 8 : sample;
+    }
+}
