@@ -1,0 +1,202 @@
+// A js-libp2p peer that does what it is told: one JSON object a line in, one a line out.
+//
+//   node peer.js '{"listen": ["/ip4/127.0.0.1/tcp/0"], "pubsub": "gossipsub", …}'
+//
+// The first line out is {"event": "ready", "id": …, "addresses": […]}. Each command {"id": N, "do": NAME, …} is answered by
+// {"id": N, "result": …} or {"id": N, "error": TEXT}; what happens meanwhile comes as {"event": NAME, …}. Bytes are base64.
+// The peer stops when its standard input ends.
+
+import './polyfills.js'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { generateKeyPair, privateKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
+import { floodsub } from '@libp2p/floodsub'
+import { gossipsub } from '@libp2p/gossipsub'
+import { identify, identifyPush } from '@libp2p/identify'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { mdns } from '@libp2p/mdns'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
+import { ping } from '@libp2p/ping'
+import { plaintext } from '@libp2p/plaintext'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+// Not for the public, but whoever forges needs the parts.
+import { PublishConfigType } from './node_modules/@libp2p/gossipsub/dist/src/types.js'
+import { buildRawMessage } from './node_modules/@libp2p/gossipsub/dist/src/utils/buildRawMessage.js'
+
+const options = JSON.parse(process.argv[2] ?? '{}')
+const say = line => process.stdout.write(JSON.stringify(line) + '\n')
+const base64 = bytes => Buffer.from(bytes.subarray()).toString('base64')
+const bytes = text => Uint8Array.from(Buffer.from(text ?? '', 'base64'))
+
+const privateKey = options.key == null ? await generateKeyPair('Ed25519') : privateKeyFromProtobuf(readFileSync(options.key))
+
+const services = { identify: identify(), identifyPush: identifyPush(), ping: ping({ maxInboundStreams: 64, maxOutboundStreams: 64 }) }
+if (options.pubsub === 'gossipsub') {
+  services.pubsub = gossipsub({ allowPublishToZeroTopicPeers: true, ...options.gossipsub })
+} else if (options.pubsub === 'floodsub') {
+  services.pubsub = floodsub()
+}
+if (options.dht != null) {
+  services.dht = kadDHT({ protocol: '/ipfs/kad/1.0.0', peerInfoMapper: passthroughMapper, clientMode: options.dht === 'client' })
+}
+if (options.relay === true) {
+  services.relay = circuitRelayServer()
+}
+
+const node = await createLibp2p({
+  privateKey,
+  addresses: { listen: options.listen ?? ['/ip4/127.0.0.1/tcp/0'] },
+  transports: [tcp(), circuitRelayTransport()],
+  connectionEncrypters: [{ noise, tls, plaintext }[options.security ?? 'noise']()],
+  streamMuxers: [yamux(options.yamux)],
+  peerDiscovery: options.mdns == null ? [] : [mdns(options.mdns)],
+  // The defaults let five peers a second in, all peers of a test have one address.
+  connectionManager: { inboundConnectionThreshold: 10_000, maxIncomingPendingConnections: 1000 },
+  connectionMonitor: { enabled: false },
+  services
+})
+
+node.addEventListener('peer:discovery', ({ detail }) => {
+  say({ event: 'discovery', peer: detail.id.toString(), addresses: detail.multiaddrs.map(String) })
+})
+node.addEventListener('peer:connect', ({ detail }) => say({ event: 'connect', peer: detail.toString() }))
+node.addEventListener('peer:disconnect', ({ detail }) => say({ event: 'disconnect', peer: detail.toString() }))
+
+const pubsub = node.services.pubsub
+pubsub?.addEventListener('message', ({ detail }) => {
+  say({ event: 'message', topic: detail.topic, from: detail.from?.toString(), data: base64(detail.data), seqno: detail.sequenceNumber?.toString() })
+})
+pubsub?.addEventListener('subscription-change', ({ detail }) => {
+  for (const { topic, subscribe } of detail.subscriptions) {
+    say({ event: 'subscription', peer: detail.peerId.toString(), topic, subscribe })
+  }
+})
+
+// What this peer saw on the wire, each way.
+const nothing = () => ({ messages: 0, graft: 0, prune: 0, ihave: 0, iwant: 0, idontwant: 0 })
+const seen = { received: nothing(), sent: nothing() }
+const count = (counts, rpc) => {
+  counts.messages += rpc.messages?.length ?? 0
+  for (const kind of ['graft', 'prune', 'ihave', 'iwant', 'idontwant']) {
+    counts[kind] += rpc.control?.[kind]?.length ?? 0
+  }
+}
+if (options.pubsub === 'gossipsub') {
+  const { handleReceivedRpc, sendRpc, sendRpcInBatch } = pubsub
+  pubsub.handleReceivedRpc = function (from, rpc) {
+    count(seen.received, rpc)
+    return handleReceivedRpc.call(this, from, rpc)
+  }
+  pubsub.sendRpc = function (to, rpc) {
+    const sent = sendRpc.call(this, to, rpc)
+    if (sent) {
+      count(seen.sent, rpc)
+    }
+    return sent
+  }
+  pubsub.sendRpcInBatch = function (to, rpc) {
+    sendRpcInBatch.call(this, to, rpc)
+    to.forEach(() => count(seen.sent, rpc))
+  }
+}
+
+// A message that would be a good one, but for one thing.
+async function forge (how, topic, data) {
+  const sender = how === 'sender' || how === 'keyless' ? peerIdFromPrivateKey(await generateKeyPair('Ed25519')) : node.peerId
+  const config = { type: PublishConfigType.Signing, author: sender, key: publicKeyToProtobuf(privateKey.publicKey), privateKey }
+  const { raw } = await buildRawMessage(config, topic, data, data)
+  switch (how) {
+    case 'signature':
+      raw.signature[10] ^= 1
+      break
+    case 'unsigned':
+      raw.signature = undefined
+      break
+    case 'data':
+      raw.data = Uint8Array.from([...raw.data, 33])
+      break
+    case 'sender': // the key goes along, and is not that of whom it names
+      break
+    case 'keyless':
+      raw.key = undefined
+      break
+    default:
+      throw new Error(`cannot forge ${how}`)
+  }
+  return raw
+}
+
+async function readAll (stream) {
+  const chunks = []
+  for await (const chunk of stream) {
+    chunks.push(chunk.subarray())
+  }
+  return Buffer.concat(chunks)
+}
+
+const commands = {
+  addresses: () => node.getMultiaddrs().map(String),
+  peers: () => node.getPeers().map(String),
+  dial: async ({ address }) => (await node.dial(multiaddr(address))).remotePeer.toString(),
+  hangUp: ({ peer }) => node.hangUp(peerIdFromString(peer)),
+  ping: ({ peer }) => node.services.ping.ping(peerIdFromString(peer)),
+  known: async ({ peer }) => {
+    const known = await node.peerStore.get(peerIdFromString(peer))
+    return {
+      protocols: known.protocols,
+      addresses: known.addresses.map(({ multiaddr }) => multiaddr.toString()),
+      agent: Buffer.from(known.metadata.get('AgentVersion') ?? []).toString()
+    }
+  },
+
+  // Echoes what comes on streams of a protocol, each chunk as it comes, and ends as the other side does.
+  handle: ({ protocol }) => node.handle(protocol, async stream => {
+    for await (const chunk of stream) {
+      if (!stream.send(chunk)) {
+        await stream.onDrain()
+      }
+    }
+    await stream.close()
+  }, { maxInboundStreams: 10_000, runOnLimitedConnection: true }),
+  // Writes, ends its side, and says what came back until the other side's end.
+  exchange: async ({ peer, protocol, data }) => {
+    const stream = await node.dialProtocol(peerIdFromString(peer), protocol, { maxOutboundStreams: 10_000, runOnLimitedConnection: true })
+    if (!stream.send(bytes(data))) {
+      await stream.onDrain()
+    }
+    await stream.close()
+    return base64(await readAll(stream))
+  },
+
+  subscribe: ({ topic }) => pubsub.subscribe(topic),
+  unsubscribe: ({ topic }) => pubsub.unsubscribe(topic),
+  publish: async ({ topic, data }) => (await pubsub.publish(topic, bytes(data))).recipients.map(String),
+  subscribers: ({ topic }) => pubsub.getSubscribers(topic).map(String),
+  mesh: ({ topic }) => pubsub.getMeshPeers(topic),
+  score: ({ peer }) => pubsub.getScore(peer),
+  seen: () => seen,
+  forge: async ({ how, peer, topic, data }) => pubsub.sendRpc(peer, { subscriptions: [], messages: [await forge(how, topic, bytes(data))] })
+}
+
+createInterface({ input: process.stdin })
+  .on('line', async line => {
+    const command = JSON.parse(line)
+    try {
+      const result = await commands[command.do](command)
+      say({ id: command.id, result: result ?? null })
+    } catch (error) {
+      say({ id: command.id, error: `${error.name}: ${error.message}` })
+    }
+  })
+  .on('close', async () => {
+    await node.stop()
+    process.exit(0)
+  })
+
+say({ event: 'ready', id: node.peerId.toString(), addresses: node.getMultiaddrs().map(String) })
