@@ -137,13 +137,21 @@ public sealed class Outbox
     /// Sends what came: at once when nothing is on its way to that scheduler or <paramref name="all"/> must go, else together with what comes
     /// until the acknowledgement, for <see cref="GatherMax"/> at most. And forgets on disk what was acknowledged.
     /// </summary>
-    public void Flush(Instant now, SchedulerTable schedulers, List<WorkerEffect> effects, bool all)
+    /// <param name="now">The time.</param>
+    /// <param name="schedulers">Who speaks for each scheduler.</param>
+    /// <param name="effects">Where the messages go.</param>
+    /// <param name="all">Everything must go now.</param>
+    /// <param name="isSupplied">
+    /// Tasks stand in line here: nothing idles while results gather, so they do for the whole time, acknowledged or not. Each message costs
+    /// the scheduler a turn and a sync of its disk, which short tasks would rather have themselves.
+    /// </param>
+    public void Flush(Instant now, SchedulerTable schedulers, List<WorkerEffect> effects, bool all, bool isSupplied)
     {
         foreach (OutboxLane lane in lanes.Values)
         {
             if (lane.Fresh.Count == 0)
                 continue;
-            if (!all && lane.IsOnItsWay && lane.Fresh.Count < Result.EntriesMax && now < lane.SentAt + GatherMax)
+            if (!all && (isSupplied || lane.IsOnItsWay) && lane.Fresh.Count < Result.EntriesMax && now < lane.SentAt + GatherMax)
             {
                 NextDeadline = Instant.Min(NextDeadline, lane.SentAt + GatherMax);
                 continue;

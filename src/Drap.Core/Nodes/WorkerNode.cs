@@ -130,7 +130,7 @@ public sealed class WorkerNode
     {
         RunDue(now, effects);
         executor.Launch(now, effects);
-        outbox.Flush(now, schedulers, effects, all: isDraining || heartbeats.Count > 0);
+        outbox.Flush(now, schedulers, effects, all: isDraining || heartbeats.Count > 0, isSupplied: executor.Waiting > 0);
         told.Flush(effects);
         receipts.Flush(effects);
         arbiter.Flush(now, UtcAt(now), effects);

@@ -35,7 +35,7 @@ internal sealed class BlobKeeper : ISchedulerWatcher, IAsyncDisposable
     /// <summary>What the cache may hold on this disk.</summary>
     public static long CacheBytes(long diskBytes) => Math.Min(CacheBytesMax, diskBytes / 10);
 
-    public void Changed(JobId job, ImmutableArray<int> tasks)
+    public void Changed(JobId job, ImmutableArray<int> tasks, bool hasEnded)
     {
     }
 

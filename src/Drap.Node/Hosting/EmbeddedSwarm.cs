@@ -196,7 +196,7 @@ public sealed class EmbeddedSwarm : INodeHost
             return changed.Task;
         }
 
-        public void Changed(JobId job, ImmutableArray<int> tasks) => changed.TrySetResult();
+        public void Changed(JobId job, ImmutableArray<int> tasks, bool hasEnded) => changed.TrySetResult();
 
         public void StdinRoom(AttemptId attempt, long until)
         {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Drap.Core.Jobs;
 using Drap.Core.Journal;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
@@ -235,8 +236,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
                 logs.Append(store.Chunk);
                 break;
             case SchedulerEffect.Changed changed:
+                bool hasEnded = !node.State.TryGet(changed.Job, out JobRun? job) || job.End != JobEnd.None;
                 foreach (ISchedulerWatcher watcher in watchers)
-                    watcher.Changed(changed.Job, changed.Tasks);
+                    watcher.Changed(changed.Job, changed.Tasks, hasEnded);
                 break;
             case SchedulerEffect.StdinRoom room:
                 foreach (ISchedulerWatcher watcher in watchers)

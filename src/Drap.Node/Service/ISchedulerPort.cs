@@ -30,8 +30,8 @@ public interface ISchedulerPort
 /// <summary>Hears of a scheduler's changes, on the loop's own thread: it must not block, and only passes the news on.</summary>
 public interface ISchedulerWatcher
 {
-    /// <summary>The job changed, and these tasks of it; what is told is durable.</summary>
-    void Changed(JobId job, ImmutableArray<int> tasks);
+    /// <summary>The job changed, and these tasks of it; what is told is durable. And whether the job has ended.</summary>
+    void Changed(JobId job, ImmutableArray<int> tasks, bool hasEnded);
 
     /// <summary>The worker of an attempt has room for its standard input up to this byte.</summary>
     void StdinRoom(AttemptId attempt, long until);

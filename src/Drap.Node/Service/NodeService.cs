@@ -284,7 +284,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     /// <inheritdoc/>
     public Task ShutdownAsync(CancellationToken cancel) => shutdown(cancel);
 
-    void ISchedulerWatcher.Changed(JobId job, ImmutableArray<int> tasks) => watch.Changed(job, tasks);
+    void ISchedulerWatcher.Changed(JobId job, ImmutableArray<int> tasks, bool hasEnded) => watch.Changed(job, tasks, hasEnded);
 
     void ISchedulerWatcher.StdinRoom(AttemptId attempt, long until) => stdin.Room(attempt, until);
 
@@ -293,7 +293,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         stdin.Forget(job);
         logs!.Delete(job);
         blobs!.Unpin(job);
-        watch.Changed(job, []);
+        watch.Changed(job, [], hasEnded: true);
     }
 
     /// <summary>Hears no more of the scheduler.</summary>

@@ -10,6 +10,7 @@ public sealed class WorkerNodeTests
     [InlineData("ends")]
     [InlineData("fairness")]
     [InlineData("gangs")]
+    [InlineData("gathering")]
     [InlineData("holds")]
     [InlineData("leases")]
     [InlineData("main_path")]

@@ -231,7 +231,7 @@ internal sealed class TestSwarm : ISchedulerPort, IDisposable
                 Logs.Append(store.Chunk);
                 break;
             case SchedulerEffect.Changed changed:
-                watchers.ForEach(w => w.Changed(changed.Job, changed.Tasks));
+                watchers.ForEach(w => w.Changed(changed.Job, changed.Tasks, !node.State.TryGet(changed.Job, out JobRun? job) || job.End != JobEnd.None));
                 break;
             case SchedulerEffect.StdinRoom room:
                 watchers.ForEach(w => w.StdinRoom(room.Attempt, room.Until));

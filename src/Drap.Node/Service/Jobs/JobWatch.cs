@@ -1,12 +1,14 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Diagnostics;
 using Drap.Api;
 
 namespace Drap.Node.Service;
 
 /// <summary>
 /// Passes the scheduler's news on to who asked for a job's. It only notes task numbers: what they are now is read when the listener comes
-/// for it, so that a task that changes ten times meanwhile costs one look, and nobody's slowness holds the loop.
+/// for it, so that a task that changes ten times meanwhile costs one look, and nobody's slowness holds the loop. A job of many short tasks
+/// changes thousands of times a second, and each look takes a turn of the loop: after a first burst a listener is woken at a pace.
 /// </summary>
 internal sealed class JobWatch
 {
@@ -21,11 +23,11 @@ internal sealed class JobWatch
         return listener;
     }
 
-    public void Changed(JobId job, ImmutableArray<int> tasks)
+    public void Changed(JobId job, ImmutableArray<int> tasks, bool hasEnded)
     {
         if (listeners.TryGetValue(job, out ImmutableArray<Listener> all))
             foreach (Listener listener in all)
-                listener.Note(tasks);
+                listener.Note(tasks, hasEnded);
     }
 
     private void Leave(Listener listener)
@@ -42,17 +44,35 @@ internal sealed class JobWatch
     }
 
     /// <summary>One who listens.</summary>
-    internal sealed class Listener(JobWatch watch, JobId job, bool wantsTasks) : IDisposable
+    internal sealed class Listener : IDisposable
     {
+        /// <summary>Between two wakes of a job that changes all the time; its end never waits.</summary>
+        private static readonly TimeSpan pace = TimeSpan.FromMilliseconds(20);
+
+        /// <summary>Wakes that need not keep the pace: a job of a few tasks never meets it.</summary>
+        private const int BurstMax = 16;
+
         private readonly Lock gate = new();
         private readonly SemaphoreSlim signal = new(0, 1);
+        private readonly JobWatch watch;
+        private readonly JobId job;
+        private readonly bool wantsTasks;
+        private readonly Timer timer;
         private HashSet<int> tasks = [];
+        private TimeSpan credit = pace * BurstMax;
+        private long creditAt = Stopwatch.GetTimestamp();
         private bool hasGap;
         private bool hasNews;
 
+        public Listener(JobWatch watch, JobId job, bool wantsTasks)
+        {
+            (this.watch, this.job, this.wantsTasks) = (watch, job, wantsTasks);
+            timer = new Timer(_ => Wake(), null, Timeout.Infinite, Timeout.Infinite);
+        }
+
         public JobId Job => job;
 
-        public void Note(ImmutableArray<int> changed)
+        public void Note(ImmutableArray<int> changed, bool hasEnded)
         {
             lock (gate)
             {
@@ -64,9 +84,14 @@ internal sealed class JobWatch
                     else
                         tasks.UnionWith(changed);
                 }
-                if (hasNews)
+                if (hasNews && !hasEnded)
                     return;
                 hasNews = true;
+                if (!hasEnded && !TrySpend())
+                {
+                    timer.Change(pace, Timeout.InfiniteTimeSpan);
+                    return;
+                }
             }
             Wake();
         }
@@ -94,6 +119,20 @@ internal sealed class JobWatch
             }
         }
 
-        public void Dispose() => watch.Leave(this);
+        public void Dispose()
+        {
+            watch.Leave(this);
+            timer.Dispose();
+        }
+
+        private bool TrySpend()
+        {
+            credit = TimeSpan.FromTicks(Math.Min((credit + Stopwatch.GetElapsedTime(creditAt)).Ticks, pace.Ticks * BurstMax));
+            creditAt = Stopwatch.GetTimestamp();
+            if (credit < pace)
+                return false;
+            credit -= pace;
+            return true;
+        }
     }
 }

@@ -20,7 +20,7 @@ internal sealed class StdinFeed(ISchedulerPort port, JobWatch watch)
     public void Room(AttemptId attempt, long until)
     {
         rooms.AddOrUpdate(attempt, until, (_, before) => Math.Max(before, until));
-        watch.Changed(attempt.Task.Job, []);
+        watch.Changed(attempt.Task.Job, [], hasEnded: false);
     }
 
     /// <summary>The job is gone; on the loop's thread.</summary>
