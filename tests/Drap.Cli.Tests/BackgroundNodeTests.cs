@@ -32,6 +32,6 @@ public sealed class BackgroundNodeTests
         await node.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.Equal(1, node.ExitCode);
         Assert.Contains("is a copy, or was moved", await File.ReadAllTextAsync(Path.Combine(home.Folder.Path, BackgroundNode.LogName), TestContext.Current.CancellationToken), StringComparison.Ordinal);
-        Assert.Contains("drap adopt", BackgroundNode.LastWords(home.Folder), StringComparison.Ordinal);
+        Assert.Contains("drap adopt", new BackgroundNode(null).LastWords(home.Folder), StringComparison.Ordinal);
     }
 }

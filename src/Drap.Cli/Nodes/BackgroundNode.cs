@@ -16,9 +16,16 @@ internal sealed partial class BackgroundNode(Process? process) : IDisposable
     /// <summary>Whether it has ended already, and how.</summary>
     public int? ExitCode => process is { HasExited: true } ? process.ExitCode : null;
 
+    /// <summary>
+    /// Starts one. Its streams are pipes to this process from the beginning: the runtime itself keeps copies of those that it finds, before any
+    /// code of ours runs, and whoever reads this process's output (a shell, for its <c>$(drap submit …)</c>) would wait for the node's end.
+    /// </summary>
     public static BackgroundNode Start(HomeFolder home)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { UseShellExecute = false, WorkingDirectory = "/" };
+        var start = new ProcessStartInfo(Environment.ProcessPath!)
+        {
+            UseShellExecute = false, WorkingDirectory = "/", RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+        };
         start.ArgumentList.Add("node");
         start.ArgumentList.Add("--home");
         start.ArgumentList.Add(home.Path);
@@ -27,9 +34,9 @@ internal sealed partial class BackgroundNode(Process? process) : IDisposable
 
     /// <summary>
     /// Called by the child first of all: a session of its own, so that no terminal's Ctrl+C or end reaches it, nothing on standard input, and the
-    /// log as its output, so that a shell that reads the parent's output does not wait for it.
+    /// log as its output, since its parent ends.
     /// </summary>
-    /// <returns>False, and the reason was written to standard error, when the home cannot be used.</returns>
+    /// <returns>False, and the reason was written to standard error, where the parent finds it, when the home cannot be used.</returns>
     public static bool TryDetach(HomeFolder home)
     {
         try
@@ -47,14 +54,16 @@ internal sealed partial class BackgroundNode(Process? process) : IDisposable
         }
         catch (Exception e) when (e is HomeException or IOException or UnauthorizedAccessException)
         {
-            Console.Error.WriteLine($"drap: {e.Message}");
+            Console.Error.WriteLine(e.Message);
             return false;
         }
     }
 
-    /// <summary>The log's last lines, to say why a start failed.</summary>
-    public static string LastWords(HomeFolder home)
+    /// <summary>What it said last, to say why a start failed: before it had its log, or there.</summary>
+    public string LastWords(HomeFolder home)
     {
+        if (process is { HasExited: true } && process.StandardError.ReadToEnd().Trim() is { Length: > 0 } said)
+            return said;
         try
         {
             string[] lines = File.ReadAllLines(Path.Combine(home.Path, LogName));

@@ -61,7 +61,7 @@ internal sealed class NodeSession : IAsyncDisposable
             bool failed = child.ExitCode is { } code and not ExitCode.Ok;
             if (failed || context.Time.GetElapsedTime(start) > startPatience)
                 throw new CliException(
-                    ExitCode.Error, $"the node of {home} did not start: {BackgroundNode.LastWords(home)}", $"see {Path.Combine(home.Path, BackgroundNode.LogName)}");
+                    ExitCode.Error, $"the node of {home} did not start: {child.LastWords(home)}", $"see {Path.Combine(home.Path, BackgroundNode.LogName)}");
             await Task.Delay(lookEvery, cancel).ConfigureAwait(false);
         }
     }
