@@ -44,12 +44,16 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
         {
             SegmentSpec segment = plan.Spec.Segments[i];
             int count = JobForm.TaskCount(segment);
-            GroupTerms terms = placement.TermsOf(segment, 0, Instant.Never, context.Now, count);
-            string topic = Topics.ForTask(terms.Resources, context.Options.Region);
-            ImmutableArray<PeerId> members = context.Allocator.Audience(topic);
-            Ad ad = context.Allocator.QuoteAd(terms, i + 1, Math.Max(1, count), members.Length);
-            round.Segments.Add(new PlanSegment(ad.Id, i, terms.Bid, members.Length));
-            context.Emit(new SchedulerEffect.Publish(topic, ad));
+            // Each way of running the tasks is asked for, since the best offer for any of them will win.
+            for (int variant = 0; variant <= segment.Alternatives.Length; variant++)
+            {
+                GroupTerms terms = placement.TermsOf(segment, variant, Instant.Never, context.Now, count);
+                string topic = Topics.ForTask(terms.Resources, context.Options.Region);
+                ImmutableArray<PeerId> members = context.Allocator.Audience(topic);
+                Ad ad = context.Allocator.QuoteAd(terms, i + 1, Math.Max(1, count), members.Length);
+                round.Asked.Add(new PlanAd(ad.Id, i, terms.Bid, members.Length));
+                context.Emit(new SchedulerEffect.Publish(topic, ad));
+            }
         }
         plans.Add(round);
     }
@@ -57,11 +61,11 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
     public void OnQuote(PeerId from, Quote quote)
     {
         foreach (PlanRound plan in plans)
-            foreach (PlanSegment segment in plan.Segments)
-                if (segment.Ad == quote.Ad && segment.Answered.Add(from) && segment.Answered.Count <= AnswersMax)
+            foreach (PlanAd asked in plan.Asked)
+                if (asked.Ad == quote.Ad && asked.Answered.Add(from) && asked.Answered.Count <= AnswersMax)
                 {
-                    segment.Answers.AddRange(quote.Entries.Select(e => new GroupAnswer(from, context.Now, e, null, "")));
-                    segment.Answers.AddRange(quote.Refusals.Select(r => new GroupAnswer(from, context.Now, null, r, "")));
+                    asked.Answers.AddRange(quote.Entries.Select(e => new GroupAnswer(from, context.Now, e, null, "")));
+                    asked.Answers.AddRange(quote.Refusals.Select(r => new GroupAnswer(from, context.Now, null, r, "")));
                 }
     }
 
@@ -101,11 +105,11 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
         for (int i = plans.Count - 1; i >= 0; i--)
         {
             PlanRound plan = plans[i];
-            if (context.Now < plan.Until && !plan.Segments.All(s => s.Answered.Count >= s.Expected))
+            if (context.Now < plan.Until && !plan.Asked.All(a => a.Answered.Count >= a.Expected))
                 continue;
             plans.RemoveAt(i);
-            context.Emit(new SchedulerEffect.Done(plan.Ticket, new SchedulerReply.Quotes([.. plan.Segments.Select(s =>
-                new SegmentQuotes(s.Segment, s.Bid, [.. s.Answers.OrderBy(a => a.Worker)], Math.Max(0, s.Expected - s.Answered.Count)))])));
+            context.Emit(new SchedulerEffect.Done(plan.Ticket, new SchedulerReply.Quotes([.. plan.Asked.GroupBy(a => a.Segment).Select(s =>
+                new SegmentQuotes(s.Key, s.First().Bid, [.. s.SelectMany(a => a.Answers).OrderBy(a => a.Worker)], s.Max(a => Math.Max(0, a.Expected - a.Answered.Count))))])));
         }
         for (int i = surveys.Count - 1; i >= 0; i--)
         {
@@ -122,10 +126,10 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
 
     private sealed record PlanRound(Ticket Ticket, Instant Until)
     {
-        public List<PlanSegment> Segments { get; } = [];
+        public List<PlanAd> Asked { get; } = [];
     }
 
-    private sealed record PlanSegment(AdId Ad, int Segment, Price Bid, int Expected)
+    private sealed record PlanAd(AdId Ad, int Segment, Price Bid, int Expected)
     {
         public HashSet<PeerId> Answered { get; } = [];
 

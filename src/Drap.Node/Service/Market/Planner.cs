@@ -15,14 +15,13 @@ internal static class Planner
 {
     public static PlanDocument Plan(JobSpec job, ImmutableArray<SegmentQuotes> quotes, Func<PeerId, string> nameOf)
     {
-        var segments = ImmutableArray.CreateBuilder<SegmentPlan>(job.Segments.Length);
         var ends = new TimeSpan?[job.Segments.Length];
         bool built = JobGraph.TryBuild(job, out JobGraph? graph);
         Invariant.Check(built);
         foreach (int index in InOrder(graph!))
             ends[index] = EndOf(job.Segments[index], quotes[index], Start(graph!, index, ends));
-        for (int i = 0; i < job.Segments.Length; i++)
-            segments.Add(Plan(job.Segments[i], quotes[i], nameOf) with { StartSeconds = FirstStart(quotes[i]) + Start(graph!, i, ends) });
+        ImmutableArray<SegmentPlan> segments =
+            [.. job.Segments.Select((s, i) => Plan(s, quotes[i], nameOf) with { StartSeconds = FirstStart(quotes[i]) + Start(graph!, i, ends) })];
         long cost = 0;
         foreach (SegmentPlan segment in segments)
             cost += segment.Cost?.Micro ?? 0;
@@ -30,7 +29,7 @@ internal static class Planner
         {
             Name = job.Name,
             Tasks = graph!.TaskCount,
-            Segments = segments.MoveToImmutable(),
+            Segments = segments,
             Cost = segments.All(s => s.Cost is not null) ? new Credits(cost) : null,
             Budget = job.Budget,
             EndSeconds = ends.All(e => e is not null) ? ends.Max() : null,
@@ -54,7 +53,9 @@ internal static class Planner
         };
     }
 
-    private static IEnumerable<OfferEntry> Offers(SegmentQuotes quotes) => quotes.Answers.Select(a => a.Offer).OfType<OfferEntry>().Where(o => o.Count > 0);
+    /// <summary>One of each worker: what it says to several ways of running a task it can do but once.</summary>
+    private static IEnumerable<OfferEntry> Offers(SegmentQuotes quotes) =>
+        quotes.Answers.Where(a => a.Offer is { Count: > 0 }).GroupBy(a => a.Worker).Select(w => w.Select(a => a.Offer!).MinBy(o => o.Ask)!);
 
     private static Credits? CostOf(SegmentQuotes quotes, TimeSpan estimate, int tasks)
     {
