@@ -1,9 +1,11 @@
 using System.Text.Json;
 using Drap.Api;
 using Drap.Cli;
+using Drap.Cli.Jobs;
 using Drap.Core;
 using Drap.Core.Jobs;
 using Xunit;
+using Refusal = Drap.Api.Refusal;
 using TaskRange = Drap.Api.TaskRange;
 using TaskState = Drap.Api.TaskState;
 
@@ -282,6 +284,73 @@ public sealed class CommandTests : IAsyncDisposable
         CliRunner.Result result = await cli.RunAsync("job", "show", "99");
         Assert.Equal((ExitCode.Error, ""), (result.Code, result.Out));
         Assert.Contains("no job is meant by '99'", result.Err, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Results_go_where_the_submit_said_unless_the_command_says_otherwise()
+    {
+        await cli.ServeAsync();
+        cli.File("job.yaml", jobFile);
+        await cli.Node.AddBlobAsync(new MemoryStream("a\t1\n"u8.ToArray()), TestContext.Current.CancellationToken);
+        await cli.RunAsync("submit", "job.yaml", "--out", "words");
+        string words = Path.Combine(cli.Home.Root, "words"), made = Path.Combine(words, "out", "counts.tsv"), other = Path.Combine(cli.Home.Root, "other", "out", "counts.tsv");
+        Assert.Equal(words, Assert.Single(cli.Node.Submitted).OutFolder);
+        Assert.Contains("results    " + words, (await cli.RunAsync("job", "show", "last")).Out, StringComparison.Ordinal);
+        Assert.Contains("1 result in " + words, (await cli.RunAsync("job", "wait", "last")).Err, StringComparison.Ordinal);
+        Assert.True(File.Exists(made));
+        File.Delete(made);
+        await cli.RunAsync("job", "results", "last", "--out", "other");
+        Assert.Equal((false, true), (File.Exists(made), File.Exists(other)));
+        await cli.RunAsync("job", "results", "last");
+        Assert.True(File.Exists(made));
+    }
+
+    [Fact]
+    public async Task A_wait_without_a_folder_says_how_results_are_fetched()
+    {
+        await cli.ServeAsync();
+        cli.File("job.yaml", jobFile);
+        await cli.Node.AddBlobAsync(new MemoryStream("a\t1\n"u8.ToArray()), TestContext.Current.CancellationToken);
+        string id = (await cli.RunAsync("submit", "job.yaml")).Out.Trim();
+        Assert.Null(Assert.Single(cli.Node.Submitted).OutFolder);
+        Assert.Contains("1 result; drap job results 1 fetches them", (await cli.RunAsync("job", "wait", "last")).Err, StringComparison.Ordinal);
+        Assert.Contains("1 result in " + Path.Combine(cli.Home.Root, "results", id), (await cli.RunAsync("job", "results", "last")).Err, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Why_a_job_waits_is_said_once_and_again_when_it_changes()
+    {
+        CancellationToken cancel = TestContext.Current.CancellationToken;
+        var id = new JobId(Guid.NewGuid());
+        await cli.Node.SubmitAsync(new SubmitRequest { Id = id, Job = new JobSpec { Name = "n", Segments = [new SegmentSpec { Name = "main" }] } }, cancel);
+        TaskExplanation memory = new()
+        {
+            Task = new TaskSummary { Number = 1, Segment = "main", State = TaskState.Placing },
+            Reasons = [new Reason(ReasonCodes.NoRoom, "it waits for room, for 1.2 s now")],
+            Nodes = [new NodeVerdict { Node = "bee", Refusals = [new Refusal(ReasonCodes.Resource, "memory", "8GiB", "1GiB", Ever: true)] }],
+        };
+        TaskExplanation told = memory;
+        cli.Node.Explanation = _ => told;
+        var why = new WhyItWaits(cli.Node, id);
+        Assert.Equal(TimeSpan.FromSeconds(1), why.Next);
+        Assert.Contains("bee   no          -              -          -  memory: needs 8GiB, has 1GiB", await why.LookAsync(cancel), StringComparison.Ordinal);
+        // Time passes and amounts change by themselves.
+        told = memory with
+        {
+            Reasons = [new Reason(ReasonCodes.NoRoom, "it waits for room, for 3.2 s now")],
+            Nodes = [memory.Nodes[0] with { Refusals = [memory.Nodes[0].Refusals[0] with { Available = "2GiB" }] }],
+        };
+        Assert.Null(await why.LookAsync(cancel));
+        told = memory with { Nodes = [.. memory.Nodes, new NodeVerdict { Node = "cat", Refusals = [new Refusal(ReasonCodes.Constraint, "label ssd")] }] };
+        Assert.Contains("cat   no          -              -          -  label ssd", await why.LookAsync(cancel), StringComparison.Ordinal);
+        // One takes it now, and then again none does.
+        told = memory with { Nodes = [memory.Nodes[0] with { Fits = true, Refusals = [] }] };
+        Assert.Null(await why.LookAsync(cancel));
+        told = memory;
+        Assert.NotNull(await why.LookAsync(cancel));
+        Assert.Equal(TimeSpan.FromSeconds(10), why.Next);
+        why.Forget();
+        Assert.Equal(TimeSpan.FromSeconds(1), why.Next);
     }
 
     [Theory]

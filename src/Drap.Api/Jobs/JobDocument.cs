@@ -15,7 +15,10 @@ public sealed record JobDocument : Document
     /// <summary>Its tasks by number, as far as they were asked for.</summary>
     public ImmutableArray<TaskSummary> Tasks { get; set; } = [];
 
-    /// <summary>The folder that its results were written to, as an absolute path; only <c>drap run</c> and <c>drap job results</c> know one.</summary>
+    /// <summary>The folder in which its submitter wants its results, as an absolute path; null where the submit named none.</summary>
+    public string? OutFolder { get; set; }
+
+    /// <summary>The folder that its results were written to, as an absolute path; only who has just written them knows it.</summary>
     public string? Results { get; set; }
 }
 

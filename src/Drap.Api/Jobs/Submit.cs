@@ -24,6 +24,12 @@ public sealed record SubmitRequest : Document
     /// to the journal in clear, shown or logged.
     /// </summary>
     public ImmutableSortedDictionary<string, string> Secrets { get; set; } = JobJson.EmptyMap<string>();
+
+    /// <summary>
+    /// The folder of the client's machine in which its user wants the results: an absolute path of at most 4 096 bytes. The node keeps it with the
+    /// job and writes nothing there by itself; who fetches the results and names no other folder puts them there. Null where the user did not say.
+    /// </summary>
+    public string? OutFolder { get; set; }
 }
 
 /// <summary>What a submit made.</summary>

@@ -16,7 +16,7 @@ internal sealed class AdHocOptions
     private readonly Option<string[]> on = new("--on") { Description = "Only on nodes with this label", HelpName = "LABEL" };
     private readonly Option<string[]> notOn = new("--not-on") { Description = "Never on nodes with this label", HelpName = "LABEL" };
     private readonly Option<string?> bid = new("--bid") { Description = "Offered per task, in credits per hour [default: what the market says]", HelpName = "CREDITS" };
-    private readonly Option<string?> limit = new("--limit") { Description = "Most that the bid may rise to [default: four times the bid]", HelpName = "CREDITS" };
+    private readonly Option<string?> limit = new("--limit") { Description = "Most that the bid may rise to [default: twice the bid]", HelpName = "CREDITS" };
     private readonly Option<string?> budget = new("--budget") { Description = "Most that the job may cost", HelpName = "CREDITS" };
     private readonly Option<string?> timeout = new("--timeout") { Description = "Longest run of a task [default: 7d]", HelpName = "TIME" };
     private readonly Option<string?> deadline = new("--deadline") { Description = "By when it must have been placed [default: it waits]", HelpName = "TIME" };

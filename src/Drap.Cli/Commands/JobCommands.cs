@@ -102,13 +102,14 @@ internal static class JobCommands
     private static Command Results(Common common)
     {
         Argument<string> job = Common.Job("last, a job's number, or the first digits of its id");
-        var outFolder = new Option<string?>("--out") { Description = "Where they go [default: results/JOB-ID]", HelpName = "DIR" };
+        var outFolder = new Option<string?>("--out") { Description = "Where they go [default: as the job was submitted, else results/JOB-ID]", HelpName = "DIR" };
         var list = new Option<bool>("--list") { Description = "Only list them" };
         return common.Command("results", "Fetch what a job made", ["drap job results last --out words", "drap job results last --list"], async call =>
         {
             (NodeSession session, JobId id, Selector _) = await OpenAsync(call, job, NodeSession.ReadAsync);
             await using NodeSession closing = session;
-            string folder = Path.GetFullPath(call.Get(outFolder) ?? Path.Combine("results", id.ToString()), call.Context.CurrentFolder);
+            string folder = call.Get(outFolder) is { } typed ? Path.GetFullPath(typed, call.Context.CurrentFolder)
+                : (await session.Node.JobAsync(id, call.Cancel)).OutFolder ?? JobFollower.UsualFolder(call, id);
             ResultsDocument results = call.Get(list)
                 ? await session.Node.ResultsAsync(id, call.Cancel) : await session.Node.DeliverAsync(id, folder, call.Cancel);
             call.Screen.Write(

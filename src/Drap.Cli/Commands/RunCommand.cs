@@ -36,8 +36,8 @@ internal sealed class RunCommand
         var submit = new RunCommand(common);
         yield return common.Command(
             "submit", "Submit a job and return; its id is the only line on standard output",
-            ["drap submit job.yaml", "drap job wait $(drap submit job.yaml)", "drap submit --array 1-50 -- ./step"],
-            submit.SubmitAsync, [submit.file, submit.parameters, .. submit.adHoc.All]);
+            ["drap submit job.yaml --out words", "drap job wait $(drap submit job.yaml)", "drap submit --array 1-50 -- ./step"],
+            submit.SubmitAsync, [submit.file, submit.parameters, submit.outFolder, .. submit.adHoc.All]);
         var plan = new RunCommand(common);
         yield return common.Command(
             "plan", "Check a job and ask the market what it would cost; nothing is run",
@@ -49,7 +49,7 @@ internal sealed class RunCommand
     {
         Job job = Read(call, interactive: true);
         await using NodeSession session = await NodeSession.EmbedAsync(call.Context, call.Home, new NodeHostOptions { Mode = "run" }, null, call.Cancel);
-        SubmitRequest request = await PrepareAsync(call, session.Node, job);
+        SubmitRequest request = await PrepareAsync(call, session.Node, job) with { OutFolder = OutFolder(call) };
         SubmitReply reply = await session.Node.SubmitAsync(request, call.Cancel);
         int code = job.AdHoc && JobForm.TaskCount(request.Job.Segments[0]) == 1
             ? await RunTaskAsync(call, session, job, reply)
@@ -117,7 +117,7 @@ internal sealed class RunCommand
     {
         Job job = Read(call, interactive: false);
         await using NodeSession session = await NodeSession.BackgroundAsync(call.Context, call.Home, call.Cancel);
-        SubmitReply reply = await session.Node.SubmitAsync(await PrepareAsync(call, session.Node, job), call.Cancel);
+        SubmitReply reply = await session.Node.SubmitAsync(await PrepareAsync(call, session.Node, job) with { OutFolder = OutFolder(call) }, call.Cancel);
         call.Screen.Write(reply, ApiJson.Indented.SubmitReply, o => o.WriteLine(reply.Id), () => [reply.Id.ToString()]);
         string name = reply.Number > 0 ? Words.Of(reply.Number) : Words.Short(reply.Id);
         call.Screen.Say(call.Screen.Faint($"job {name}, {Words.Count(reply.Tasks, "task")}. next: drap job wait {name} · drap job logs -f {name} · drap job results {name}"));
@@ -133,8 +133,9 @@ internal sealed class RunCommand
         return plan.Cost is null ? ExitCode.NotPlaced : ExitCode.Ok;
     }
 
-    private string Results(Invocation call, JobId id) =>
-        Path.GetFullPath(call.Get(outFolder) ?? Path.Combine("results", id.ToString()), call.Context.CurrentFolder);
+    private string? OutFolder(Invocation call) => call.Get(outFolder) is { } typed ? Path.GetFullPath(typed, call.Context.CurrentFolder) : null;
+
+    private string Results(Invocation call, JobId id) => OutFolder(call) ?? JobFollower.UsualFolder(call, id);
 
     private Job Read(Invocation call, bool interactive)
     {

@@ -20,7 +20,7 @@ internal sealed class AdHocRun(INodeService node, CliContext context, Screen scr
         bool interrupted = false;
         try
         {
-            summary = await node.WaitAsync(job, context.Interrupts.Token);
+            summary = await JobWatch.ToEndAsync(node, job, context.Time, _ => { }, SayWhy, context.Interrupts.Token);
         }
         catch (OperationCanceledException)
         {
@@ -40,6 +40,12 @@ internal sealed class AdHocRun(INodeService node, CliContext context, Screen scr
         int code = interrupted ? ExitCode.Interrupted : outputGone ? ExitCode.BrokenPipe : ExitCode.Of(task);
         Explain(summary, task, interrupted || outputGone);
         return code;
+    }
+
+    private void SayWhy(string words)
+    {
+        screen.Say(words);
+        screen.Say(screen.Faint("it waits; Ctrl+C cancels it, --deadline says how long to wait at most"));
     }
 
     private void Explain(JobSummary job, TaskSummary task, bool interrupted)

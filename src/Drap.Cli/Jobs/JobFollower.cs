@@ -1,4 +1,5 @@
 using Drap.Api.Json;
+using Drap.Cli.Commands;
 using Drap.Cli.Output;
 using Drap.Client;
 
@@ -11,31 +12,35 @@ internal sealed class JobFollower(INodeService node, Screen screen, TimeProvider
     public async Task<JobSummary> FollowAsync(JobId job, CancellationToken cancel)
     {
         using var progress = new JobProgress(screen, time);
-        JobSummary? last = null;
-        await foreach (JobEvent e in node.WatchAsync(job, cancel))
+        return await JobWatch.ToEndAsync(node, job, time, e =>
         {
             if (e.Message is { } words)
                 progress.Note(words);
-            if (e.Job is not { } summary)
-                continue;
-            progress.Show(summary, e.Segments ?? []);
-            last = summary;
-        }
-        return last!;
+            if (e.Job is { } summary)
+                progress.Show(summary, e.Segments ?? []);
+        }, progress.Note, cancel);
     }
 
-    /// <summary>Fetches what a finished job made, and writes the job's document or a few lines with what to type next.</summary>
+    /// <summary>Where results go when nobody said it.</summary>
+    public static string UsualFolder(Invocation call, JobId job) => Path.GetFullPath(Path.Combine("results", job.ToString()), call.Context.CurrentFolder);
+
+    /// <summary>
+    /// Fetches what a finished job made to <paramref name="outFolder"/>, or to where its submit wants it, if either is named; and writes the job's
+    /// document or a few lines with what to type next.
+    /// </summary>
     public async Task<int> ReportAsync(JobSummary job, string? outFolder, CancellationToken cancel)
     {
+        JobDocument document = await node.JobAsync(job.Id, cancel);
         string? results = null;
         int items = 0;
-        if (job.State == JobState.Finished && outFolder is not null)
+        if (job.State == JobState.Finished)
         {
-            ResultsDocument delivered = await node.DeliverAsync(job.Id, outFolder, cancel);
-            items = delivered.Items.Length;
-            results = items > 0 ? delivered.Folder : null;
+            string? folder = outFolder ?? document.OutFolder;
+            ResultsDocument made = folder is null ? await node.ResultsAsync(job.Id, cancel) : await node.DeliverAsync(job.Id, folder, cancel);
+            items = made.Items.Length;
+            results = items > 0 ? made.Folder : null;
         }
-        JobDocument document = await node.JobAsync(job.Id, cancel) with { Results = results };
+        document = document with { Results = results };
         var tasks = new List<TaskSummary>();
         if (screen.Format is OutputFormat.Json or OutputFormat.Yaml)
             await foreach (TaskSummary task in node.AllTasksAsync(job.Id, history: false, cancel))
@@ -56,7 +61,8 @@ internal sealed class JobFollower(INodeService node, Screen screen, TimeProvider
             screen.Say($"  {reason.Message}");
         if (job.State == JobState.Finished)
         {
-            screen.Say(results is null ? "  it has no results" : $"  {Words.Count(items, "result")} in {results}");
+            screen.Say(items == 0 ? "  it has no results"
+                : results is null ? $"  {Words.Count(items, "result")}; drap job results {name} fetches them" : $"  {Words.Count(items, "result")} in {results}");
             screen.Say(screen.Faint($"  next: drap job show {name} · drap job logs {name} · drap usage {name}"));
         }
         else

@@ -28,8 +28,11 @@ internal sealed class JobProgress(Screen screen, TimeProvider time) : IDisposabl
     /// <summary>Says something between two pictures.</summary>
     public void Note(string text)
     {
+        bool wasDrawn = drawn > 0;
         Erase();
         screen.Say(text);
+        if (wasDrawn)
+            Put(last);
     }
 
     /// <summary>Leaves the last picture on the screen.</summary>
@@ -48,11 +51,16 @@ internal sealed class JobProgress(Screen screen, TimeProvider time) : IDisposabl
         if (text == last && drawn > 0)
             return;
         Erase();
-        // Without wrapping a long line is cut at the edge, and the block stays as high as it has lines.
+        Put(text);
+        last = text;
+    }
+
+    // Without wrapping a long line is cut at the edge, and the block stays as high as it has lines.
+    private void Put(string text)
+    {
         screen.Talk.Write($"\u001b[?7l{text}\u001b[?7h\n");
         screen.Talk.Flush();
-        drawn = lines.Count;
-        last = text;
+        drawn = text.Count(c => c == '\n') + 1;
     }
 
     private void Line(JobSummary job)

@@ -26,6 +26,8 @@ internal static class Tables
         output.WriteLine($"tasks      {Words.Of(job.Tasks)}");
         output.WriteLine($"cost       {job.Cost}{(job.Budget is { } budget ? $" of {budget}" : "")} credits");
         output.WriteLine($"submitted  {job.SubmittedAt}{(job.EndedAt is { } end ? $", took {Words.Of(end - job.SubmittedAt)}" : "")}");
+        if (document.OutFolder is { } folder)
+            output.WriteLine($"results    {folder}");
         output.WriteLine();
         var segments = new TextTable("segment", ">tasks", "first", "states", ">cost");
         foreach (SegmentSummary segment in document.Segments)
@@ -63,15 +65,20 @@ internal static class Tables
         output.WriteLine($"job {Words.Name(document.Job)}  {document.Job.Name}: {Words.Of(document.Job.State)}{(document.Job.Reason is { } why ? ", " + why.Message : "")}");
         foreach (TaskExplanation task in document.Tasks)
         {
-            string alike = task.Alike > 1 ? $" and {Words.Count(task.Alike - 1, "task")} like it" : "";
             output.WriteLine();
-            output.WriteLine($"task .{task.Task.Number} ({task.Task.Segment}){alike}: {Words.Of(task.Task.State)}{(task.Task.Node is { } node ? " on " + node : "")}");
-            foreach (Reason reason in task.Reasons)
-                output.WriteLine($"  {reason.Message}");
-            Nodes([.. task.Nodes], output);
-            if (!task.Complete)
-                output.WriteLine("  (the nodes that answered; others were not asked)");
+            Explain(task, output);
         }
+    }
+
+    public static void Explain(TaskExplanation task, TextWriter output)
+    {
+        string alike = task.Alike > 1 ? $" and {Words.Count(task.Alike - 1, "task")} like it" : "";
+        output.WriteLine($"task .{task.Task.Number} ({task.Task.Segment}){alike}: {Words.Of(task.Task.State)}{(task.Task.Node is { } node ? " on " + node : "")}");
+        foreach (Reason reason in task.Reasons)
+            output.WriteLine($"  {reason.Message}");
+        Nodes([.. task.Nodes], output);
+        if (!task.Complete)
+            output.WriteLine("  (the nodes that answered; others were not asked)");
     }
 
     public static void Plan(PlanDocument plan, TextWriter output)
@@ -159,6 +166,8 @@ internal static class Tables
 
     private static string Say(Refusal refusal)
     {
+        if (refusal.Code == ReasonCodes.Price)
+            return $"price: asks {refusal.Available}, and is paid {refusal.Needed}";
         string what = refusal.Dimension ?? refusal.Code;
         string amounts = refusal is { Needed: { } needed, Available: { } available } ? $": needs {needed}, has {available}" : refusal.Needed is { } only ? $": needs {only}" : "";
         return $"{what}{amounts}{(refusal.Ever ? " (later it could)" : "")}";

@@ -98,11 +98,12 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         ImmutableSortedDictionary<string, string> values = JobIntake.Secrets(job, request.Secrets);
         JobSecrets secrets = values.IsEmpty ? JobSecrets.None : new JobSecrets(values, secretKey.Value.Seal(request.Id, values));
         ImmutableArray<byte> json = JobIntake.ToJson(job);
+        string outFolder = JobIntake.OutFolder(request.OutFolder);
         bool isKnown = await ReadAsync(at => at.State.TryGet(request.Id, out _), cancel).ConfigureAwait(false);
         if (!isKnown)
             await Task.Run(() => Pin(request.Id, job), cancel).ConfigureAwait(false);
         SchedulerReply reply = await port.AskAsync(
-            ticket => new SchedulerInput.Submit(ticket, request.Id, Principal.Local, job, json, "", secrets), cancel).ConfigureAwait(false);
+            ticket => new SchedulerInput.Submit(ticket, request.Id, Principal.Local, job, json, outFolder, secrets), cancel).ConfigureAwait(false);
         if (reply is SchedulerReply.Refused && !isKnown)
             blobs!.Unpin(request.Id);
         var submitted = reply.As<SchedulerReply.Submitted>();

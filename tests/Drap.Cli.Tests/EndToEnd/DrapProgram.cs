@@ -1,18 +1,31 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text.Json;
+using Drap.Client;
+using Drap.Node.Home;
 using Xunit;
 
 namespace Drap.Tests.Cli.EndToEnd;
 
 /// <summary>The built program, run as a user's shell runs it, in a home and a folder of the test's own. Disposing ends the home's node.</summary>
-internal sealed class DrapProgram : IAsyncDisposable
+internal sealed partial class DrapProgram : IAsyncDisposable
 {
     /// <summary>Far more than any of these takes on a busy machine: one that hangs fails with its name.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(90);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
+    public DrapProgram(string? home = null) => Environment["DRAP_HOME"] = home ?? Home.Folder.Path;
+
     public TemporaryHome Home { get; } = new();
+
+    /// <summary>Variables that differ from this process's own.</summary>
+    public Dictionary<string, string> Environment { get; } = new()
+    {
+        ["NO_COLOR"] = "1",
+        // The program is the one that a build leaves, which looks for the runtime where it is installed; this process knows where its own is.
+        ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")),
+    };
 
     /// <summary>The folder in which commands are run.</summary>
     public string Folder => Home.Root;
@@ -59,12 +72,11 @@ internal sealed class DrapProgram : IAsyncDisposable
         start.ArgumentList.Add("-c");
         start.ArgumentList.Add("exec env --default-signal=INT \"$@\"" + (input ? "" : " </dev/null"));
         start.ArgumentList.Add("sh");
-        start.ArgumentList.Add("dotnet");
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "drap.dll"));
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "drap"));
         foreach (string arg in args)
             start.ArgumentList.Add(arg);
-        start.Environment["DRAP_HOME"] = Home.Folder.Path;
-        start.Environment["NO_COLOR"] = "1";
+        foreach ((string name, string value) in Environment)
+            start.Environment[name] = value;
         return Process.Start(start)!;
     }
 
@@ -75,6 +87,49 @@ internal sealed class DrapProgram : IAsyncDisposable
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         System.IO.File.WriteAllText(path, text);
         return path;
+    }
+
+    /// <summary>Who holds the home's lock, or held it last; null when nobody ever did.</summary>
+    public int? Holder => HomeLock.HolderOf(Home.Folder);
+
+    /// <summary>The next process that takes the home's lock.</summary>
+    public async Task<int> NewHolderAsync(int? before)
+    {
+        int? holder = null;
+        await UntilAsync(() => (holder = Holder) is not null && holder != before, "nobody took the home's lock");
+        return holder!.Value;
+    }
+
+    /// <summary>The node that serves the home, once there is one.</summary>
+    public async Task<DrapClient> ConnectAsync()
+    {
+        string? socket = null;
+        await UntilAsync(() => (socket = HomeSocket.Find(Home.Folder)) is not null && HomeSocket.AnswersAsync(socket, Cancel).Result, "no node listens on the home's socket");
+        return new DrapClient(socket!);
+    }
+
+    /// <summary>Ends the home's node in order.</summary>
+    public async Task StopAsync()
+    {
+        Ended ended = await RunAsync("stop");
+        Assert.True(ended.Code == 0, ended.Err);
+    }
+
+    /// <summary>kill -9.</summary>
+    public static void Kill(int process) => Assert.Equal(0, Signal(process, 9));
+
+    /// <summary>Sends a signal to a process, or with a negative number to a process group.</summary>
+    [LibraryImport("libc", EntryPoint = "kill")]
+    public static partial int Signal(int process, int signal);
+
+    /// <summary>Looks again and again until something holds.</summary>
+    public static async Task UntilAsync(Func<bool> holds, string orElse)
+    {
+        for (long start = Stopwatch.GetTimestamp(); !holds();)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(start) < patience, orElse);
+            await Task.Delay(5, Cancel);
+        }
     }
 
     public async ValueTask DisposeAsync()

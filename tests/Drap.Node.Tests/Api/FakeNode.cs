@@ -34,6 +34,14 @@ internal sealed class FakeNode : INodeService
 
     public TaskCompletionSource ShutDown { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>What is said of a task that somebody wants explained.</summary>
+    public Func<TaskSummary, TaskExplanation> Explanation { get; set; } = task => new TaskExplanation
+    {
+        Task = task,
+        Reasons = [new Reason(ReasonCodes.FitsNowhere, "no node has 64GiB of memory")],
+        Nodes = [new NodeVerdict { Node = "bee", Refusals = [new Refusal(ReasonCodes.Resource, "memory", "64GiB", "8GiB")] }],
+    };
+
     /// <summary>Thrown by the next call of any member that asks for it.</summary>
     public Exception? Fault { get; set; }
 
@@ -122,7 +130,7 @@ internal sealed class FakeNode : INodeService
     public Task<JobDocument> JobAsync(JobId job, CancellationToken cancel)
     {
         Job found = Find(job);
-        return Task.FromResult(new JobDocument { Job = Summary(found), Segments = [Segment(found)] });
+        return Task.FromResult(new JobDocument { Job = Summary(found), Segments = [Segment(found)], OutFolder = Submitted.First(s => s.Id == job).OutFolder });
     }
 
     public Task<TaskListDocument> TasksAsync(JobId job, int from, int limit, bool history, CancellationToken cancel)
@@ -152,15 +160,7 @@ internal sealed class FakeNode : INodeService
     public Task<ExplainDocument> ExplainAsync(JobId job, int? task, CancellationToken cancel) => Task.FromResult(new ExplainDocument
     {
         Job = Summary(Find(job)),
-        Tasks =
-        [
-            new TaskExplanation
-            {
-                Task = Task1(Find(job), task ?? 1),
-                Reasons = [new Reason(ReasonCodes.FitsNowhere, "no node has 64GiB of memory")],
-                Nodes = [new NodeVerdict { Node = "bee", Refusals = [new Refusal(ReasonCodes.Resource, "memory", "64GiB", "8GiB")] }],
-            },
-        ],
+        Tasks = [Explanation(Task1(Find(job), task ?? 1))],
     });
 
     public async IAsyncEnumerable<JobEvent> EventsAsync(JobId job, bool tasks, [EnumeratorCancellation] CancellationToken cancel)

@@ -14,7 +14,7 @@ public sealed class RestartTests
     public async Task A_node_says_who_it_is_and_drops_logs_of_jobs_that_it_does_not_know()
     {
         await using var room = new SwarmRoom();
-        SubmitRequest request = SwarmRoom.Request(SwarmRoom.Script("main", "echo kept; exit 3"));
+        SubmitRequest request = SwarmRoom.Request(SwarmRoom.Script("main", "echo kept; exit 3")) with { OutFolder = "/of/the client" };
         Assert.Equal(JobState.Failed, (await room.RunAsync(request)).Job.State);
         AttemptSummary attempt = (await room.Service.TasksAsync(request.Id, 1, 1, history: true, Cancel)).Tasks.Single().History.Single();
         Assert.True(attempt.Price > Price.Zero);
@@ -25,6 +25,7 @@ public sealed class RestartTests
         NodeDocument node = await room.Service.NodeAsync(Cancel);
         Assert.Equal((peer, "dev"), (node.Peer, node.Mode));
         Assert.Equal("kept\n", await room.OutputAsync(request.Id));
+        Assert.Equal("/of/the client", (await room.Service.JobAsync(request.Id, Cancel)).OutFolder);
         Assert.Equal(attempt.Price, (await room.Service.TasksAsync(request.Id, 1, 1, history: true, Cancel)).Tasks.Single().History.Single().Price);
         await room.StopAsync();
         Assert.False(File.Exists(stray));

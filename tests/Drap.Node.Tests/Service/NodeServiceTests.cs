@@ -3,6 +3,7 @@ using Drap.Api;
 using Drap.Core;
 using Drap.Core.Jobs;
 using Drap.Core.Messages;
+using Drap.Core.Nodes;
 using Drap.Node.Service;
 using Drap.Node.Storage;
 using Xunit;
@@ -99,6 +100,31 @@ public sealed class NodeServiceTests : IDisposable
         Assert.Equal("anvil", node.Node);
         Assert.Equal(new Drap.Api.Refusal(ReasonCodes.Resource, "memory", "8 GiB", "1.5 GiB"), node.Refusals.Single());
         Assert.True(said.Complete);
+    }
+
+    [Fact]
+    public async Task What_found_no_place_says_who_refused_it_and_for_what()
+    {
+        swarm.Answer = ad => new Core.Messages.Refusal(ad.Id, [.. ad.Groups.Select(g => new RefusalEntry(
+            g.Id, RefusalReason.TooSmall, [new Shortage("memory", 8L << 30, 3L << 29)], Price.Zero, ""))]);
+        JobId job = await SubmitAsync(TestSwarm.Request(3, s => s with { Deadline = TimeSpan.FromMilliseconds(1) }));
+        swarm.Step(new SchedulerInput.Utc((await swarm.Service.JobAsync(job, Cancel)).Job.SubmittedAt + TimeSpan.FromMilliseconds(1)));
+        swarm.Pass(TimeSpan.FromSeconds(1));
+        const string why = "not placed within 0.001 s of the submit; last heard: anvil (memory: needs 8 GiB, has 1.5 GiB)";
+        TaskSummary task = (await swarm.Service.TasksAsync(job, 2, 1, false, Cancel)).Tasks.Single();
+        Assert.Equal((TaskState.Expired, new Reason(ReasonCodes.NotPlaced, why)), (task.State, task.Reason));
+        JobSummary ended = (await swarm.Service.JobAsync(job, Cancel)).Job;
+        Assert.Equal((JobState.Expired, new Reason(ReasonCodes.NotPlaced, "3 of 3 tasks found no place by their deadline; task 1: " + why)), (ended.State, ended.Reason));
+    }
+
+    [Theory]
+    [InlineData("words")]
+    [InlineData("")]
+    [InlineData("/a\0b")]
+    public async Task A_folder_for_results_is_an_absolute_path(string folder)
+    {
+        ApiException refused = await Assert.ThrowsAsync<ApiException>(() => swarm.Service.SubmitAsync(TestSwarm.Request() with { OutFolder = folder }, Cancel));
+        Assert.Equal((ErrorCodes.BadRequest, "out_folder"), (refused.Error.Code, refused.Error.Where));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Jobs;
+using Drap.Core.Market.Allocation;
 using Drap.Core.Messages;
 
 namespace Drap.Core.Nodes;
@@ -145,7 +146,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
                 if (job.Tasks.State(task) is TaskState.Ready or TaskState.Blocked or TaskState.Held && job.Tasks.Attempts(task) == 0)
                     late.Add(task);
             if (late.Count > 0)
-                Close(job, TaskState.NotPlaced, $"not placed within {segment.Spec.Deadline!.Value.TotalSeconds:0.###} s of the submit", late);
+                Close(job, TaskState.NotPlaced, $"not placed within {segment.Spec.Deadline!.Value.TotalSeconds:0.###} s of the submit{LastWords(segment)}", late);
             // What is left was placed in time: should it have to be placed again, the deadline is met already.
             placement.TermsChanged(job, segment);
         }
@@ -198,7 +199,8 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
         }
         else if (tasks.CountOf(TaskState.NotPlaced) is > 0 and int late)
         {
-            (end, reason) = (JobEnd.NotPlaced, $"{late} of {tasks.Count} tasks found no place by their deadline");
+            int first = Numbers(job, []).First(n => tasks.State(n) == TaskState.NotPlaced);
+            (end, reason) = (JobEnd.NotPlaced, $"{late} of {tasks.Count} tasks found no place by their deadline; task {first}: {tasks.Detail(first)}");
         }
         else if (tasks.CountOf(TaskState.Cancelled) is > 0 and int cancelled)
         {
@@ -277,6 +279,10 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
                 Close(job, TaskState.Failed, $"the budget of {job.Budget.Budget} does not bear it: {job.Budget.Spent} are spent", waiting);
         }
     }
+
+    /// <summary>What the market said last to a segment, which after its end nobody can ask any more.</summary>
+    private string LastWords(SegmentRun segment) =>
+        LastAnswers.Say(placement.GroupsOf(segment).SelectMany(g => context.Allocator.Answers(g.Group)), context.NameOf) is { Length: > 0 } said ? $"; last heard: {said}" : "";
 
     private void Close(JobRun job, TaskState state, string detail, List<int> tasks)
     {

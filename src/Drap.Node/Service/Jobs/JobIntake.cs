@@ -12,6 +12,9 @@ internal static class JobIntake
     /// <summary>Largest job as JSON: below one record of the journal by the room that the record's other fields need.</summary>
     private const int JsonBytesMax = Core.Journal.JournalLimits.RecordBytesMax - JobSecrets.SealedBytesMax - (64 << 10);
 
+    /// <summary>Longest path of a folder for results: Linux takes no longer one.</summary>
+    private const int OutFolderBytesMax = 4096;
+
     /// <summary>Problems that one answer names; the first lines are what a person mends first.</summary>
     private const int problemsShown = 20;
 
@@ -30,6 +33,15 @@ internal static class JobIntake
         }
         return complete;
     }
+
+    /// <summary>Where the results are wanted; empty where the client did not say.</summary>
+    /// <exception cref="ApiException">It is no absolute path, or one that no system takes.</exception>
+    public static string OutFolder(string? folder) => folder switch
+    {
+        null => "",
+        _ when Path.IsPathRooted(folder) && !folder.Contains('\0', StringComparison.Ordinal) && Encoding.UTF8.GetByteCount(folder) <= OutFolderBytesMax => folder,
+        _ => throw new ApiException(ErrorCodes.BadRequest, $"'{folder}' is no absolute path", "out_folder", $"an absolute path of at most {OutFolderBytesMax} bytes, or nothing"),
+    };
 
     public static ImmutableArray<byte> ToJson(JobSpec job)
     {

@@ -71,6 +71,7 @@ internal static class JobView
                 ExpectedAt = hasEnded ? null : total.ExpectedAt(at),
             },
             Segments = segments.MoveToImmutable(),
+            OutFolder = job.OutFolder.Length > 0 ? job.OutFolder : null,
         };
     }
 

@@ -1,11 +1,11 @@
 using System.Globalization;
 
-namespace Drap.Node.Service;
+namespace Drap.Core;
 
 /// <summary>Amounts of resources with units that people know.</summary>
-internal static class Amounts
+public static class Amounts
 {
-    /// <summary>An amount in the unit of a <see cref="Core.Shortage"/>'s dimension.</summary>
+    /// <summary>An amount in the unit of a <see cref="Shortage"/>'s dimension; a named resource has none.</summary>
     public static string Of(string dimension, long amount) => dimension switch
     {
         "cpu" => amount == 1000 ? "1 core" : $"{Decimal(amount / 1000m)} cores",
