@@ -1,0 +1,58 @@
+namespace Drap.Libp2p.Gossipsub;
+
+/// <summary>To whom a message goes.</summary>
+internal sealed class Forwarder(RouterState state, Fanout fanout)
+{
+    /// <summary>Passes on what came from others: to the mesh, and to those who stand outside of meshes.</summary>
+    public void PassOn(GossipMessage message)
+    {
+        TopicState topic = message.TopicState;
+        foreach (TopicLink link in topic.Mesh)
+            Send(link.Peer, message);
+        foreach (TopicLink link in topic.Flooded)
+            if (link.Peer.IsDirect || state.ScoreOf(link.Peer) >= state.Options.Score.PublishThreshold)
+                Send(link.Peer, message);
+    }
+
+    /// <summary>
+    /// Sends what we wrote: to all who hear the topic (v1.1, "Flood Publishing"), or to its mesh, filled up to D if it is thin, or to its fan-out. Says to how many.
+    /// </summary>
+    public int Publish(GossipMessage message)
+    {
+        TopicState topic = message.TopicState;
+        double threshold = state.Options.Score.PublishThreshold;
+        int before = state.Effects.Count;
+        if (state.Options.FloodPublish)
+        {
+            topic.PublishedAt = state.Now;
+            foreach (TopicLink link in topic.Hearers)
+                if (link.Peer.IsDirect || state.ScoreOf(link.Peer) >= threshold)
+                    Send(link.Peer, message);
+            return state.Effects.Count - before;
+        }
+        fanout.Open(topic);
+        foreach (TopicLink link in topic.IsHeard ? topic.Mesh : topic.Fanout!)
+            Send(link.Peer, message);
+        int missing = topic.IsHeard ? state.Options.MeshSize - topic.Mesh.Count : 0;
+        foreach (TopicLink link in topic.Hearers)
+        {
+            if (link.IsInMesh || link.IsInFanout)
+                continue;
+            if (link.Peer.IsDirect || (state.ScoreOf(link.Peer) >= threshold && (!link.Peer.TakesMeshes || missing-- > 0)))
+                Send(link.Peer, message);
+        }
+        return state.Effects.Count - before;
+    }
+
+    private void Send(GossipPeer peer, GossipMessage message)
+    {
+        if (message.IsHeldBy(peer) || peer.Id == message.Content.From)
+            return;
+        if (peer.DoesNotWant(message.Key))
+        {
+            state.Counters.Spared++;
+            return;
+        }
+        state.Send(peer, message.Content);
+    }
+}
