@@ -155,6 +155,12 @@ public static class ReasonCodes
     /// <summary>A declared output is not there.</summary>
     public const string MissingOutput = "missing_output";
 
+    /// <summary>A blob that it takes as an input is nowhere to be had.</summary>
+    public const string InputMissing = "input_missing";
+
+    /// <summary>What it left is nowhere to be had any more, though something needs it.</summary>
+    public const string OutputLost = "output_lost";
+
     /// <summary>The job's own check said no.</summary>
     public const string CheckFailed = "check_failed";
 

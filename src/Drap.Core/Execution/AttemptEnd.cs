@@ -37,8 +37,11 @@ public enum EndKind
     /// <summary>It left with 0, but the job's own check said no.</summary>
     CheckFailed = 6,
 
-    /// <summary>The node failed it: an input could not be had, the disk was full, no process could be made. Not the task's fault.</summary>
+    /// <summary>The node failed it: the disk was full, no process could be made. Not the task's fault.</summary>
     NodeFault = 7,
+
+    /// <summary>A blob that it takes as an input is not to be had; nothing was started.</summary>
+    InputMissing = 8,
 }
 
 /// <summary>What an attempt used.</summary>

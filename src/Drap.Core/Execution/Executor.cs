@@ -120,7 +120,7 @@ public sealed class Executor
     internal void Ended(Attempt attempt, WorkerInput.AttemptEnded end, Instant now, UtcTime utc)
     {
         // What the node failed says nothing of the task, and what was cut short not how long it takes.
-        if (attempt.EndedAs is null && end.End.Kind is not (EndKind.NodeFault or EndKind.NotStarted))
+        if (attempt.EndedAs is null && end.End.Kind is not (EndKind.NodeFault or EndKind.NotStarted or EndKind.InputMissing))
             attempt.Line.Here.Observe(now - attempt.LaunchedAt);
         Outcome outcome = OutcomeOf(attempt, end.End);
         Finish(attempt, new AttemptResult
@@ -135,6 +135,7 @@ public sealed class Executor
             Cpu = end.Usage.Cpu,
             PeakMemoryBytes = end.Usage.PeakMemoryBytes,
             LogBytes = end.Usage.LogBytes,
+            Missing = outcome == Outcome.InputMissing ? [.. end.Missing.Select(c => new MissingInput(c))] : [],
         }, utc);
     }
 
@@ -353,6 +354,7 @@ public sealed class Executor
             EndKind.OverLimit => Outcome.OverLimit,
             EndKind.OutputMissing => Outcome.OutputMissing,
             EndKind.CheckFailed => Outcome.CheckFailed,
+            EndKind.InputMissing => Outcome.InputMissing,
             _ => Outcome.NodeFault,
         };
         if (attempt.EndedAs is not { } because || (seen == Outcome.Succeeded && because is Outcome.LeaseLost or Outcome.NodeFault))

@@ -38,6 +38,9 @@ public sealed class Outbox
 
     private const int ResendMessagesMax = 4;
 
+    /// <summary>A message is full at this size: with the largest single result on top (a thousand outputs with long names) it still fits a frame of 1 MiB.</summary>
+    private const int MessageBytesMax = 192 * 1024;
+
     private readonly Dictionary<AttemptId, OutboxEntry> entries = [];
     private readonly SortedDictionary<PeerId, OutboxLane> lanes = [];
     private readonly List<AttemptId> toDrop = [];
@@ -266,12 +269,14 @@ public sealed class Outbox
     {
         PeerId to = schedulers.TryGet(lane.Scheduler, out KnownScheduler? scheduler) ? scheduler.Speaker : lane.Scheduler;
         var results = ImmutableArray.CreateBuilder<AttemptResult>(Math.Min(sent.Count, Result.EntriesMax));
+        int bytes = 0;
         foreach (OutboxEntry entry in sent)
         {
             if (entry.IsGone)
                 continue;
             results.Add(entry.Result.Result);
-            if (results.Count == Result.EntriesMax)
+            bytes += entry.Result.Result.WireBytes;
+            if (results.Count == Result.EntriesMax || bytes >= MessageBytesMax)
                 SendCollected();
         }
         SendCollected();
@@ -281,6 +286,7 @@ public sealed class Outbox
             if (results.Count > 0)
                 effects.Add(new WorkerEffect.Send(to, new Result(lane.Scheduler, results.ToImmutable())));
             results.Clear();
+            bytes = 0;
         }
     }
 

@@ -139,7 +139,10 @@ public sealed class JobRun
         }
     }
 
-    /// <summary>A task has its accepted end: calls <paramref name="ready"/> with each task that nothing blocks any more.</summary>
+    /// <summary>
+    /// A task has its accepted end: calls <paramref name="ready"/> with each task that nothing blocks any more. One that was placed before
+    /// what it needs had to run again is among them: it may lack places.
+    /// </summary>
     public void OnSucceeded(int number, Action<JobRun, int> ready)
     {
         if (Readiness.IsComplete(number))
@@ -149,6 +152,17 @@ public sealed class JobRun
         foreach (int dependent in unblocked)
             if (Tasks.State(dependent) == TaskState.Blocked)
                 MakeReady(dependent, ready);
+            else if (Tasks.State(dependent) == TaskState.Placed)
+                ready(this, dependent);
+    }
+
+    /// <summary>The outputs of complete tasks are lost: the open tasks that need them and must wait for them again, in order.</summary>
+    public List<int> OnOutputsLost(IEnumerable<int> numbers)
+    {
+        var stopped = new List<int>();
+        foreach (int number in numbers)
+            Readiness.Reopen(number, stopped);
+        return [.. stopped.Where(n => Tasks.State(n) is TaskState.Ready or TaskState.Placed).Distinct().Order()];
     }
 
     /// <summary>A task that was taken back or released: ready if nothing blocks it.</summary>

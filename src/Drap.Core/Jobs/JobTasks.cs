@@ -78,13 +78,16 @@ public static class JobTasks
         return true;
     }
 
-    /// <summary>Whether a segment's tasks differ in nothing but their index, so that one <see cref="TaskSpec"/> serves all of them.</summary>
+    /// <summary>
+    /// Whether a segment's tasks differ in nothing but their index and the places of delivered outputs, so that one <see cref="TaskSpec"/>
+    /// without those places serves all of them.
+    /// </summary>
     public static bool IsUniform(SegmentSpec segment, int alternative)
     {
         SegmentSpec spec = With(segment, alternative);
         return spec.Items.IsEmpty && spec.Files is null && spec.Nodes is null
             && spec.Inputs.Values.All(i => IsPlain(i.To) && IsPlain(i.From) && (i.From is null || i.Tasks == "all"))
-            && spec.Outputs.Values.All(o => IsPlain(o.Path) && IsPlain(o.To))
+            && spec.Outputs.Values.All(o => IsPlain(o.Path))
             && spec.Env.Values.All(IsPlain) && IsPlain(spec.Command) && IsPlain(spec.Check);
 
         static bool IsPlain(object? text) => text switch

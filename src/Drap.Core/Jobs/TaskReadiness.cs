@@ -84,18 +84,27 @@ public sealed class TaskReadiness
         ready.Sort(before, ready.Count - before, null);
     }
 
-    /// <summary>A complete task's outputs are lost and it must run again. Dependents that are not complete stop being ready.</summary>
-    public void Reopen(int number)
+    /// <summary>A complete task's outputs are lost and it must run again: adds the numbers of those that are not complete and stop being ready, in order.</summary>
+    public void Reopen(int number, List<int> stopped)
     {
         Invariant.Check(complete[number]);
         complete[number] = false;
         CompleteCount--;
+        int before = stopped.Count;
         for (int i = dependentsStart[number]; i < dependentsStart[number + 1]; i++)
+        {
+            if (IsReady(dependents[i]) && !complete[dependents[i]])
+                stopped.Add(dependents[i]);
             waitingFor[dependents[i]]++;
+        }
         int segment = graph.Locate(number).Segment;
         if (open[segment]++ == 0)
             foreach (int dependent in wholeDependents[segment])
+            {
+                AddReady(dependent, stopped);
                 segmentWaitingFor[dependent]++;
+            }
+        stopped.Sort(before, stopped.Count - before, null);
     }
 
     /// <summary>Adds the numbers of the tasks that can never run because <paramref name="number"/> failed for good: all that need it, directly or not, in order.</summary>

@@ -55,6 +55,7 @@ public sealed class TaskTable
     private readonly Dictionary<int, string> details = [];
     private readonly Dictionary<int, List<PastAttempt>> history = [];
     private readonly Dictionary<int, int> discarded = [];
+    private readonly Dictionary<int, int> losses = [];
     private readonly int[] counts = new int[9];
 
     /// <summary>A table of <paramref name="count"/> blocked tasks.</summary>
@@ -102,6 +103,9 @@ public sealed class TaskTable
     /// <summary>The last attempt from before somebody wanted the task again: up to it none counts any more; 0 if nobody did.</summary>
     public int Discarded(int number) => discarded.GetValueOrDefault(number);
 
+    /// <summary>How often its outputs were lost after its end was accepted, so that it had to run again.</summary>
+    public int Losses(int number) => losses.GetValueOrDefault(number);
+
     /// <summary>Failures of the task itself.</summary>
     public int Failures(int number) => failures[number - 1];
 
@@ -143,16 +147,26 @@ public sealed class TaskTable
         prices[number - 1] = price.MicroPerHour;
     }
 
-    /// <summary>How the task's attempts ended, but for a first that was accepted; the last <see cref="PastAttempt.PerTaskMax"/>.</summary>
+    /// <summary>
+    /// How the task's attempts ended, the last <see cref="PastAttempt.PerTaskMax"/>; but for an accepted one that was the last of all and
+    /// the first to be told of, which the columns tell.
+    /// </summary>
     public IReadOnlyList<PastAttempt> History(int number) => history.TryGetValue(number, out List<PastAttempt>? past) ? past : [];
 
-    /// <summary>An attempt ended; what it showed is kept, whatever becomes of the task.</summary>
+    /// <summary>Of a task that succeeded, the number of the accepted attempt.</summary>
+    public int AcceptedAttempt(int number) =>
+        History(number).FirstOrDefault(p => p.Verdict == Verdict.Accepted)?.Number ?? Attempts(number);
+
+    /// <summary>An attempt ended; what it showed is kept, unless the task has its end already: then only that it was.</summary>
     public void End(int number, AttemptResult result, Verdict verdict, int node, Price price, Credits cost, UtcTime at)
     {
         int i = number - 1;
-        if (verdict != Verdict.Accepted || history.ContainsKey(number))
-            Remember(number, new PastAttempt(result.Attempt.Fence.Attempt, node, result.Outcome, verdict, result.ExitCode, result.Detail, result.Wall, cost, at, price));
+        int attempt = result.Attempt.Fence.Attempt;
+        if (verdict != Verdict.Accepted || history.ContainsKey(number) || attempt != attempts[i])
+            Remember(number, new PastAttempt(attempt, node, result.Outcome, verdict, result.ExitCode, result.Detail, result.Wall, cost, at, price));
         costs[i] += cost.Micro;
+        if (State(number) is TaskState.Succeeded or TaskState.Failed)
+            return;
         exitCodes[i] = (short)Math.Clamp(result.ExitCode, short.MinValue, short.MaxValue);
         wallMicros[i] = (long)result.Wall.TotalMicroseconds;
         cpuMicros[i] = (long)result.Cpu.TotalMicroseconds;
@@ -185,6 +199,7 @@ public sealed class TaskTable
         History = [.. History(number)],
         Votes = [.. votes],
         Discarded = Discarded(number),
+        Losses = Losses(number),
     };
 
     /// <summary>Sets all that is kept of a task.</summary>
@@ -209,6 +224,8 @@ public sealed class TaskTable
             history[row.Number] = [.. row.History];
         if (row.Discarded > 0)
             discarded[row.Number] = row.Discarded;
+        if (row.Losses > 0)
+            losses[row.Number] = row.Losses;
     }
 
     private void Remember(int number, PastAttempt attempt)
@@ -233,109 +250,39 @@ public sealed class TaskTable
     /// <summary>A line that says why the task is where it is.</summary>
     public void SetDetail(int number, string detail) => details[number] = detail;
 
-    /// <summary>A person wants it again: its failures and its end are forgotten, its attempts' numbers go on.</summary>
+    /// <summary>A person wants it again: its failures, its losses and its end are forgotten, its attempts' numbers go on.</summary>
     public void Reset(int number)
     {
-        if (Attempts(number) > 0)
-            discarded[number] = Attempts(number);
+        Discard(number, "it was run again");
         failures[number - 1] = 0;
-        outputs[number - 1] = default;
+        losses.Remove(number);
         details.Remove(number);
+    }
+
+    /// <summary>The outputs of its accepted end are nowhere to be had: it must run again.</summary>
+    public void Lose(int number)
+    {
+        Discard(number, "its outputs were lost");
+        losses[number] = Losses(number) + 1;
+        details[number] = "its outputs were lost: it runs again";
+    }
+
+    private void Discard(int number, string why)
+    {
+        int i = number - 1;
+        if (states[i] == TaskState.Succeeded)
+        {
+            int accepted = AcceptedAttempt(number);
+            int index = history.TryGetValue(number, out List<PastAttempt>? past) ? past.FindIndex(p => p.Number == accepted) : -1;
+            if (index >= 0)
+                past![index] = past[index] with { Verdict = Verdict.Superseded, Detail = why };
+            else
+                Remember(number, new PastAttempt(accepted, Node(number), Outcome.Succeeded, Verdict.Superseded, ExitCode(number), why, Wall(number),
+                    Cost(number) - new Credits(History(number).Sum(p => p.Cost.Micro)), EndedAt(number), Price(number)));
+        }
+        if (attempts[i] > 0)
+            discarded[number] = attempts[i];
+        outputs[i] = default;
         SetState(number, TaskState.Blocked);
     }
-}
-
-/// <summary>What the scheduler made of an attempt's end; it stands in the journal, so that a replay decides nothing anew.</summary>
-public enum Verdict
-{
-    /// <summary>It is the task's one accepted end.</summary>
-    Accepted = 1,
-
-    /// <summary>A vote of several that must agree; not enough yet.</summary>
-    Voted = 2,
-
-    /// <summary>The task itself failed, and is tried again.</summary>
-    Failed = 3,
-
-    /// <summary>The task itself failed, and that was its last try.</summary>
-    FailedForGood = 4,
-
-    /// <summary>Not the task's fault: the node, the network or the lease. The task is placed again.</summary>
-    Lost = 5,
-
-    /// <summary>Another attempt was accepted, or nobody wants the result any more.</summary>
-    Superseded = 6,
-}
-
-/// <summary>How one attempt ended.</summary>
-/// <param name="Number">The attempt's number within its task.</param>
-/// <param name="Node">Where: an index into the scheduler's table of nodes; -1 if unknown.</param>
-/// <param name="Outcome">As the worker told it.</param>
-/// <param name="Verdict">What the scheduler made of it.</param>
-/// <param name="ExitCode">The exit code.</param>
-/// <param name="Detail">A line for a person.</param>
-/// <param name="Wall">How long it ran.</param>
-/// <param name="Cost">What it cost.</param>
-/// <param name="EndedAt">When the scheduler heard of it.</param>
-/// <param name="Price">The price agreed; zero where a record of an earlier version does not tell, or the attempt was forgotten before its end came.</param>
-public sealed record PastAttempt(
-    int Number, int Node, Outcome Outcome, Verdict Verdict, int ExitCode, string Detail, TimeSpan Wall, Credits Cost, UtcTime EndedAt, Price Price)
-{
-    /// <summary>Attempts kept a task: retries are few; of faults that repeat, the last ones tell.</summary>
-    public const int PerTaskMax = 16;
-}
-
-/// <summary>All that is kept of one task, for a snapshot; see the columns of <see cref="TaskTable"/>.</summary>
-public sealed record TaskRow
-{
-    /// <summary>The task.</summary>
-    public required int Number { get; init; }
-
-    /// <summary>Its state.</summary>
-    public TaskState State { get; init; }
-
-    /// <summary>The number of its last attempt.</summary>
-    public int Attempts { get; init; }
-
-    /// <summary>Its own failures.</summary>
-    public int Failures { get; init; }
-
-    /// <summary>Its last exit code.</summary>
-    public int ExitCode { get; init; }
-
-    /// <summary>Where it was last; -1 for nowhere.</summary>
-    public int Node { get; init; }
-
-    /// <summary>At which price.</summary>
-    public Price Price { get; init; }
-
-    /// <summary>What it cost in all.</summary>
-    public Credits Cost { get; init; }
-
-    /// <summary>How long it ran last.</summary>
-    public TimeSpan Wall { get; init; }
-
-    /// <summary>Processor time.</summary>
-    public TimeSpan Cpu { get; init; }
-
-    /// <summary>Peak memory.</summary>
-    public long PeakMemoryBytes { get; init; }
-
-    /// <summary>When it ended last.</summary>
-    public UtcTime EndedAt { get; init; }
-
-    /// <summary>Its outputs.</summary>
-    public ImmutableArray<TaskOutput> Outputs { get; init; } = [];
-
-    /// <summary>A line that says why.</summary>
-    public string Detail { get; init; } = "";
-
-    /// <summary>Earlier attempts.</summary>
-    public ImmutableArray<PastAttempt> History { get; init; } = [];
-
-    /// <summary>Results of copies that must agree.</summary>
-    public ImmutableArray<Vote> Votes { get; init; } = [];
-
-    /// <summary>Attempts up to this one count no more.</summary>
-    public int Discarded { get; init; }
 }

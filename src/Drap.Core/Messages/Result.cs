@@ -17,6 +17,9 @@ public sealed record AttemptResult
     /// <summary>The most outputs of one task.</summary>
     public const int OutputsMax = 1024;
 
+    /// <summary>The most blobs that one result calls missing: 10 KiB of names. With more, the rest shows when the attempt is made anew.</summary>
+    public const int MissingMax = 256;
+
     /// <summary>The attempt.</summary>
     public required AttemptId Attempt { get; init; }
 
@@ -46,6 +49,12 @@ public sealed record AttemptResult
 
     /// <summary>Bytes of log kept, of both streams.</summary>
     public long LogBytes { get; init; }
+
+    /// <summary>With <see cref="Outcome.InputMissing"/>, the inputs that could not be had, in their order; at most <see cref="MissingMax"/>.</summary>
+    public ImmutableArray<MissingInput> Missing { get; init; } = [];
+
+    /// <summary>Bytes that it takes on the wire or in the journal, at most: results are put together until a message or a record is full.</summary>
+    public int WireBytes => 160 + (3 * Detail.Length) + Outputs.Sum(o => o.WireBytes) + (44 * Missing.Length);
 }
 
 /// <summary>One output of a finished task.</summary>
@@ -53,7 +62,15 @@ public sealed record AttemptResult
 /// <param name="Content">Its content; a folder's is a UnixFS directory.</param>
 /// <param name="Bytes">Its size.</param>
 /// <param name="Executable">Whether it is a file that may be executed; a folder says it of its files itself.</param>
-public sealed record TaskOutput(string Name, Cid Content, long Bytes, bool Executable = false);
+public sealed record TaskOutput(string Name, Cid Content, long Bytes, bool Executable = false)
+{
+    /// <summary>Bytes that it takes on the wire or in the journal, at most.</summary>
+    public int WireBytes => 60 + (3 * Name.Length);
+}
+
+/// <summary>An input that could not be had.</summary>
+/// <param name="Content">What it holds; of a folder, the folder's own name, whatever of it is missing.</param>
+public sealed record MissingInput(Cid Content);
 
 /// <summary>How an attempt ended.</summary>
 public enum Outcome
@@ -85,8 +102,11 @@ public enum Outcome
     /// <summary>Its lease ended while no scheduler was there, and it was to stop then.</summary>
     LeaseLost = 9,
 
-    /// <summary>The node failed it: an input could not be had, the disk was full, the node stopped. Not the task's fault.</summary>
+    /// <summary>The node failed it: the disk was full, no process could be made, the node stopped. Not the task's fault.</summary>
     NodeFault = 10,
+
+    /// <summary>A blob that it takes as an input is nowhere to be had; <see cref="AttemptResult.Missing"/> names it. Nothing was started.</summary>
+    InputMissing = 11,
 }
 
 /// <summary>The scheduler has each of these ends on disk: the worker may forget them.</summary>

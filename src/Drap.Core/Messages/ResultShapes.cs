@@ -25,7 +25,7 @@ internal readonly struct AttemptResultShape : IShape<AttemptResult>
     {
         AttemptId attempt = f.Attempt(1, nameof(m.Attempt), m.Attempt);
         // An end that is not known here is surely no success, and as a failure it is bounded by the task's retries.
-        Outcome outcome = f.Enum(2, nameof(m.Outcome), m.Outcome, Outcome.NodeFault, Outcome.Failed);
+        Outcome outcome = f.Enum(2, nameof(m.Outcome), m.Outcome, Outcome.InputMissing, Outcome.Failed);
         int exitCode = f.IntOr(3, nameof(m.ExitCode), m.ExitCode, 0, int.MinValue, int.MaxValue);
         string detail = f.TextOrEmpty(4, nameof(m.Detail), m.Detail, CborLimits.TextBytes);
         var outputs = f.List<TaskOutput, TaskOutputShape>(5, nameof(m.Outputs), m.Outputs, AttemptResult.OutputsMax);
@@ -34,11 +34,24 @@ internal readonly struct AttemptResultShape : IShape<AttemptResult>
         TimeSpan cpu = f.Duration(8, nameof(m.Cpu), m.Cpu);
         long peakMemory = f.LongOr(9, nameof(m.PeakMemoryBytes), m.PeakMemoryBytes, 0, 0, ResourceRequest.AmountMax);
         long logBytes = f.LongOr(10, nameof(m.LogBytes), m.LogBytes, 0, 0, ResourceRequest.AmountMax);
+        var missing = f.List<MissingInput, MissingInputShape>(11, nameof(m.Missing), m.Missing, AttemptResult.MissingMax);
         return !f.Reads ? m : new AttemptResult
         {
             Attempt = attempt, Outcome = outcome, ExitCode = exitCode, Detail = detail, Outputs = outputs, Wall = wall,
-            Waited = waited, Cpu = cpu, PeakMemoryBytes = peakMemory, LogBytes = logBytes,
+            Waited = waited, Cpu = cpu, PeakMemoryBytes = peakMemory, LogBytes = logBytes, Missing = missing,
         };
+    }
+}
+
+internal readonly struct MissingInputShape : IShape<MissingInput>
+{
+    public static MissingInput Blank { get; } = new(default(Cid));
+
+    public static MissingInput Walk<TFields>(scoped ref TFields f, MissingInput m)
+        where TFields : IFields, allows ref struct
+    {
+        Cid content = f.Cid(1, nameof(m.Content), m.Content);
+        return !f.Reads ? m : new MissingInput(content);
     }
 }
 

@@ -18,7 +18,7 @@ internal sealed class Receipts
         AttemptResult result = stored.Result;
         settled.Add(result.Attempt);
         // A node that fails a task is not paid for it; nor is one that never began.
-        if (result.Outcome is Outcome.NodeFault or Outcome.NotStarted or Outcome.LeaseLost || result.Wall == TimeSpan.Zero)
+        if (result.Outcome is Outcome.NodeFault or Outcome.NotStarted or Outcome.LeaseLost or Outcome.InputMissing || result.Wall == TimeSpan.Zero)
             return Credits.Zero;
         Credits amount = stored.Price == Price.Zero ? Credits.Zero : stored.Price.For(result.Wall);
         entries.Add((to, stored.Principal, new ReceiptEntry(result.Attempt, stored.Price, result.Wall, amount)));

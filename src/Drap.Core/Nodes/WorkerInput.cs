@@ -36,7 +36,11 @@ public abstract record WorkerInput
     /// <param name="End">How it ended.</param>
     /// <param name="Outputs">The outputs that are stored, ordered by name.</param>
     /// <param name="Usage">What it used.</param>
-    public sealed record AttemptEnded(AttemptId Attempt, AttemptEnd End, ImmutableArray<TaskOutput> Outputs, AttemptUsage Usage) : WorkerInput;
+    public sealed record AttemptEnded(AttemptId Attempt, AttemptEnd End, ImmutableArray<TaskOutput> Outputs, AttemptUsage Usage) : WorkerInput
+    {
+        /// <summary>With <see cref="EndKind.InputMissing"/>, which; at most <see cref="AttemptResult.MissingMax"/>.</summary>
+        public ImmutableArray<Cid> Missing { get; init; } = [];
+    }
 
     /// <summary>The wall clock, at the start and after each jump; prices by the time of day and the age of results are counted by it.</summary>
     public sealed record Utc(UtcTime Time) : WorkerInput;

@@ -19,6 +19,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
 
     private readonly List<Materialised> inputs = [];
     private ImmutableArray<TaskOutput> outputs = [];
+    private ImmutableArray<Cid> missing = [];
     private AttemptEnd? end;
 
     public LaunchOrder Order { get; } = order;
@@ -73,16 +74,36 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
     /// <summary>What it left, ordered by name.</summary>
     public ImmutableArray<TaskOutput> Outputs => outputs;
 
+    /// <summary>The inputs that could not be had, in their order.</summary>
+    public ImmutableArray<Cid> Missing => missing;
+
     private void Prepare(WorkFolder folder)
     {
+        var lost = ImmutableArray.CreateBuilder<Cid>();
+        string first = "";
         foreach (TaskInput input in Task.Inputs)
         {
             string to = Path.Combine(folder.Path, input.To);
             if (input.IsFolder)
                 Directory.CreateDirectory(to);
             foreach (TaskInputPart part in input.Parts)
-                LayOut(part, part.Name.Length == 0 ? to : Path.Combine(to, part.Name));
+            {
+                string place = part.Name.Length == 0 ? input.To : Path.Combine(input.To, part.Name);
+                if (TryLayOut(part, Path.Combine(folder.Path, place), out Cid cid) || lost.Count == AttemptResult.MissingMax)
+                    continue;
+                // The others are looked at too, so that all that is lost is made again at once.
+                if (lost.Count == 0)
+                    first = $"the blob {cid} of its input {place} is not to be had";
+                lost.Add(cid);
+            }
         }
+        if (lost.Count == 0)
+            return;
+        foreach (Materialised input in inputs)
+            blobs.Release(input);
+        missing = lost.ToImmutable();
+        end = new AttemptEnd(EndKind.InputMissing, 0, Short(lost.Count == 1 ? first : $"{first}, nor are {lost.Count - 1} more of its inputs"));
+        throw new IOException(first);
     }
 
     private (ImmutableArray<string>, ImmutableArray<KeyValuePair<string, string>>) Resolve(WorkFolder folder)
@@ -102,16 +123,25 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
 
     private IEnumerable<KeyValuePair<string, string>> Secrets => Order.Secrets.Select(s => KeyValuePair.Create(s.Name, s.Value));
 
-    private void LayOut(TaskInputPart part, string target)
+    /// <summary>Puts one input into place; false if its blob is not to be had, or was found to be spoilt, which comes to the same.</summary>
+    private bool TryLayOut(TaskInputPart part, string target, out Cid cid)
     {
-        if (!Cid.TryParse(part.Cid, out Cid cid))
+        if (!Cid.TryParse(part.Cid, out cid))
         {
             end = new AttemptEnd(EndKind.NotStarted, 127, $"the input {part.Name} has no content");
             throw new IOException($"'{part.Cid}' is no CID");
         }
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         var options = new MaterialiseOptions { Executable = part.Executable };
-        inputs.Add(blobs.IsParcel(cid) ? blobs.MaterialiseParcel(cid, target, options) : blobs.Materialise(cid, target, options));
+        try
+        {
+            inputs.Add(blobs.IsParcel(cid) ? blobs.MaterialiseParcel(cid, target, options) : blobs.Materialise(cid, target, options));
+            return true;
+        }
+        catch (BlobStoreException e) when (e is BlobMissingException or BlobCorruptException)
+        {
+            return false;
+        }
     }
 
     private void Collect(WorkFolder folder, in AttemptExit exit)

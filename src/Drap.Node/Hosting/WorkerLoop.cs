@@ -145,7 +145,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             SendLogEnd(run, LogStream.Stdout, exit.Stdout);
             SendLogEnd(run, LogStream.Stderr, exit.Stderr);
             var usage = new AttemptUsage(exit.Usage.Wall, exit.Usage.Cpu, exit.Usage.PeakMemoryBytes, exit.Stdout.Total + exit.Stderr.Total);
-            items[count++] = new Item(new WorkerInput.AttemptEnded(exit.Attempt, run.EndOf(exit), run.Outputs, usage));
+            items[count++] = new Item(new WorkerInput.AttemptEnded(exit.Attempt, run.EndOf(exit), run.Outputs, usage) { Missing = run.Missing });
         }
         // The thread that brings an end also steps the machine, and mostly takes the next attempt with it.
         loop.Hand(items.AsSpan(0, count));

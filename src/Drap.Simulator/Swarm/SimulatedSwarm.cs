@@ -60,6 +60,9 @@ public sealed class SimulatedSwarm
     /// <summary>Whether the machines' invariants are checked after each step. Default true; it walks everything, so large swarms turn it off.</summary>
     public bool ChecksInvariants { get; set; } = true;
 
+    /// <summary>What tasks left and take.</summary>
+    public SimulatedBlobs Blobs { get; } = new();
+
     /// <summary>Messages of each kind that were sent.</summary>
     public SortedDictionary<MessageKind, long> Messages { get; } = [];
 

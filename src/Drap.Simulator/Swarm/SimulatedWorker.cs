@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using Drap.Core.Execution;
+using Drap.Core.Messages;
 using Drap.Core.Nodes;
 
 namespace Drap.Simulator.Swarm;
@@ -136,6 +138,12 @@ public sealed class SimulatedWorker
     private void Launch(LaunchOrder order)
     {
         Launched++;
+        ImmutableArray<Cid> missing = swarm.Blobs.MissingOf(order.Template);
+        if (!missing.IsEmpty)
+        {
+            Post(new WorkerInput.AttemptEnded(order.Attempt, new AttemptEnd(EndKind.InputMissing, 0, "an input is not to be had"), [], default) { Missing = missing });
+            return;
+        }
         (TimeSpan time, int exitCode) = swarm.RunsLike(order.Attempt.Task, this);
         AttemptEnd end = exitCode == 0 ? AttemptEnd.Success : new AttemptEnd(EndKind.Exited, exitCode, "");
         running[order.Attempt] = (order, swarm.Simulation.Now, swarm.Simulation.After(time, () => End(order.Attempt, end)));
@@ -144,10 +152,11 @@ public sealed class SimulatedWorker
 
     private void End(AttemptId attempt, AttemptEnd end)
     {
-        (_, Instant from, SimulatedEvent planned) = running[attempt];
+        (LaunchOrder order, Instant from, SimulatedEvent planned) = running[attempt];
         planned.Cancel();
         running.Remove(attempt);
         swarm.Executed(attempt.Task, from, swarm.Simulation.Now);
-        Post(new WorkerInput.AttemptEnded(attempt, end, [], new AttemptUsage(swarm.Simulation.Now - from, TimeSpan.Zero, 0, 0)));
+        ImmutableArray<TaskOutput> outputs = end == AttemptEnd.Success ? swarm.Blobs.Make(attempt, order.Template) : [];
+        Post(new WorkerInput.AttemptEnded(attempt, end, outputs, new AttemptUsage(swarm.Simulation.Now - from, TimeSpan.Zero, 0, 0)));
     }
 }

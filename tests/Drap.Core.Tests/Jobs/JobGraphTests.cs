@@ -46,7 +46,9 @@ public sealed class JobGraphTests
         Assert.Equal([11], Complete(readiness, 4, 3, 2, 1));
         Assert.Equal([13, 12], Complete(readiness, 10, 9, 8, 7, 6, 5));
         Assert.Equal([14], Complete(readiness, 11));
-        readiness.Reopen(11);
+        var stopped = new List<int>();
+        readiness.Reopen(11, stopped);
+        Assert.Equal([14], stopped);
         Assert.False(readiness.IsReady(14));
         Assert.Equal([14], Complete(readiness, 11));
         Assert.Equal([15, 16], Complete(readiness, 12, 13));

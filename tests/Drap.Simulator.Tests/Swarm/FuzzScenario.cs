@@ -53,6 +53,9 @@ internal sealed class FuzzScenario
             Later(() => Submit(DrawJob()), early: true);
         for (int i = prng.Below(8); i > 0; i--)
             Later(Meddle);
+        swarm.Blobs.IsRepeatable = prng.Chance(1, 2);
+        for (int i = prng.Below(3); i > 0; i--)
+            Later(LoseBlobs);
         if (!isCalm)
         {
             for (int i = prng.Below(4); i > 0; i--)
@@ -120,7 +123,14 @@ internal sealed class FuzzScenario
                 1 when own == its => "same",
                 _ => $"${{{{ index % {its} }}}}",
             };
-            segments[i] = segments[i] with { Needs = [new NeedSpec { Segment = producer.Name, Tasks = pick }] };
+            if (prng.Chance(1, 2))
+            {
+                segments[i] = segments[i] with { Needs = [new NeedSpec { Segment = producer.Name, Tasks = pick }] };
+                continue;
+            }
+            segments[i] = segments[i] with { Inputs = JobJson.EmptyMap<InputSpec>().Add("i", new InputSpec { From = $"{producer.Name}.o", Tasks = pick }) };
+            int made = Array.IndexOf(segments, producer);
+            segments[made] = producer with { Outputs = JobJson.EmptyMap<OutputSpec>().Add("o", new OutputSpec { Path = "o" }) };
         }
         return new JobSpec
         {
@@ -176,7 +186,7 @@ internal sealed class FuzzScenario
 
     private static string Describe(SegmentSpec s) =>
         $"{s.Name}: {JobForm.TaskCount(s)}{(s.Nodes is null ? "" : " ranks")}{(s.Exclusive ? " exclusive" : "")} {s.Accept} {s.Resources.Cpu} cores"
-        + $"{(s.Needs.IsEmpty ? "" : $" needs {s.Needs[0].Tasks} of {s.Needs[0].Segment}")}{(s.Concurrency is { } c ? $" {c} at once" : "")}{(s.Deadline is { } d ? $" deadline {d}" : "")} retries {s.Retries}";
+        + $"{(s.Needs.IsEmpty ? "" : $" needs {s.Needs[0].Tasks} of {s.Needs[0].Segment}")}{(s.Inputs.Count == 0 ? "" : $" takes {s.Inputs["i"].Tasks} of {s.Inputs["i"].From}")}{(s.Concurrency is { } c ? $" {c} at once" : "")}{(s.Deadline is { } d ? $" deadline {d}" : "")} retries {s.Retries}";
 
     /// <summary>How long a task runs and how it ends; and, since this is the moment in which it starts, whether it may.</summary>
     private (TimeSpan Time, int ExitCode) RunsLike(TaskId task, SimulatedWorker worker)
@@ -234,6 +244,14 @@ internal sealed class FuzzScenario
         swarm.Scheduler.Act(id, deed, tasks);
         if (deed == JobDeed.Rerun)
             job.Reruns++;
+    }
+
+    private void LoseBlobs()
+    {
+        Cid[] lost = [.. swarm.Blobs.Here.Order().Where(_ => prng.Chance(1, 2))];
+        Say($"{lost.Length} of {swarm.Blobs.Here.Count} blobs are lost");
+        foreach (Cid cid in lost)
+            swarm.Blobs.Lose(cid);
     }
 
     private void CrashWorker()
@@ -379,12 +397,17 @@ internal sealed class FuzzScenario
             for (int number = 1; number <= job.Tasks.Count; number++)
                 CheckTask(job, number, watched);
         }
+        (List<string> records, SchedulerState made) = StateRecords.Of(state);
+        string? first = records.Except(StateRecords.Of(made).Records).FirstOrDefault();
+        if (first is not null)
+            throw Wrong($"a snapshot makes another state: it lacks {first}");
     }
 
     private void CheckTask(JobRun job, int number, Watched watched)
     {
         var task = new TaskId(job.Id, number);
-        if (watched.Reruns == 0 && told.TryGetValue(task, out int attempts))
+        // What it left was lost: it ran again, and that may have ended otherwise.
+        if (watched.Reruns == 0 && job.Tasks.Losses(number) == 0 && told.TryGetValue(task, out int attempts))
         {
             if (job.Tasks.State(number) != TaskState.Succeeded)
                 throw Wrong($"{task} was told as succeeded and is {job.Tasks.State(number)}");

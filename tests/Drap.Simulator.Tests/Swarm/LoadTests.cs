@@ -177,6 +177,20 @@ public sealed class LoadTests
     };
 
     /// <summary>A time for this task that does not depend on when or where it runs.</summary>
+    /// <summary>Results of a megabyte and more in one batch, 16 MiB in all: each message and each record stays within its bound.</summary>
+    [Fact]
+    public void Tasks_with_a_thousand_outputs_each_end_at_once()
+    {
+        var swarm = new SimulatedSwarm(21, new NodeResources { MilliCpus = 250_000, MemoryBytes = 1L << 40, DiskBytes = 1L << 40 }) { ChecksInvariants = false };
+        ImmutableSortedDictionary<string, OutputSpec> outputs = JobJson.EmptyMap<OutputSpec>()
+            .AddRange(Enumerable.Range(0, 1000).Select(i => KeyValuePair.Create($"an-output-with-a-name-of-some-length-{i}", new OutputSpec { Path = $"o{i}" })));
+        JobId id = swarm.Submit(Jobs.One(Jobs.Segment("many", 200) with { Outputs = outputs }));
+        Assert.True(swarm.RunToEnd(TimeSpan.FromMinutes(5)));
+        (_, SchedulerState made) = StateRecords.Of(swarm.Scheduler.State!);
+        Assert.True(made.TryGet(id, out JobRun? job));
+        Assert.Equal(1000, job.Tasks.Outputs(200).Length);
+    }
+
     private static TimeSpan Drawn(ulong seed, TaskId task, TimeSpan least, TimeSpan most)
     {
         ulong mixed = seed * 0x9E3779B97F4A7C15UL;

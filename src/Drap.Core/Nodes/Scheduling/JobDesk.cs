@@ -314,6 +314,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
         context.Record(new SchedulerRecord.Acted(job.Id, context.Utc, JobDeed.Rerun, [.. tasks]));
         foreach (int task in tasks)
             context.Touch(job, task);
+        placement.ForgetTemplates(job);
         // What needs a task that is not among them, and did not succeed, is skipped again rather than left to wait for it.
         job.NewlyDead.AddRange(Enumerable.Range(1, job.Tasks.Count));
         Resume(job);

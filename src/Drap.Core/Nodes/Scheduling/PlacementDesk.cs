@@ -48,6 +48,11 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     public void Ready(JobRun job, int number)
     {
         SegmentRun segment = job.SegmentOf(number);
+        if (job.Tasks.State(number) == TaskState.Placed)
+        {
+            Again(job, number, default, TimeSpan.Zero);
+            return;
+        }
         // An exclusive task that was taken back, or is to run again, waits for the end of the attempt that it had: see Left.
         if (segment.Spec.Exclusive && context.Leases.OfTask(new TaskId(job.Id, number)).Count > 0)
         {
@@ -67,6 +72,11 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
         // A task that is ready stands in line for all that it lacks.
         if (job.Tasks.State(number) != TaskState.Placed)
             return;
+        if (!job.Readiness.IsReady(number))
+        {
+            Block(job, [number]);
+            return;
+        }
         int missing = Missing(job, segment, number);
         if (missing <= 0)
             return;
@@ -90,6 +100,30 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
             SegmentRun segment = job.SegmentOf(number);
             if (job.Tasks.State(number) == TaskState.Ready || segment.Queue.ChoosyOf(number) > 0)
                 segment.Queue.Withdraw(number);
+        }
+    }
+
+    /// <summary>
+    /// What these need must run again first: they get no place until it has. Those under way go on, since they may have what they need. That
+    /// a need has failed meanwhile is looked at again: then they never run.
+    /// </summary>
+    public void Block(JobRun job, IReadOnlyList<int> tasks)
+    {
+        Withdraw(job, tasks);
+        var needs = new List<TaskRange>();
+        foreach (int number in tasks)
+        {
+            if (CopiesOut(job, number) > 0)
+                continue;
+            SegmentRun segment = job.SegmentOf(number);
+            job.Tasks.SetState(number, TaskState.Blocked);
+            context.Touch(job, number);
+            needs.Clear();
+            job.Graph.Needs(segment.Index, number - segment.First, needs);
+            foreach (TaskRange range in needs)
+                for (int need = job.Graph.NumberOf(range.Segment, range.First); need <= job.Graph.NumberOf(range.Segment, range.Last); need++)
+                    if (job.Tasks.State(need) is TaskState.Failed or TaskState.Cancelled or TaskState.Skipped or TaskState.NotPlaced)
+                        job.NewlyDead.Add(need);
         }
     }
 
@@ -136,6 +170,14 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
                 context.Allocator.SetTerms(segment.Groups[i], TermsOf(job, segment, group.Variant));
                 group.Shared = null;
             }
+    }
+
+    /// <summary>Tasks of the job run again, and may leave other outputs than those that templates name.</summary>
+    public void ForgetTemplates(JobRun job)
+    {
+        foreach (SegmentRun segment in job.Segments)
+            foreach (int id in segment.Groups)
+                groups[id].Shared = null;
     }
 
     /// <summary>The job is over: its groups want nothing.</summary>
@@ -515,7 +557,9 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
             context.Touch(job, number);
             return null;
         }
-        ImmutableArray<byte> json = [.. JobJson.Write(task with { Timeout = group.Segment.Spec.Timeout })];
+        // Where outputs are delivered is the client's business, and differs from task to task.
+        ImmutableSortedDictionary<string, OutputSpec> declared = task.Outputs.ToImmutableSortedDictionary(o => o.Key, o => o.Value with { To = "" }, StringComparer.Ordinal);
+        ImmutableArray<byte> json = [.. JobJson.Write(task with { Timeout = group.Segment.Spec.Timeout, Outputs = declared })];
         if (group.IsUniform)
             group.Shared = json;
         return json;

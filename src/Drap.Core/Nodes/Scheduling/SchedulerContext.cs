@@ -67,7 +67,8 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
     {
         foreach ((int number, List<EndedAttempt> list) in ended)
             if (State.TryGet(number, out JobRun? job))
-                SchedulerRecords.Append(journal, new SchedulerRecord.Ended(job.Id, Utc, [.. list]));
+                foreach (EndedAttempt[] part in list.InParts(int.MaxValue, SchedulerRecord.BytesMax, e => e.Result.WireBytes + 64))
+                    SchedulerRecords.Append(journal, new SchedulerRecord.Ended(job.Id, Utc, [.. part]));
         ended.Clear();
     }
 

@@ -51,6 +51,9 @@ public abstract record SchedulerObservation
     /// <summary>Attempts are lost.</summary>
     public sealed record Lost(PeerId Worker, int Attempts, string Why) : SchedulerObservation;
 
+    /// <summary>Outputs of these tasks, which <paramref name="Consumer"/> needs, are nowhere to be had; their tasks run again.</summary>
+    public sealed record OutputsLost(JobId Job, ImmutableArray<int> Tasks, int Consumer) : SchedulerObservation;
+
     /// <summary>The two sides disagreed about leases, and were reconciled.</summary>
     public sealed record Reconciled(PeerId Worker, int HeldCount, int LostCount) : SchedulerObservation;
 }

@@ -43,7 +43,7 @@ public sealed class SchedulerNode
         context = new SchedulerContext(options, state, journal, prng);
         placement = new PlacementDesk(context);
         jobs = new JobDesk(context, placement);
-        settlement = new SettlementDesk(context, placement);
+        settlement = new SettlementDesk(context, placement, new LossDesk(context, placement));
         leases = new LeaseDesk(context, placement, settlement);
         gangs = new GangDesk(context, placement, leases);
         market = new MarketDesk(context, placement);

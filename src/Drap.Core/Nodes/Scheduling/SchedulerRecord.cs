@@ -10,6 +10,9 @@ namespace Drap.Core.Nodes;
 /// </summary>
 public abstract record SchedulerRecord
 {
+    /// <summary>A record of many parts is ended before it passes this: with the largest part on top it stays below a record's limit.</summary>
+    public const int BytesMax = 4 << 20;
+
     private SchedulerRecord()
     {
     }
@@ -46,6 +49,9 @@ public abstract record SchedulerRecord
     /// <summary>Tasks came to an end without an attempt: what they need failed, or their deadline passed.</summary>
     public sealed record Closed(JobId Job, UtcTime At, TaskState State, string Detail, ImmutableArray<int> Tasks) : SchedulerRecord;
 
+    /// <summary>The outputs of succeeded tasks are nowhere to be had: they are to run again, and what is under way of them counts no more.</summary>
+    public sealed record OutputsLost(JobId Job, UtcTime At, ImmutableArray<int> Tasks) : SchedulerRecord;
+
     /// <summary>A job is over.</summary>
     public sealed record JobOver(JobId Job, UtcTime At, JobEnd End, string Reason) : SchedulerRecord;
 
@@ -59,7 +65,7 @@ public abstract record SchedulerRecord
     /// <summary>In a snapshot: how tasks of a job stand.</summary>
     public sealed record Rows(JobId Job, ImmutableArray<TaskRow> Tasks) : SchedulerRecord
     {
-        /// <summary>Rows in one record: below 1 MiB unless outputs are many.</summary>
+        /// <summary>Rows in one record: below 1 MiB unless outputs are many; then fewer (<see cref="BytesMax"/>).</summary>
         public const int CountMax = 1024;
     }
 

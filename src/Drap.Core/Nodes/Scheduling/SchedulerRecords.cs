@@ -30,6 +30,7 @@ public static class SchedulerRecords
         Standing = 12,
         Rows = 13,
         Reopened = 14,
+        OutputsLost = 15,
     }
 
     /// <summary>Appends a record to the journal's buffer.</summary>
@@ -44,7 +45,7 @@ public static class SchedulerRecords
     {
         read = null;
         error = null;
-        if (record.Version != Version || record.Kind is < (byte)Kind.EpochBegan or > (byte)Kind.Reopened)
+        if (record.Version != Version || record.Kind is < (byte)Kind.EpochBegan or > (byte)Kind.OutputsLost)
         {
             error = $"a record of kind {record.Kind} version {record.Version}, which this version of drap does not know";
             return false;
@@ -100,6 +101,7 @@ public static class SchedulerRecords
         SchedulerRecord.Standing => Kind.Standing,
         SchedulerRecord.Rows => Kind.Rows,
         SchedulerRecord.Reopened => Kind.Reopened,
+        SchedulerRecord.OutputsLost => Kind.OutputsLost,
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 
@@ -166,6 +168,10 @@ public static class SchedulerRecords
                 var rows = (SchedulerRecord.Rows?)r;
                 return new SchedulerRecord.Rows(
                     Job(1, ref f, rows?.Job), f.List<TaskRow, TaskRowShape>(2, "tasks", rows?.Tasks ?? [], SchedulerRecord.Rows.CountMax));
+            case Kind.OutputsLost:
+                var lost = (SchedulerRecord.OutputsLost?)r;
+                return new SchedulerRecord.OutputsLost(
+                    Job(1, ref f, lost?.Job), Utc(2, ref f, lost?.At), f.Ints(3, "tasks", lost?.Tasks ?? [], CborLimits.CountMax, 1, int.MaxValue));
             default:
                 var reopened = (SchedulerRecord.Reopened?)r;
                 return new SchedulerRecord.Reopened(
@@ -253,6 +259,7 @@ internal readonly struct TaskRowShape : IShape<TaskRow>
             History = f.List<PastAttempt, PastAttemptShape>(15, "history", m.History, PastAttempt.PerTaskMax),
             Votes = f.List<Vote, VoteShape>(16, "votes", m.Votes, JobLimits.AcceptOfMax),
             Discarded = f.IntOr(17, "discarded", m.Discarded, 0, 0, CborLimits.AttemptMax),
+            Losses = f.IntOr(18, "losses", m.Losses, 0, 0, CborLimits.AttemptMax),
         };
 }
 
@@ -263,7 +270,7 @@ internal readonly struct PastAttemptShape : IShape<PastAttempt>
     public static PastAttempt Walk<TFields>(scoped ref TFields f, PastAttempt m)
         where TFields : IFields, allows ref struct =>
         new(f.Int(1, "number", m.Number, 1, CborLimits.AttemptMax), f.IntOr(2, "node", m.Node, -1, -1, int.MaxValue),
-            f.Enum(3, "outcome", m.Outcome, Outcome.NodeFault, Outcome.Failed), f.Enum(4, "verdict", m.Verdict, Verdict.Superseded, Verdict.Lost),
+            f.Enum(3, "outcome", m.Outcome, Outcome.InputMissing, Outcome.Failed), f.Enum(4, "verdict", m.Verdict, Verdict.Superseded, Verdict.Lost),
             f.IntOr(5, "exit_code", m.ExitCode, 0, int.MinValue, int.MaxValue), f.TextOrEmpty(6, "detail", m.Detail, CborLimits.TextBytes),
             f.Duration(7, "wall", m.Wall), f.Credits(8, "cost", m.Cost), SchedulerRecords.Utc(9, ref f, m.EndedAt), f.Price(10, "price", m.Price));
 }

@@ -93,6 +93,11 @@ public sealed class SchedulerState
                 }
                 job.ChangedAt = closed.At;
                 break;
+            case SchedulerRecord.OutputsLost lost when jobs.TryGetValue(lost.Job, out JobRun? job):
+                foreach (int number in lost.Tasks)
+                    job.Tasks.Lose(number);
+                job.ChangedAt = lost.At;
+                break;
             case SchedulerRecord.JobOver over when jobs.TryGetValue(over.Job, out JobRun? job):
                 Close(job, over);
                 break;
@@ -150,9 +155,9 @@ public sealed class SchedulerState
         yield return new SchedulerRecord.Submitted(job.Id, job.Number, job.Principal, job.SubmittedAt, [.. JobJson.Write(job.Spec)], job.OutFolder, job.SealedSecrets);
         foreach (JobChange change in job.Changes)
             yield return new SchedulerRecord.Changed(job.Id, job.ChangedAt, change);
-        for (int first = 1; first <= job.Tasks.Count; first += SchedulerRecord.Rows.CountMax)
-            yield return new SchedulerRecord.Rows(job.Id,
-                [.. Enumerable.Range(first, Math.Min(SchedulerRecord.Rows.CountMax, job.Tasks.Count - first + 1)).Select(n => job.Tasks.Row(n, job.Votes(n)))]);
+        foreach (TaskRow[] rows in Enumerable.Range(1, job.Tasks.Count).Select(n => job.Tasks.Row(n, job.Votes(n)))
+            .InParts(SchedulerRecord.Rows.CountMax, SchedulerRecord.BytesMax, r => r.WireBytes))
+            yield return new SchedulerRecord.Rows(job.Id, [.. rows]);
         yield return new SchedulerRecord.Standing(job.Id, job.IsHeld, job.End, job.Reason, job.EndedAt, job.ChangedAt, job.Spent,
             [.. job.Segments.Where(s => s.HasGone).Select(s => s.Index)]);
     }

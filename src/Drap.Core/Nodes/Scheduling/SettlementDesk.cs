@@ -8,7 +8,7 @@ namespace Drap.Core.Nodes;
 /// Says which result counts: the first valid one of any attempt that this scheduler issued. Exactly one end of each task is accepted;
 /// what comes after it, or twice, is acknowledged and changes nothing.
 /// </summary>
-internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk placement)
+internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk placement, LossDesk losses)
 {
     /// <summary>Attempts that a task may lose to faults of nodes before it is given up: a task that kills each node it meets must not go round for ever.</summary>
     public const int LostMax = 64;
@@ -84,11 +84,18 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
     {
         int number = result.Attempt.Task.Number;
         return result.Outcome == Outcome.Succeeded
-            && job.Tasks.State(number) is TaskState.Ready or TaskState.Placed
+            && IsWanted(job, number)
             && result.Attempt.Fence.Attempt > job.Tasks.Discarded(number)
             && job.SegmentOf(number).Spec is { Exclusive: false, Nodes: null }
             && !job.Votes(number).Any(v => v.Attempt == result.Attempt);
     }
+
+    /// <summary>
+    /// Whether an end of the task may still count. One that waits for what it needs to run again had it, perhaps, when it was placed; an
+    /// exclusive one that waits was taken back.
+    /// </summary>
+    private static bool IsWanted(JobRun job, int number) => job.Tasks.State(number) is TaskState.Placed or TaskState.Ready
+        || (job.Tasks.State(number) == TaskState.Blocked && !job.SegmentOf(number).Spec.Exclusive);
 
     private void Settle(JobRun job, PeerId worker, LeasedAttempt? lease, AttemptResult result)
     {
@@ -117,6 +124,8 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
                     job.OnSucceeded(number, placement.Ready);
                 break;
             case Verdict.Failed or Verdict.Lost:
+                if (result.Outcome == Outcome.InputMissing)
+                    losses.Reopen(job, number, result.Missing);
                 placement.Again(job, number, worker, Delay(job, number, verdict));
                 break;
         }
@@ -125,7 +134,7 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
     private static Verdict Judge(JobRun job, SegmentRun segment, PeerId worker, AttemptResult result)
     {
         int number = result.Attempt.Task.Number;
-        if (job.Tasks.State(number) is not (TaskState.Placed or TaskState.Ready) || result.Attempt.Fence.Attempt <= job.Tasks.Discarded(number))
+        if (!IsWanted(job, number) || result.Attempt.Fence.Attempt <= job.Tasks.Discarded(number))
             return Verdict.Superseded;
         switch (result.Outcome)
         {
@@ -138,6 +147,7 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
                     return Verdict.Accepted;
                 return job.Votes(number).Count + 1 < segment.Spec.Accept.Of ? Verdict.Voted : Verdict.FailedForGood;
             case Outcome.NodeFault or Outcome.LeaseLost or Outcome.Cancelled:
+            case Outcome.InputMissing when !LossDesk.IsBrought(job, number, result.Missing):
                 int lost = job.Tasks.Attempts(number) - job.Tasks.Failures(number);
                 return lost > LostMax ? Verdict.FailedForGood : Verdict.Lost;
             default:
@@ -149,7 +159,7 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
     private Credits CostOf(JobRun job, LeasedAttempt? lease, AttemptResult result)
     {
         Credits actual = Credits.Zero;
-        if (lease is not null && result.Outcome is not (Outcome.NodeFault or Outcome.LeaseLost or Outcome.NotStarted) && result.Wall > TimeSpan.Zero)
+        if (lease is not null && result.Outcome is not (Outcome.NodeFault or Outcome.LeaseLost or Outcome.NotStarted or Outcome.InputMissing) && result.Wall > TimeSpan.Zero)
             actual = Billing.Amount(lease.Ask, result.Wall, context.Now - lease.PlacedAt, TimeSpan.Zero);
         Settlement? settled = job.Budget.Settle(result.Attempt, actual);
         if (settled is null && actual > Credits.Zero && job.Budget.TryReserve(result.Attempt, Credits.Zero))

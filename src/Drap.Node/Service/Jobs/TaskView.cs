@@ -68,8 +68,12 @@ internal static class TaskView
                 return new Reason(ReasonCodes.Held, "held by its user");
             case CoreState.Ready when job.IsHeld:
                 return new Reason(ReasonCodes.Held, "its job is held");
+            case CoreState.Ready or CoreState.Placed when tasks.Losses(number) > 0:
+                return new Reason(ReasonCodes.OutputLost, "its outputs were lost: it runs again");
             case CoreState.Ready when last is not null:
                 return new Reason(CodeOf(last.Outcome, last.ExitCode), $"attempt {last.Number} {WordsOf(last)}; it is tried again");
+            case CoreState.Failed when tasks.Losses(number) > 0 && last is { Outcome: Outcome.Succeeded }:
+                return new Reason(ReasonCodes.OutputLost, detail);
             case CoreState.Failed when last is not null:
                 return new Reason(CodeOf(last.Outcome, last.ExitCode), detail.Length > 0 ? detail : WordsOf(last));
             case CoreState.Failed:
@@ -86,19 +90,8 @@ internal static class TaskView
     }
 
     /// <summary>The attempt whose log people want: the accepted one, else the last; 0 if there is none.</summary>
-    public static int TellingAttempt(TaskTable tasks, int number)
-    {
-        int last = tasks.Attempts(number);
-        if (last <= 1 || tasks.State(number) != CoreState.Succeeded)
-            return last;
-        IReadOnlyList<PastAttempt> past = tasks.History(number);
-        if (past.FirstOrDefault(p => p.Verdict == Verdict.Accepted) is { } accepted)
-            return accepted.Number;
-        // A first accepted end is not in the history: it is the attempt that nothing else is said of.
-        while (last > 1 && past.Any(p => p.Number == last))
-            last--;
-        return last;
-    }
+    public static int TellingAttempt(TaskTable tasks, int number) =>
+        tasks.State(number) == CoreState.Succeeded ? tasks.AcceptedAttempt(number) : tasks.Attempts(number);
 
     public static string CodeOf(Outcome outcome, int exitCode) => outcome switch
     {
@@ -110,6 +103,7 @@ internal static class TaskView
         Outcome.NotStarted => exitCode == 126 ? ReasonCodes.CommandNotExecutable : ReasonCodes.CommandNotFound,
         Outcome.LeaseLost => ReasonCodes.WorkerLost,
         Outcome.NodeFault => ReasonCodes.WorkerFault,
+        Outcome.InputMissing => ReasonCodes.InputMissing,
         _ => ReasonCodes.Cancelled,
     };
 
