@@ -69,22 +69,22 @@ internal sealed unsafe partial class EvpKey : SafeHandle
         return der;
     }
 
-    /// <summary>Signs, over SHA-256 if <paramref name="hashed"/>; returns the bytes written.</summary>
-    public int Sign(bool hashed, ReadOnlySpan<byte> message, Span<byte> signature)
+    /// <summary>Signs, and returns the bytes written.</summary>
+    public int Sign(EvpHash hash, ReadOnlySpan<byte> message, Span<byte> signature)
     {
-        Require(TrySign(hashed, message, signature, out int length), "a signature");
+        Require(TrySign(hash, message, signature, out int length), "a signature");
         return length;
     }
 
     /// <summary>Signs; false if the key's numbers do not fit together, as OpenSSL finds out with some.</summary>
-    public bool TrySign(bool hashed, ReadOnlySpan<byte> message, Span<byte> signature, out int length)
+    public bool TrySign(EvpHash hash, ReadOnlySpan<byte> message, Span<byte> signature, out int length)
     {
         nint context = EVP_MD_CTX_new();
         Require(context != 0, "a context");
         try
         {
             nuint written = (nuint)signature.Length;
-            bool good = EVP_DigestSignInit(context, 0, hashed ? EVP_sha256() : 0, 0, this) == 1
+            bool good = EVP_DigestSignInit(context, 0, Algorithm(hash), 0, this) == 1
                 && EVP_DigestSign(context, signature, ref written, NotNull(message), (nuint)message.Length) == 1;
             if (!good)
                 ERR_clear_error(); // or .NET's next call on this thread would read ours
@@ -97,14 +97,14 @@ internal sealed unsafe partial class EvpKey : SafeHandle
         }
     }
 
-    /// <summary>Whether the signature is this key's, over SHA-256 if <paramref name="hashed"/>.</summary>
-    public bool Verify(bool hashed, ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature)
+    /// <summary>Whether the signature is this key's.</summary>
+    public bool Verify(EvpHash hash, ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature)
     {
         nint context = EVP_MD_CTX_new();
         Require(context != 0, "a context");
         try
         {
-            Require(EVP_DigestVerifyInit(context, 0, hashed ? EVP_sha256() : 0, 0, this) == 1, "a verification");
+            Require(EVP_DigestVerifyInit(context, 0, Algorithm(hash), 0, this) == 1, "a verification");
             bool good = EVP_DigestVerify(context, NotNull(signature), (nuint)signature.Length, NotNull(message), (nuint)message.Length) == 1;
             if (!good)
                 ERR_clear_error();
@@ -177,6 +177,15 @@ internal sealed unsafe partial class EvpKey : SafeHandle
             throw new InvalidOperationException($"OpenSSL does not give {what}: libcrypto 3 with its default provider is needed");
     }
 
+    private static nint Algorithm(EvpHash hash) => hash switch
+    {
+        EvpHash.None => 0,
+        EvpHash.Sha256 => EVP_sha256(),
+        EvpHash.Sha384 => EVP_sha384(),
+        EvpHash.Sha512 => EVP_sha512(),
+        _ => throw new ArgumentOutOfRangeException(nameof(hash)),
+    };
+
     // OpenSSL takes a null pointer for "tell me the length", not for "nothing".
     private static ReadOnlySpan<byte> NotNull(ReadOnlySpan<byte> bytes) => bytes.IsEmpty ? "\0"u8 : bytes;
 
@@ -203,6 +212,12 @@ internal sealed unsafe partial class EvpKey : SafeHandle
 
     [LibraryImport(Library)]
     private static partial nint EVP_sha256();
+
+    [LibraryImport(Library)]
+    private static partial nint EVP_sha384();
+
+    [LibraryImport(Library)]
+    private static partial nint EVP_sha512();
 
     [LibraryImport(Library)]
     private static partial nint EVP_MD_CTX_new();
@@ -240,4 +255,13 @@ internal sealed unsafe partial class EvpKey : SafeHandle
 
     [LibraryImport(Library)]
     private static partial void ERR_clear_error();
+}
+
+/// <summary>What is signed: the message, as Ed25519 does, or its hash.</summary>
+internal enum EvpHash
+{
+    None,
+    Sha256,
+    Sha384,
+    Sha512,
 }

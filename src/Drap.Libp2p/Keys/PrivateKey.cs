@@ -125,11 +125,11 @@ public sealed class PrivateKey : IDisposable
                 Sodium.Sign(data, message, signature[..Ed25519.SignatureBytes]);
                 return Ed25519.SignatureBytes;
             case KeyType.Ed25519:
-                return key.Sign(hashed: false, message, signature);
+                return key.Sign(EvpHash.None, message, signature);
             case KeyType.Secp256k1:
-                return EllipticCurve.Secp256k1.Lower(signature, key!.Sign(hashed: true, message, signature));
+                return EllipticCurve.Secp256k1.Lower(signature, key!.Sign(EvpHash.Sha256, message, signature));
             default:
-                return key!.Sign(hashed: true, message, signature);
+                return key!.Sign(EvpHash.Sha256, message, signature);
         }
     }
 
@@ -193,7 +193,7 @@ public sealed class PrivateKey : IDisposable
             var made = new PrivateKey(known, data, key);
             ReadOnlySpan<byte> probe = "do the halves belong together?"u8;
             Span<byte> signature = stackalloc byte[SignatureBytesMax];
-            if (key.TrySign(hashed: true, probe, signature, out _) && known.Verify(probe, made.Sign(probe)))
+            if (key.TrySign(EvpHash.Sha256, probe, signature, out _) && known.Verify(probe, made.Sign(probe)))
                 return made;
             made.Dispose();
         }

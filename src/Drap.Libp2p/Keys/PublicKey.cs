@@ -46,8 +46,8 @@ public sealed class PublicKey : IEquatable<PublicKey>
     public ReadOnlySpan<byte> Encoded => encoded;
 
     /// <summary>
-    /// Reads the protobuf form. As go and js do it takes the fields in any order and RSA where the type is missing (js leaves a zero out in
-    /// plaintext's exchange); the peer id is of the canonical form all the same. False if it is no key of a kind and size that is taken.
+    /// Reads the protobuf form, with its fields in any order and as RSA where the type is missing (encoders of proto3 leave a zero out); the peer
+    /// id is of the canonical form all the same. False if it is no key of a kind and size that is taken.
     /// </summary>
     public static bool TryDecode(ReadOnlySpan<byte> protobuf, [NotNullWhen(true)] out PublicKey? key)
     {
@@ -110,12 +110,12 @@ public sealed class PublicKey : IEquatable<PublicKey>
         {
             case KeyType.Ed25519:
                 return Ed25519.IsSignature(signature)
-                    && (key is null ? Sodium.Verify(Data, message, signature) : key.Verify(hashed: false, message, signature));
+                    && (key is null ? Sodium.Verify(Data, message, signature) : key.Verify(EvpHash.None, message, signature));
             case KeyType.Secp256k1:
                 return signature.Length <= SignatureBytesMax && EllipticCurve.Secp256k1.IsLow(signature.ToArray())
-                    && key!.Verify(hashed: true, message, signature);
+                    && key!.Verify(EvpHash.Sha256, message, signature);
             default:
-                return signature.Length <= SignatureBytesMax && key!.Verify(hashed: true, message, signature);
+                return signature.Length <= SignatureBytesMax && key!.Verify(EvpHash.Sha256, message, signature);
         }
     }
 

@@ -33,9 +33,9 @@ public sealed class Ed25519Tests
 
         byte[] made = new byte[64];
         using var openSsl = EvpKey.FromRawPrivate(EvpKey.Ed25519Type, seed);
-        Assert.Equal(64, openSsl.Sign(hashed: false, message, made));
+        Assert.Equal(64, openSsl.Sign(EvpHash.None, message, made));
         Assert.Equal(signature, made);
-        Assert.True(openSsl.Verify(hashed: false, message, signature));
+        Assert.True(openSsl.Verify(EvpHash.None, message, signature));
         Assert.SkipUnless(Sodium.IsPresent, "libsodium.so.23 is not on this machine");
         made.AsSpan().Clear();
         Sodium.Sign([.. seed, .. key.PublicKey.Data], message, made);
@@ -125,7 +125,7 @@ public sealed class Ed25519Tests
     private static bool ByOpenSsl(byte[] publicKey, byte[] message, byte[] signature)
     {
         using var key = EvpKey.FromRawPublic(EvpKey.Ed25519Type, publicKey);
-        return Ed25519.IsPublicKey(publicKey) && Ed25519.IsSignature(signature) && key.Verify(hashed: false, message, signature);
+        return Ed25519.IsPublicKey(publicKey) && Ed25519.IsSignature(signature) && key.Verify(EvpHash.None, message, signature);
     }
 
     private static bool BySodium(byte[] publicKey, byte[] message, byte[] signature) =>

@@ -38,6 +38,29 @@ public sealed class KeyTests
         key.Dispose();
     }
 
+    // Made by js-libp2p (@libp2p/crypto) with the specification's keys over "signed by js".
+    [Theory]
+    [InlineData(KeyVectors.Ed25519Public, 
+        "82167eadc26b4ffa22d39848cbce380f5fdb08a312d36c0100aedbae1ece85b1d1a0f8712f14c4a243ae83d828122844495ec1f8d316dd4e0dab844db91bdf07")]
+    [InlineData(KeyVectors.Secp256k1Public, 
+        "3045022100e6a50986264d6ea285daec9646a0fa587bc7b817e971a8db93780828a8c0371b022007027afe1182f77918db2e9e3a9f13f8c475d6f69e2dcd1172"
+        + "114cab2284f728")]
+    [InlineData(KeyVectors.RsaPublic, 
+        "d9b94165006c075584176b79ec51c5102e1e58d016822ee3bb54e82e942149200df516e3af3bec32ed77f0969a35b89f82127a913fc213a908cf369ea8a508f1"
+        + "77607d3173b6cedc3e9275b0a8dd784a50119aa378df668d0eaa6a787099af801f3975d538991b1987c3ec7bc15ca7ebd5a37c2b12e52fb48cb627c3b93a5675"
+        + "cbab777289146818c4c3129ad97efee5b515426d15121a339eaf450ec6506ebf9149d9abb4222e465bd83bfac62daa134e6a1cb0a69250ca7ee80de5f41ff8a4"
+        + "08a3471f0ec9e34181398f36f2d6b8e4c6544ccd1029acd9b54d307f4f395ce7d88e3c9657fe81dbe5fea846e1d4c9291c382ff94982c670413fb7f525e62f6c"
+        + "575854d242a7745dbd8d6ac943ca9bc1fa27f89a71248cf0f43f576a479b40413c87121b9425600b8fceefb51b63ba6c1c80e7d3e6ac7728081f67bc9c6cae27"
+        + "d3fc9182192d7ea5ec89bc0571bb9014a28118976bc7f744d27e29402ba51d30eed404e97398b165a3a6c60b09a88f6e56853b9adaab6d66c42e60c8311fdf63"
+        + "2a5e49583416308da91f575e40988e2ab87d64ee1af7e1e1c3c4cf99bb2348abd041651e9c9a89d1027a4f3c524f59a607e2ea827769d21df5e74649e5fe7fa1"
+        + "fc4712f51cb141aa0982556a3dfd981efb118538b8e2c5ee53accb3b720e858972d67f05895db47577d9cb2a3ed13ad7a2a4f571f2530e30819a28b07c6cc568")]
+    public void Signatures_of_js(string publicHex, string signatureHex)
+    {
+        Assert.True(PublicKey.TryDecode(Convert.FromHexString(publicHex), out PublicKey? key));
+        Assert.True(key.Verify("signed by js"u8, Convert.FromHexString(signatureHex)));
+        Assert.False(key.Verify("signed by go"u8, Convert.FromHexString(signatureHex)));
+    }
+
     [Theory, MemberData(nameof(Vectors))]
     public void A_key_cut_at_any_offset_or_with_a_byte_too_many_is_none(KeyType type, string privateHex, string publicHex)
     {
@@ -66,7 +89,7 @@ public sealed class KeyTests
         Assert.Equal(key.PeerId, same.PeerId);
         Assert.Equal(open, same.Encoded);
 
-        // js leaves out the type in plaintext's exchange if it is RSA's zero.
+        // Encoders of proto3 leave out a zero, which is RSA's.
         Assert.True(PublicKey.TryDecode(Convert.FromHexString(KeyVectors.RsaPublic).AsSpan(2), out PublicKey? rsa));
         Assert.Equal(KeyType.Rsa, rsa.Type);
         Assert.Equal(KeyVectors.RsaPublic, Convert.ToHexStringLower(rsa.Encoded));
@@ -197,7 +220,7 @@ public sealed class KeyTests
                     "0fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", System.Globalization.NumberStyles.HexNumber, null) - s);
             }
             byte[] high = writer.Encode();
-            Assert.True(openSsl!.Verify(hashed: true, message, high));
+            Assert.True(openSsl!.Verify(EvpHash.Sha256, message, high));
             Assert.False(key.PublicKey.Verify(message, high));
         }
     }
