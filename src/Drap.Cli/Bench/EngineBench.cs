@@ -12,7 +12,8 @@ namespace Drap.Cli.Bench;
 /// <summary>The benchmarks, over a node that they start for themselves, beside floors of the same run.</summary>
 internal sealed class EngineBench : IBench
 {
-    private const int WarmUp = 50;
+    /// <summary>Until the code of the path is compiled as a node that runs for a while has it.</summary>
+    private const int WarmUp = 150;
 
     /// <summary>Two workers that can, and one that must refuse, so that a decision is made.</summary>
     private const string PlacementWorkers = """
@@ -30,7 +31,8 @@ internal sealed class EngineBench : IBench
         {
             Name = "stamp", Command = CommandSpec.Program("date", "+%s%N"), Resources = new ResourcesSpec { Cpu = new Cores(500), Memory = new ByteSize(32 << 20) },
         };
-        List<double> starts = [], results = [], calls = [];
+        List<double> starts = [], results = [], calls = [], floors = [], syncs = [];
+        using var disk = new DiskFloor(node.Folder);
         for (int i = 0; i < tasks + WarmUp; i++)
         {
             long utc = DateTimeOffset.UtcNow.UtcTicks;
@@ -42,10 +44,13 @@ internal sealed class EngineBench : IBench
             long called = Stopwatch.GetTimestamp();
             await node.Client.NodeAsync(cancel).ConfigureAwait(false);
             calls.Add(Stopwatch.GetElapsedTime(called).TotalMilliseconds);
+            // The floors in turn with the tasks: a spawn and a sync now and then, as a task needs them, find colder caches than a thousand in a row,
+            // and what else happens on the machine weighs on both alike.
+            floors.Add(SpawnFloor.MeasureStart().TotalMilliseconds);
+            syncs.Add(disk.Sync().TotalMilliseconds);
         }
-        SpawnFloor floor = SpawnFloor.Measure(samples: Math.Max(tasks, 200), spawns: 0);
-        Percentiles floorStart = Percentiles.Of(floor.Start.Select(t => t.TotalMilliseconds));
-        Percentiles sync = Percentiles.Of(DiskFloor.Sync(node.Folder, Math.Max(tasks, 200)).Select(t => t.TotalMilliseconds));
+        Percentiles floorStart = Percentiles.Of(floors);
+        Percentiles sync = Percentiles.Of(syncs);
         Percentiles start = Percentiles.Of(starts), call = Percentiles.Of(calls);
         var figures = new PlacementFigures
         {
@@ -97,7 +102,7 @@ internal sealed class EngineBench : IBench
         return ExitCode.Ok;
     }
 
-    private static double Floor(string kind) => kind == "process" ? SpawnFloor.Measure(samples: 1, spawns: 2_000).PerSecond : 0;
+    private static double Floor(string kind) => kind == "process" ? SpawnFloor.MeasureRate(spawns: 2_000) : 0;
 
     private static double Milliseconds(long utcTicks) => (utcTicks - DateTimeOffset.UnixEpoch.UtcTicks) / (double)TimeSpan.TicksPerMillisecond;
 

@@ -36,6 +36,9 @@ public sealed class Outbox
     /// <summary>While earlier results are on their way, later ones gather so long at most: a fifth of what makes a person wait.</summary>
     public static readonly TimeSpan GatherMax = TimeSpan.FromMilliseconds(5);
 
+    /// <summary>While tasks stand in line here: a fifth of what a line lasts (<see cref="Market.Arbitration.Backlog.Lasts"/>).</summary>
+    public static readonly TimeSpan GatherSuppliedMax = TimeSpan.FromMilliseconds(15);
+
     private const int ResendMessagesMax = 4;
 
     /// <summary>A message is full at this size: with the largest single result on top (a thousand outputs with long names) it still fits a frame of 1 MiB.</summary>
@@ -111,7 +114,10 @@ public sealed class Outbox
             ResendAt(lane, now);
     }
 
-    /// <summary>Looks at what was sent long enough ago: stores it, sends it again, drops what is too old.</summary>
+    /// <summary>
+    /// Looks at what was sent long enough ago: stores it, sends it again, drops what is too old. A <see cref="Flush"/> follows, which knows
+    /// when what is fresh must go.
+    /// </summary>
     public void RunDue(Instant now, UtcTime utc, SchedulerTable schedulers, List<WorkerEffect> effects)
     {
         if (now < NextDeadline)
@@ -127,8 +133,6 @@ public sealed class Outbox
             }
             if (lane.ResendAt <= now)
                 Resend(lane, now, utc, schedulers, effects);
-            if (lane.Fresh.Count > 0)
-                NextDeadline = Instant.Min(NextDeadline, Instant.Max(lane.SentAt + GatherMax, now));
             if (lane.Sent.TryPeek(out OutboxEntry? next))
                 NextDeadline = Instant.Min(NextDeadline, next.SentAt + StoreAfter);
             NextDeadline = Instant.Min(NextDeadline, lane.ResendAt);
@@ -138,7 +142,7 @@ public sealed class Outbox
 
     /// <summary>
     /// Sends what came: at once when nothing is on its way to that scheduler or <paramref name="all"/> must go, else together with what comes
-    /// until the acknowledgement, for <see cref="GatherMax"/> at most. And forgets on disk what was acknowledged.
+    /// until the acknowledgement, for <see cref="GatherMax"/> at most, or <see cref="GatherSuppliedMax"/>. And forgets on disk what was acknowledged.
     /// </summary>
     /// <param name="now">The time.</param>
     /// <param name="schedulers">Who speaks for each scheduler.</param>
@@ -154,9 +158,10 @@ public sealed class Outbox
         {
             if (lane.Fresh.Count == 0)
                 continue;
-            if (!all && (isSupplied || lane.IsOnItsWay) && lane.Fresh.Count < Result.EntriesMax && now < lane.SentAt + GatherMax)
+            Instant until = lane.SentAt + (isSupplied ? GatherSuppliedMax : lane.IsOnItsWay ? GatherMax : TimeSpan.Zero);
+            if (!all && lane.Fresh.Count < Result.EntriesMax && now < until)
             {
-                NextDeadline = Instant.Min(NextDeadline, lane.SentAt + GatherMax);
+                NextDeadline = Instant.Min(NextDeadline, until);
                 continue;
             }
             lane.SentAt = now;

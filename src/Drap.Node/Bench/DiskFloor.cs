@@ -1,31 +1,42 @@
 using System.Diagnostics;
 using Drap.Node.Storage;
+using Microsoft.Win32.SafeHandles;
 
 namespace Drap.Node.Bench;
 
-/// <summary>What the disk under a folder costs.</summary>
-public static class DiskFloor
+/// <summary>What the disk under a folder costs: appends of 512 bytes to a file that was filled with zeros, each followed by an fdatasync.</summary>
+public sealed class DiskFloor : IDisposable
 {
-    /// <summary>Appends of 512 bytes to a file that was filled with zeros, each followed by an fdatasync.</summary>
-    public static IReadOnlyList<TimeSpan> Sync(string folder, int count)
+    private const int BlocksMax = 1 << 16;
+
+    private readonly string file;
+    private readonly SafeFileHandle handle;
+    private readonly byte[] block = new byte[512];
+    private int next;
+
+    /// <summary>Makes the file, of 32 MiB.</summary>
+    public DiskFloor(string folder)
     {
-        string file = Path.Combine(folder, "fdatasync");
-        byte[] block = new byte[512];
-        var times = new List<TimeSpan>(count);
-        using (var handle = File.OpenHandle(file, FileMode.Create, FileAccess.ReadWrite))
-        {
-            RandomAccess.Write(handle, new byte[block.Length * count], 0);
-            RandomAccess.FlushToDisk(handle);
-            block.AsSpan().Fill(1);
-            for (int i = 0; i < count; i++)
-            {
-                long start = Stopwatch.GetTimestamp();
-                RandomAccess.Write(handle, block, (long)i * block.Length);
-                FileCalls.SyncData(handle, file);
-                times.Add(Stopwatch.GetElapsedTime(start));
-            }
-        }
+        file = Path.Combine(folder, "fdatasync");
+        handle = File.OpenHandle(file, FileMode.Create, FileAccess.ReadWrite);
+        RandomAccess.Write(handle, new byte[block.Length * BlocksMax], 0);
+        RandomAccess.FlushToDisk(handle);
+        block.AsSpan().Fill(1);
+    }
+
+    /// <summary>One append, from the write until it is safe.</summary>
+    public TimeSpan Sync()
+    {
+        long start = Stopwatch.GetTimestamp();
+        RandomAccess.Write(handle, block, (long)(next++ % BlocksMax) * block.Length);
+        FileCalls.SyncData(handle, file);
+        return Stopwatch.GetElapsedTime(start);
+    }
+
+    /// <summary>Removes the file.</summary>
+    public void Dispose()
+    {
+        handle.Dispose();
         File.Delete(file);
-        return times;
     }
 }

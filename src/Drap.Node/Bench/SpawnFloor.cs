@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using Drap.Node.Sandbox;
@@ -7,20 +6,16 @@ namespace Drap.Node.Bench;
 
 /// <summary>
 /// What this machine needs for a bare posix_spawn and wait, called as a C program would: the floor under every figure of placement and
-/// throughput. Measured in the run whose figures it stands beside.
+/// throughput. Measured in the run whose figures it stands beside. All of it throws <see cref="IOException"/> when it cannot spawn.
 /// </summary>
-/// <param name="Start">From just before the call to the child's own time stamp (<c>date +%s%N</c>), sorted.</param>
-/// <param name="PerSecond">Spawns and waits of <c>true</c> in a second, by the given number of loops.</param>
-public sealed record SpawnFloor(ImmutableArray<TimeSpan> Start, double PerSecond)
+public static class SpawnFloor
 {
-    /// <summary>Measures for about <paramref name="samples"/> + <paramref name="spawns"/> × 0.4 ms. Throws <see cref="IOException"/> when it cannot.</summary>
-    public static SpawnFloor Measure(int samples, int spawns, int loops = 2)
-    {
-        var starts = new long[samples];
-        for (int i = 0; i < samples; i++)
-            starts[i] = MeasureStart();
-        Array.Sort(starts);
+    /// <summary>One spawn: from just before the call to the child's own time stamp (<c>date +%s%N</c>).</summary>
+    public static TimeSpan MeasureStart() => new(MeasureStartNanoseconds() / 100);
 
+    /// <summary>Spawns and waits of <c>true</c> in a second, by so many loops at once.</summary>
+    public static double MeasureRate(int spawns, int loops = 2)
+    {
         var threads = new Thread[loops];
         Exception? failure = null;
         long before = NowUtcNanoseconds();
@@ -46,13 +41,10 @@ public sealed record SpawnFloor(ImmutableArray<TimeSpan> Start, double PerSecond
         long after = NowUtcNanoseconds();
         if (failure is not null)
             throw failure;
-        return new SpawnFloor([.. starts.Select(n => new TimeSpan(n / 100))], spawns / loops * loops * 1e9 / (after - before));
+        return spawns / loops * loops * 1e9 / (after - before);
     }
 
-    /// <summary>The start below which a share of the samples lies: 0.5 is the median.</summary>
-    public TimeSpan Percentile(double share) => Start[Math.Clamp((int)(Start.Length * share), 0, Start.Length - 1)];
-
-    private static unsafe long MeasureStart()
+    private static unsafe long MeasureStartNanoseconds()
     {
         using var arena = new SpawnArena();
         int* pipe = stackalloc int[2];

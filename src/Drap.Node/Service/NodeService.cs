@@ -99,19 +99,20 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         JobSecrets secrets = values.IsEmpty ? JobSecrets.None : new JobSecrets(values, secretKey.Value.Seal(request.Id, values));
         ImmutableArray<byte> json = JobIntake.ToJson(job);
         string outFolder = JobIntake.OutFolder(request.OutFolder);
-        bool isKnown = await ReadAsync(at => at.State.TryGet(request.Id, out _), cancel).ConfigureAwait(false);
-        if (!isKnown)
+        // A job without inputs pins nothing, and is with the scheduler two turns sooner.
+        bool pins = JobIntake.HasInputs(job) && !await ReadAsync(at => at.State.TryGet(request.Id, out _), cancel).ConfigureAwait(false);
+        if (pins)
             await Task.Run(() => Pin(request.Id, job), cancel).ConfigureAwait(false);
         SchedulerReply reply = await port.AskAsync(
             ticket => new SchedulerInput.Submit(ticket, request.Id, Principal.Local, job, json, outFolder, secrets), cancel).ConfigureAwait(false);
-        if (reply is SchedulerReply.Refused && !isKnown)
+        if (reply is SchedulerReply.Refused && pins)
             blobs!.Unpin(request.Id);
         var submitted = reply.As<SchedulerReply.Submitted>();
         return new SubmitReply
         {
             Id = submitted.Job,
             Number = submitted.Number,
-            Tasks = await ReadAsync(at => at.Job(submitted.Job).Tasks.Count, cancel).ConfigureAwait(false),
+            Tasks = submitted.Tasks,
             Created = submitted.Created,
         };
     }

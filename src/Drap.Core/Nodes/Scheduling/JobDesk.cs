@@ -20,7 +20,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
     {
         if (context.State.TryGet(submit.Job, out JobRun? known))
         {
-            context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(known.Id, known.Number, false)));
+            context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(known.Id, known.Number, known.Tasks.Count, false)));
             return;
         }
         if (context.State.OpenJobs >= SchedulerState.OpenJobsMax)
@@ -32,7 +32,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
             submit.Job, context.State.NextNumber, submit.Principal, context.Utc, submit.Json, submit.OutFolder, submit.Secrets.Sealed));
         context.State.TryGet(submit.Job, out JobRun? job);
         job!.Secrets = submit.Secrets.Values;
-        context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(submit.Job, job.Number, true)));
+        context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(submit.Job, job.Number, job.Tasks.Count, true)));
         Resume(job);
     }
 

@@ -66,7 +66,7 @@ public abstract record SchedulerReply
     }
 
     /// <summary>The job is taken, and durable.</summary>
-    public sealed record Submitted(JobId Job, int Number, bool Created) : SchedulerReply;
+    public sealed record Submitted(JobId Job, int Number, int Tasks, bool Created) : SchedulerReply;
 
     /// <summary>It was done, and is durable.</summary>
     public sealed record Acted(JobId Job, int Changed) : SchedulerReply;

@@ -51,6 +51,9 @@ internal static class JobIntake
             : throw new ApiException(ErrorCodes.TooLarge, $"the job is {json.Length} bytes as JSON", "segments", $"at most {JsonBytesMax}; fewer or shorter items");
     }
 
+    /// <summary>Whether its tasks find anything in their work folders that came with the job.</summary>
+    public static bool HasInputs(JobSpec job) => job.Segments.Any(s => s.Files is not null || s.Inputs.Values.Any(i => i.From is null));
+
     /// <summary>The blobs that its tasks find in their work folders.</summary>
     /// <exception cref="ApiException">One is not here, or has no name.</exception>
     public static IReadOnlyCollection<Cid> Inputs(JobSpec job, BlobStore blobs)
