@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using Drap.Libp2p.Multiformats;
 using Drap.Libp2p.Protobuf;
 
 namespace Drap.Libp2p.Identify;
@@ -23,11 +24,11 @@ public sealed record IdentifyMessage
     /// <summary>The messages that one answer may be cut into, as in go and js; what comes after them is not read.</summary>
     public const int MessagesMax = 10;
 
-    /// <summary>Addresses kept of one peer: each is a dial that may be tried. Those after them are left out.</summary>
+    /// <summary>
+    /// Addresses kept of one peer: each is a dial that may be tried. Those after them are left out, as are those of protocols that are not
+    /// known here and those that are none.
+    /// </summary>
     public const int AddressesMax = 64;
-
-    /// <summary>Bytes of one address, as long as a relayed one with two peer ids and DNS names is; a longer one is left out.</summary>
-    public const int AddressBytesMax = 512;
 
     /// <summary>Protocols kept of one peer; a large node has about fifty. Those after them are left out.</summary>
     public const int ProtocolsMax = 512;
@@ -44,11 +45,11 @@ public sealed record IdentifyMessage
     /// <summary>The public key in its protobuf form.</summary>
     public byte[]? PublicKey { get; init; }
 
-    /// <summary>Where the peer listens, as binary multiaddrs that nobody has looked into yet.</summary>
-    public ImmutableArray<byte[]> ListenAddresses { get; init; } = [];
+    /// <summary>Where the peer listens.</summary>
+    public ImmutableArray<Multiaddr> ListenAddresses { get; init; } = [];
 
-    /// <summary>From which address the peer sees us, as a binary multiaddr.</summary>
-    public byte[]? ObservedAddress { get; init; }
+    /// <summary>From which address the peer sees us.</summary>
+    public Multiaddr? ObservedAddress { get; init; }
 
     /// <summary>The protocols for which the peer takes streams.</summary>
     public ImmutableArray<string> Protocols { get; init; } = [];
@@ -63,8 +64,9 @@ public sealed record IdentifyMessage
         if (bytes.Length > MessageBytesMax)
             return false;
         string? protocolVersion = null, agentVersion = null;
-        byte[]? publicKey = null, observed = null, record = null;
-        var addresses = ImmutableArray.CreateBuilder<byte[]>();
+        byte[]? publicKey = null, record = null;
+        Multiaddr? observed = null;
+        var addresses = ImmutableArray.CreateBuilder<Multiaddr>();
         var protocols = ImmutableArray.CreateBuilder<string>();
         var reader = new ProtoReader(bytes);
         while (reader.Next())
@@ -75,15 +77,15 @@ public sealed record IdentifyMessage
                     publicKey = reader.Bytes().ToArray();
                     break;
                 case 2:
-                    if (reader.Bytes() is { IsEmpty: false, Length: <= AddressBytesMax } address && addresses.Count < AddressesMax)
-                        addresses.Add(address.ToArray());
+                    if (addresses.Count < AddressesMax && Multiaddr.TryFromBytes(reader.Bytes(), out Multiaddr? address))
+                        addresses.Add(address);
                     break;
                 case 3:
                     if (Name(ref reader) is { } protocol && protocols.Count < ProtocolsMax)
                         protocols.Add(protocol);
                     break;
                 case 4:
-                    observed = reader.Bytes() is { IsEmpty: false, Length: <= AddressBytesMax } seen ? seen.ToArray() : observed;
+                    observed = Multiaddr.TryFromBytes(reader.Bytes(), out Multiaddr? seen) ? seen : observed;
                     break;
                 case 5:
                     protocolVersion = Name(ref reader) ?? protocolVersion;
@@ -146,10 +148,10 @@ public sealed record IdentifyMessage
         Invariant.Check(ListenAddresses.Length <= AddressesMax && Protocols.Length <= ProtocolsMax);
         if (PublicKey is not null)
             Put(1, PublicKey);
-        foreach (byte[] address in ListenAddresses)
-            Put(2, address);
+        foreach (Multiaddr address in ListenAddresses)
+            Put(2, address.Bytes);
         if (ObservedAddress is not null)
-            Put(4, ObservedAddress);
+            Put(4, ObservedAddress.Bytes);
         PutName(5, ProtocolVersion);
         PutName(6, AgentVersion);
         foreach (string protocol in Protocols)

@@ -1,4 +1,5 @@
 using Drap.Libp2p.Identify;
+using Drap.Libp2p.Multiformats;
 using Drap.Libp2p.Protobuf;
 using Xunit;
 
@@ -6,15 +7,15 @@ namespace Drap.Libp2p.Tests.Identify;
 
 public sealed class IdentifyTests
 {
-    private static readonly byte[] Address = Convert.FromHexString("047f000001060fa1"); // /ip4/127.0.0.1/tcp/4001
+    private static readonly Multiaddr Address = Multiaddr.Parse("/ip4/127.0.0.1/tcp/4001");
 
     private static IdentifyMessage Whole => new()
     {
         ProtocolVersion = "drap/1.0.0",
         AgentVersion = "drap/0.1.0",
         PublicKey = [8, 1, 18, 2, 7, 7],
-        ListenAddresses = [Address, [4, 10, 0, 0, 1, 6, 0, 80]],
-        ObservedAddress = [4, 9, 9, 9, 9, 6, 1, 1],
+        ListenAddresses = [Address, Multiaddr.Parse("/ip4/10.0.0.1/tcp/80")],
+        ObservedAddress = Multiaddr.Parse("/ip4/9.9.9.9/tcp/257"),
         Protocols = ["/ipfs/id/1.0.0", "/ipfs/ping/1.0.0", "/meshsub/1.2.0"],
         SignedPeerRecord = [1, 2, 3],
     };
@@ -27,8 +28,8 @@ public sealed class IdentifyTests
         js.Text(5, "ipfs/0.1.0");
         js.Text(6, "js-libp2p/3.3.11");
         js.Bytes(1, [8, 1, 18, 1, 9]);
-        js.Bytes(2, Address);
-        js.Bytes(4, Address);
+        js.Bytes(2, Address.Bytes);
+        js.Bytes(4, Address.Bytes);
         js.Text(3, "/ipfs/kad/1.0.0");
         js.Text(3, "/ipfs/id/1.0.0");
         js.Bytes(8, [5]);
@@ -67,7 +68,7 @@ public sealed class IdentifyTests
     {
         IdentifyMessage large = Whole with
         {
-            ListenAddresses = [.. Enumerable.Range(0, IdentifyMessage.AddressesMax).Select(i => new byte[200])],
+            ListenAddresses = [.. Enumerable.Range(1, IdentifyMessage.AddressesMax).Select(i => Multiaddr.Parse($"/dns4/{new string('a', 60)}.example/tcp/{i}"))],
             Protocols = [.. Enumerable.Range(0, 300).Select(i => $"/drap/some/protocol/{i}")],
             SignedPeerRecord = new byte[IdentifyMessage.MessageBytesMax - 3],
         };
@@ -93,9 +94,11 @@ public sealed class IdentifyTests
         Assert.Equal(IdentifyMessage.ProtocolsMax, many.Protocols.Length);
 
         writer.Clear();
-        for (int i = 0; i < 1000; i++)
-            writer.Bytes(2, Address.AsSpan(0, 4));
-        writer.Bytes(2, new byte[IdentifyMessage.AddressBytesMax + 1]);
+        for (int i = 0; i < 600; i++)
+            writer.Bytes(2, Address.Bytes[..5]);
+        for (int i = 0; i < IdentifyMessage.AddressesMax + 1; i++)
+            writer.Bytes(2, Address.Bytes);
+        writer.Bytes(2, [1, 2, 3]);
         writer.Text(6, new string('x', IdentifyMessage.NameBytesMax + 1));
         writer.Bytes(4, []);
         Assert.True(IdentifyMessage.TryDecode(writer.Written, out many));

@@ -1,0 +1,255 @@
+using Drap.Libp2p.Kademlia;
+using Drap.Libp2p.Multiformats;
+using Xunit;
+
+namespace Drap.Libp2p.Tests.Kademlia;
+
+/// <summary>One node, step by step: what it sends, what it answers, what it bears.</summary>
+public sealed class KadMachineTests
+{
+    private static readonly Instant Start = Instant.Zero + TimeSpan.FromHours(1);
+    private static readonly Multiaddr Address = Multiaddr.Parse("/ip4/10.0.0.1/tcp/1");
+    private static readonly byte[] Content = new KeyPrefix(0, 0).MembersKey("/test");
+
+    private readonly List<KadEffect> effects = [];
+
+    private static KadPeer Peer(int number)
+    {
+        byte[] key = new byte[32];
+        BitConverter.TryWriteBytes(key, number);
+        return new KadPeer(PeerId.FromEd25519(key), [Address]);
+    }
+
+    private static KadMachine Node(KadOptions? options = null) =>
+        new(Peer(0).Id, options ?? KadOptions.Ipfs, isServer: true, new Prng(1), Start, new UtcTime(1_700_000_000_000)) { Addresses = [Address] };
+
+    private T[] Take<T>()
+        where T : KadEffect
+    {
+        T[] taken = [.. effects.OfType<T>()];
+        effects.RemoveAll(effect => effect is T);
+        return taken;
+    }
+
+    // A node whose own questions about its first peers are done with.
+    private KadMachine Knowing(int peers, KadOptions? options = null)
+    {
+        KadMachine node = Node(options);
+        for (int i = 1; i <= peers; i++)
+            node.Identified(Peer(i), speaks: true, Start, effects);
+        node.Advance(Start, effects);
+        while (Take<KadEffect.Send>() is { Length: > 0 } sends)
+            foreach (KadEffect.Send send in sends)
+                node.Answered(send.Request, new KadMessage(send.Message.Type, send.Message.Key), Start, effects);
+        effects.Clear();
+        Assert.Equal(0, node.QueryCount);
+        return node;
+    }
+
+    [Fact]
+    public void A_node_that_knows_nobody_is_asked_in_vain_and_at_once()
+    {
+        KadMachine node = Node();
+        Assert.NotEqual(0, node.FindClosest([1], Start, effects));
+        Assert.Empty(Assert.IsType<KadOutcome.Peers>(Take<KadEffect.Done>().Single().Outcome).Found);
+        Assert.NotEqual(0, node.FindProviders(Content, 5, Start, effects));
+        Assert.NotEqual(0, node.Provide(Content, Start, effects));
+        Assert.Empty(Take<KadEffect.Send>());
+
+        // Nothing is due while there is nobody to tell; with the first peer it is told, and the neighbourhood looked at.
+        Assert.Equal(Instant.Never, node.NextDeadline);
+        effects.Clear();
+        node.Identified(Peer(1), speaks: true, Start + TimeSpan.FromDays(2), effects);
+        node.Advance(Start + TimeSpan.FromDays(2), effects);
+        Assert.Contains(Take<KadEffect.Send>(), send => send.Message.Key.SequenceEqual(Peer(0).Id.Bytes.ToArray()));
+    }
+
+    [Fact]
+    public void A_value_is_asked_for_until_the_quorum_and_those_without_it_are_told()
+    {
+        KadOptions keeping = KadOptions.Ipfs with { KeepsUnknownNamespaces = true, Alpha = 3 };
+        KadMachine node = Knowing(6, keeping);
+        byte[] key = "/x/y"u8.ToArray();
+        long query = node.GetValue(key, 2, Start, effects);
+        KadEffect.Send[] sends = Take<KadEffect.Send>();
+        Assert.Equal(3, sends.Length);
+        Assert.All(sends, send => Assert.Equal(KadMessageType.GetValue, send.Message.Type));
+        var answer = new KadMessage(KadMessageType.GetValue, key);
+        node.Answered(sends[0].Request, answer, Start, effects);
+        node.Answered(sends[1].Request, answer with { Record = new KadRecord(key, [7], null) }, Start, effects);
+        // A record of another key is none.
+        node.Answered(sends[2].Request, answer with { Record = new KadRecord([1], [9], null) }, Start, effects);
+        KadEffect.Send[] more = Take<KadEffect.Send>();
+        Assert.Equal(3, more.Length);
+        Assert.Empty(Take<KadEffect.Done>());
+        node.Answered(more[0].Request, answer with { Record = new KadRecord(key, [7], null) }, Start, effects);
+
+        KadEffect.Done done = Take<KadEffect.Done>().Single();
+        Assert.Equal((query, (byte)7), (done.Query, Assert.IsType<KadOutcome.Value>(done.Outcome).Best!.Single()));
+        Assert.Equal([more[1].Request, more[2].Request], Take<KadEffect.Abandon>().Select(abandon => abandon.Request));
+        KadEffect.Send[] corrections = Take<KadEffect.Send>();
+        Assert.Equal(new[] { sends[0].To.Id, sends[2].To.Id }.Order(), corrections.Select(send => send.To.Id).Order());
+        Assert.All(corrections, send => Assert.Equal((KadMessageType.PutValue, (byte)7), (send.Message.Type, send.Message.Record!.Value[0])));
+    }
+
+    [Fact]
+    public void Answers_to_another_question_late_ones_and_unknown_ones_do_no_harm()
+    {
+        KadMachine node = Knowing(1);
+        long query = node.FindClosest([1], Start, effects);
+        KadEffect.Send send = Take<KadEffect.Send>().Single();
+        node.Answered(send.Request, new KadMessage(KadMessageType.GetValue, [1]), Start, effects);
+        Assert.Empty(Assert.IsType<KadOutcome.Peers>(Take<KadEffect.Done>().Single(done => done.Query == query).Outcome).Found);
+        node.Answered(send.Request, new KadMessage(KadMessageType.FindNode, [1]), Start, effects);
+        node.Failed(send.Request, Start, effects);
+        node.Answered(999, null, Start, effects);
+        node.Cancel(999, Start, effects);
+        Assert.Empty(effects);
+        node.CheckInvariants();
+    }
+
+    [Fact]
+    public void A_silent_peer_is_given_up_in_time()
+    {
+        KadMachine node = Knowing(2);
+        Instant asked = Start + TimeSpan.FromSeconds(1);
+        long query = node.FindClosest([1], asked, effects);
+        KadEffect.Send[] sends = Take<KadEffect.Send>();
+        node.Answered(sends[0].Request, new KadMessage(KadMessageType.FindNode, [1]), asked + TimeSpan.FromSeconds(1), effects);
+        Assert.Empty(Take<KadEffect.Done>());
+        Instant now = asked;
+        while (Take<KadEffect.Done>() is not [{ Outcome: KadOutcome.Peers { Found: [var only] } }])
+        {
+            Assert.True(node.NextDeadline <= asked + KadOptions.Ipfs.HopelessAfter);
+            now = Instant.Max(now, node.NextDeadline);
+            node.Advance(now, effects);
+        }
+        Assert.Equal(asked + KadOptions.Ipfs.HopelessAfter, now);
+        // Its request goes on, so that the table learns that it is dead.
+        Assert.Equal(1, node.RequestCount);
+        node.Advance(asked + KadOptions.Ipfs.RequestTimeout, effects);
+        Assert.Equal(sends[1].Request, Take<KadEffect.Abandon>().Single().Request);
+        Assert.Equal(1, node.Table.CountGood);
+        Assert.NotEqual(0, query);
+    }
+
+    [Fact]
+    public void Questions_and_requests_have_bounds()
+    {
+        KadMachine node = Knowing(30);
+        int started = 0;
+        for (byte i = 0; node.FindClosest([1, i], Start, effects) != 0; i++)
+            started++;
+        Assert.Equal(KadMachine.QueriesMax, started);
+        Assert.Equal(KadMachine.RequestsMax, node.RequestCount);
+        KadEffect.Send[] sends = Take<KadEffect.Send>();
+        Assert.All(sends.GroupBy(send => send.To.Id), group => Assert.InRange(group.Count(), 1, KadMachine.RequestsToPeerMax));
+        node.CheckInvariants();
+        int ended = 0;
+        while (sends.Length > 0)
+        {
+            foreach (KadEffect.Send send in sends)
+            {
+                node.Answered(send.Request, new KadMessage(KadMessageType.FindNode, send.Message.Key), Start, effects);
+                node.CheckInvariants();
+            }
+            ended += Take<KadEffect.Done>().Length;
+            sends = Take<KadEffect.Send>();
+        }
+        Assert.Equal(started, ended);
+
+        // One peer alone gets no more streams than it takes.
+        node = Knowing(1);
+        for (byte i = 0; i < 100; i++)
+            node.FindClosest([1, i], Start, effects);
+        Assert.Equal(KadMachine.RequestsToPeerMax, Take<KadEffect.Send>().Length);
+    }
+
+    [Fact]
+    public void A_hostile_peer_cannot_lead_a_walk_on_without_end()
+    {
+        KadMachine node = Knowing(3);
+        var random = new Prng(9);
+        byte[] key = [1];
+        long query = node.FindClosest(key, Start, effects);
+        int asked = 0;
+        while (Take<KadEffect.Send>() is { Length: > 0 } sends)
+        {
+            foreach (KadEffect.Send send in sends)
+            {
+                asked++;
+                var closer = Enumerable.Range(0, 20).Select(_ => Peer((int)random.NextUInt64()));
+                node.Answered(send.Request, new KadMessage(KadMessageType.FindNode, key) { Closer = [.. closer] }, Start, effects);
+            }
+            Assert.InRange(asked, 0, 256);
+        }
+        Assert.Contains(Take<KadEffect.Done>(), done => done.Query == query);
+    }
+
+    [Fact]
+    public void A_server_answers_as_the_specification_says()
+    {
+        KadMachine node = Knowing(25);
+        PeerId asker = Peer(1).Id;
+        KadMessage Answer(KadMessage request) => Assert.IsType<KadReply.Answer>(node.Handle(asker, request, Start)).Message;
+
+        KadMessage found = Answer(new KadMessage(KadMessageType.FindNode, [5]));
+        Assert.Equal(20, found.Closer.Length);
+        Assert.DoesNotContain(Peer(1), found.Closer);
+        Assert.Equal(found.Closer.OrderBy(peer => peer.Key ^ KadKey.Of([5])), found.Closer);
+        Assert.All(found.Closer, peer => Assert.Equal(KadConnection.Connected, peer.Connection));
+
+        // Who asks after us gets our address; who asks after one we know gets it first.
+        Assert.Equal(Peer(0), Answer(new KadMessage(KadMessageType.FindNode, Peer(0).Id.Bytes.ToArray())).Closer[0]);
+        node.Identified(Peer(77), speaks: false, Start, effects);
+        Assert.Equal(Peer(77), Answer(new KadMessage(KadMessageType.FindNode, Peer(77).Id.Bytes.ToArray())).Closer[0]);
+        node.Disconnected(Peer(77).Id);
+        Assert.DoesNotContain(Peer(77), Answer(new KadMessage(KadMessageType.FindNode, Peer(77).Id.Bytes.ToArray())).Closer);
+
+        // Providers: only who speaks may name itself, and with an address.
+        var add = new KadMessage(KadMessageType.AddProvider, Content);
+        Assert.Equal(KadReply.Silent, node.Handle(asker, add with { Providers = [Peer(2)] }, Start));
+        Assert.Equal(KadReply.Silent, node.Handle(asker, add with { Providers = [new KadPeer(asker, [])] }, Start));
+        Assert.Empty(Answer(new KadMessage(KadMessageType.GetProviders, Content)).Providers);
+        Assert.Equal(KadReply.Silent, node.Handle(asker, add with { Providers = [Peer(2), Peer(1)] }, Start));
+        KadMessage providers = Answer(new KadMessage(KadMessageType.GetProviders, Content));
+        Assert.Equal([Peer(1)], providers.Providers);
+        Assert.Equal(20, providers.Closer.Length);
+        node.Provide(Content, Start, effects);
+        Assert.Equal([Peer(0), Peer(1)], Answer(new KadMessage(KadMessageType.GetProviders, Content)).Providers);
+
+        // A put whose keys differ, a value nobody vouches for, and questions about nothing, are refused.
+        KadMessage put = new(KadMessageType.PutValue, "/x/y"u8.ToArray()) { Record = new KadRecord("/x/y"u8.ToArray(), [1], null) };
+        Assert.Equal(KadReply.Refused, node.Handle(asker, put, Start));
+        Assert.Equal(KadReply.Refused, node.Handle(asker, put with { Record = null }, Start));
+        Assert.Equal(KadReply.Refused, node.Handle(asker, put with { Key = "/x/z"u8.ToArray() }, Start));
+        Assert.Equal(KadReply.Refused, node.Handle(asker, new KadMessage(KadMessageType.FindNode, []), Start));
+        Assert.Equal(KadReply.Refused, node.Handle(asker, new KadMessage(KadMessageType.GetProviders, [1]), Start));
+        Assert.Equal(KadMessageType.Ping, Answer(new KadMessage(KadMessageType.Ping, [])).Type);
+
+        node = Knowing(3, KadOptions.Ipfs with { KeepsUnknownNamespaces = true });
+        Assert.Equal(put.Record, Answer(put).Record);
+        KadMessage got = Answer(new KadMessage(KadMessageType.GetValue, "/x/y"u8.ToArray()));
+        Assert.Equal(((byte)1, new UtcTime(1_700_000_000_000)), (got.Record!.Value[0], got.Record.Received!.Value));
+    }
+
+    [Fact]
+    public void Its_largest_answer_is_one_that_peers_take()
+    {
+        KadMachine node = Node(KadOptions.Ipfs with { KeepsUnknownNamespaces = true });
+        Multiaddr[] many = [.. Enumerable.Range(1, 60).Select(i => Multiaddr.Parse($"/dns4/{new string('x', 60)}.{new string('y', 60)}.{new string('z', 60)}.example/tcp/{i}"))];
+        for (int i = 1; i < 60; i++)
+        {
+            node.Identified(Peer(i) with { Addresses = [.. many] }, speaks: true, Start, effects);
+            node.Handle(Peer(i).Id, new KadMessage(KadMessageType.AddProvider, Content) { Providers = [Peer(i) with { Addresses = [.. many.Take(16)] }] }, Start);
+        }
+        byte[] key = new byte[KadCodec.KeyBytesMax];
+        var put = new KadMessage(KadMessageType.PutValue, key) { Record = new KadRecord(key, new byte[KadCodec.ValueBytesMax], null) };
+        Assert.IsType<KadReply.Answer>(node.Handle(Peer(1).Id, put, Start));
+        foreach (KadMessage request in new[] { new KadMessage(KadMessageType.GetValue, key), new KadMessage(KadMessageType.GetProviders, Content) })
+        {
+            KadMessage answer = Assert.IsType<KadReply.Answer>(node.Handle(Peer(1).Id, request, Start)).Message;
+            Assert.True(KadCodec.TryDecode(KadCodec.Encode(answer), out _));
+        }
+    }
+}
