@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using Drap.Cli.Commands;
 using Drap.Client;
+using Drap.Core.Journal;
 using Drap.Node.Home;
 
 namespace Drap.Cli;
@@ -11,6 +12,8 @@ namespace Drap.Cli;
 /// <summary>The command line: parses it, runs the command, and turns what goes wrong into words and an exit code.</summary>
 internal static class CommandLine
 {
+    private const string afterStorageFault = "what was acknowledged is kept; once the disk takes it, any drap command in this home goes on";
+
     public static async Task<int> RunAsync(string[] args, CliContext context)
     {
         // What comes after -- is the user's own, and no option of ours.
@@ -92,6 +95,13 @@ internal static class CommandLine
                 return ExitCode.Interrupted;
             case HomeException home:
                 screen.Complain(home.Message, home.Remedy);
+                return ExitCode.Error;
+            case JournalException journal:
+                screen.Complain(journal.Message, journal is JournalCorruptException
+                    ? "restore the folder from a copy, or set DRAP_HOME to a new one" : afterStorageFault);
+                return ExitCode.Error;
+            case ApiException { Error.Code: ErrorCodes.Storage } storage:
+                screen.Complain(storage.Message, afterStorageFault);
                 return ExitCode.Error;
             case ApiException api:
                 screen.Complain(

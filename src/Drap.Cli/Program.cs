@@ -1,7 +1,6 @@
 using Drap.Cli;
 using Drap.Cli.Commands;
 using Drap.Cli.Nodes;
-using Drap.Node.Home;
 
 // The one command that scripts call in loops does not wait for the parser.
 if (args is ["version" or "--version"])
@@ -9,10 +8,6 @@ if (args is ["version" or "--version"])
     Console.Out.WriteLine($"drap {DrapVersion.Text}");
     return ExitCode.Ok;
 }
-
-// Before the first use of Console, which keeps copies of the descriptors that it finds.
-if (args is ["node", "--home", var home] && !BackgroundNode.TryDetach(HomeFolder.At(home)))
-    return ExitCode.Error;
 
 using var interrupts = Interrupts.OfProcess();
 bool plain = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } || Environment.GetEnvironmentVariable("TERM") is "dumb";

@@ -61,7 +61,7 @@ public static class NodeServiceExtensions
         {
             return await stream.MoveNextAsync().ConfigureAwait(false);
         }
-        catch (NodeUnreachableException) when (broken < brokenMax)
+        catch (Exception e) when (broken < brokenMax && e is NodeUnreachableException or ApiException { Error.Code: ErrorCodes.ShuttingDown })
         {
             return false;
         }

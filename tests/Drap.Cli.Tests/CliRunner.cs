@@ -65,7 +65,7 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
             {
                 Backgrounds++;
                 ServeAsync().GetAwaiter().GetResult();
-                return new BackgroundNode(null);
+                return new BackgroundNode(Home.Folder, null, 0);
             },
             Bench = this,
         });

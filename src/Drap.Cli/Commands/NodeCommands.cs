@@ -8,6 +8,9 @@ namespace Drap.Cli.Commands;
 /// <summary>Commands about the node itself: <c>dev</c>, <c>stop</c>, <c>adopt</c>, and the hidden <c>node</c>.</summary>
 internal static class NodeCommands
 {
+    /// <summary>How long a process may take from the end of its node to its own.</summary>
+    private static readonly TimeSpan stopPatience = TimeSpan.FromSeconds(10), stopLook = TimeSpan.FromMilliseconds(5);
+
     public static IEnumerable<Command> All(Common common) => [Dev(common), Stop(common), Adopt(common), Node(common)];
 
     private static Command Dev(Common common)
@@ -50,8 +53,23 @@ internal static class NodeCommands
                 return ExitCode.Ok;
             }
             await session.Node.ShutdownAsync(call.Cancel);
+            // Its process still has to close its files: whoever then removes or copies the folder must not meet it there.
+            long start = call.Context.Time.GetTimestamp();
+            while (!TryPass(call.Home))
+            {
+                if (call.Context.Time.GetElapsedTime(start) > stopPatience)
+                    throw new CliException(ExitCode.Error, $"process {HomeLock.HolderOf(call.Home)} has ended its node and still has {call.Home}", "end that process");
+                await Task.Delay(stopLook, call.Cancel);
+            }
             return ExitCode.Ok;
         });
+
+    /// <summary>Whether nobody has the home now.</summary>
+    private static bool TryPass(HomeFolder home)
+    {
+        using HomeLock? held = HomeLock.TryTake(home);
+        return held is not null;
+    }
 
     private static Command Adopt(Common common) => common.Command(
         "adopt", "Take a copied or moved state folder as this machine's own; the original must never be started again", ["drap adopt --home /data/drap"], call =>

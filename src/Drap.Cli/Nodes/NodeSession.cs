@@ -52,7 +52,7 @@ internal sealed class NodeSession : IAsyncDisposable
         if (await FindAsync(home, cancel).ConfigureAwait(false) is { } found)
             return found;
         long start = context.Time.GetTimestamp();
-        using BackgroundNode child = context.Background(home);
+        BackgroundNode child = context.Background(home);
         while (true)
         {
             if (await FindAsync(home, cancel).ConfigureAwait(false) is { } session)
@@ -60,8 +60,7 @@ internal sealed class NodeSession : IAsyncDisposable
             // It may also have ended since another one was faster; then that one's socket comes.
             bool failed = child.ExitCode is { } code and not ExitCode.Ok;
             if (failed || context.Time.GetElapsedTime(start) > startPatience)
-                throw new CliException(
-                    ExitCode.Error, $"the node of {home} did not start: {child.LastWords(home)}", $"see {Path.Combine(home.Path, BackgroundNode.LogName)}");
+                throw new CliException(ExitCode.Error, $"the node of {home} did not start: {child.LastWords()}", $"its log is {child.Log}");
             await Task.Delay(lookEvery, cancel).ConfigureAwait(false);
         }
     }
@@ -81,11 +80,23 @@ internal sealed class NodeSession : IAsyncDisposable
     {
         if (HomeSocket.Find(home) is not { } path)
             return null;
-        // A socket that a killed node left refuses at once; the first call would only retry.
+        // A socket that a killed node left refuses at once; a call would only try again.
         if (!await HomeSocket.AnswersAsync(path, cancel).ConfigureAwait(false))
             return null;
         var client = new DrapClient(path);
-        return new NodeSession(client) { owned = { new Closing(client) } };
+        try
+        {
+            // One that is on its way out still takes connections: it serves the home only if it answers.
+            await client.NodeAsync(cancel).ConfigureAwait(false);
+            return new NodeSession(client) { owned = { new Closing(client) } };
+        }
+        catch (Exception e)
+        {
+            client.Dispose();
+            if (e is NodeUnreachableException or ApiException { Error.Code: ErrorCodes.ShuttingDown or ErrorCodes.Storage })
+                return null;
+            throw;
+        }
     }
 
     /// <summary>Leaves the node, or ends it in order when it is in this process.</summary>

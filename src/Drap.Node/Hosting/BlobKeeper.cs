@@ -43,6 +43,10 @@ internal sealed class BlobKeeper : ISchedulerWatcher, IAsyncDisposable
     {
     }
 
+    public void Stopped()
+    {
+    }
+
     public void Forget(JobId job)
     {
         if (wanted.CurrentCount == 0)

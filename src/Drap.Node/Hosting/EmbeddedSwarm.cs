@@ -116,15 +116,23 @@ public sealed class EmbeddedSwarm : INodeHost
     public async Task IdleAsync(CancellationToken cancel)
     {
         using var change = new OpenJobs(scheduler);
-        while (true)
+        try
         {
-            Task changed = change.Next();
-            int open = await scheduler.ReadAsync((node, _) => node.State.OpenJobs, cancel).ConfigureAwait(false);
-            long questions = scheduler.Questions;
-            if (open > 0)
-                await changed.WaitAsync(cancel).ConfigureAwait(false);
-            else if (await Task.WhenAny(changed, Task.Delay(idleTime, cancel)).ConfigureAwait(false) != changed && scheduler.Questions == questions)
-                return;
+            while (true)
+            {
+                Task changed = change.Next();
+                int open = await scheduler.ReadAsync((node, _) => node.State.OpenJobs, cancel).ConfigureAwait(false);
+                long questions = scheduler.Questions;
+                if (open > 0)
+                    await changed.WaitAsync(cancel).ConfigureAwait(false);
+                else if (await Task.WhenAny(changed, Task.Delay(idleTime, cancel)).ConfigureAwait(false) != changed && scheduler.Questions == questions)
+                    return;
+            }
+        }
+        catch (ApiException)
+        {
+            // The scheduler answers no more: the swarm is ending, or what ended it is on its way here.
+            await completion.Task.WaitAsync(cancel).ConfigureAwait(false);
         }
     }
 
@@ -205,6 +213,8 @@ public sealed class EmbeddedSwarm : INodeHost
         public void Forget(JobId job)
         {
         }
+
+        public void Stopped() => changed.TrySetResult();
 
         public void Dispose() => watching.Dispose();
     }

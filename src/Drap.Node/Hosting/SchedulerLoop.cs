@@ -9,6 +9,8 @@ using Drap.Node.Service;
 using Drap.Node.Storage;
 using Drap.Node.Time;
 using Microsoft.Extensions.Logging;
+using ApiException = Drap.Api.ApiException;
+using ErrorCodes = Drap.Api.ErrorCodes;
 
 namespace Drap.Node.Hosting;
 
@@ -34,6 +36,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     private readonly Action<Exception> failed;
     private readonly ConcurrentDictionary<long, TaskCompletionSource<SchedulerReply>> tickets = new();
     private readonly List<SchedulerEffect> effects = [];
+    private readonly TaskCompletionSource<ApiException> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock watcherGate = new();
     private readonly BootClock clock;
     private ImmutableArray<ISchedulerWatcher> watchers = [];
@@ -95,7 +98,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         loop.Post(new Item(request(new Ticket(ticket)), null));
         try
         {
-            return await answer.Task.WaitAsync(cancel).ConfigureAwait(false);
+            return await AnswerAsync(answer.Task, cancel).ConfigureAwait(false);
         }
         finally
         {
@@ -119,7 +122,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
                 answer.TrySetException(e);
             }
         }));
-        return answer.Task.WaitAsync(cancel);
+        return AnswerAsync(answer.Task, cancel);
     }
 
     /// <inheritdoc/>
@@ -165,8 +168,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         overlay?.Dispose();
         journal.Dispose();
         storage.Dispose();
-        foreach (TaskCompletionSource<SchedulerReply> ticket in tickets.Values)
-            ticket.TrySetException(new ObjectDisposedException("scheduler", "the node is stopping"));
+        End(new ApiException(ErrorCodes.ShuttingDown, "the node is ending; its jobs are kept, and any next drap goes on with them"));
     }
 
     private static UtcTime UtcNow => new(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
@@ -265,11 +267,26 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
 
     private void OnUtcJumped() => Post(SchedulerInput.Tick.Instance);
 
+    /// <summary>An answer, or why there will be none.</summary>
+    private async Task<T> AnswerAsync<T>(Task<T> answer, CancellationToken cancel)
+    {
+        // WhenAny leaves nothing on the one of the two that goes on.
+        await Task.WhenAny(answer, ended.Task).WaitAsync(cancel).ConfigureAwait(false);
+        return answer.IsCompleted ? await answer.ConfigureAwait(false) : throw new ApiException((await ended.Task.ConfigureAwait(false)).Error);
+    }
+
     private void OnFailed(Exception e)
     {
-        foreach (TaskCompletionSource<SchedulerReply> ticket in tickets.Values)
-            ticket.TrySetException(e);
+        End(new ApiException(e is JournalException ? ErrorCodes.Storage : ErrorCodes.Internal, e.Message));
         failed(e);
+    }
+
+    private void End(ApiException why)
+    {
+        if (!ended.TrySetResult(why))
+            return;
+        foreach (ISchedulerWatcher watcher in watchers)
+            watcher.Stopped();
     }
 
     private readonly record struct Item(PeerId From, ReadOnlyMemory<byte> Frame, SchedulerInput? Input, Action? Query)

@@ -5,7 +5,7 @@ namespace Drap.Node.Service;
 
 /// <summary>
 /// The way to a running scheduler for everything that is not its loop. Any thread may call it; a full inbox makes callers wait, and a
-/// loop that has ended fails them.
+/// loop that has ended fails them with an <see cref="Drap.Api.ApiException"/> that says why.
 /// </summary>
 public interface ISchedulerPort
 {
@@ -38,4 +38,7 @@ public interface ISchedulerWatcher
 
     /// <summary>The job's history was dropped; its logs and its hold on blobs may go.</summary>
     void Forget(JobId job);
+
+    /// <summary>The loop has ended, or its journal takes nothing any more: nothing will change, and every question now says why. On any thread.</summary>
+    void Stopped();
 }

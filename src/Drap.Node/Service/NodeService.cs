@@ -288,6 +288,8 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
 
     void ISchedulerWatcher.Changed(JobId job, ImmutableArray<int> tasks, bool hasEnded) => watch.Changed(job, tasks, hasEnded);
 
+    void ISchedulerWatcher.Stopped() => watch.WakeAll();
+
     void ISchedulerWatcher.StdinRoom(AttemptId attempt, long until) => stdin.Room(attempt, until);
 
     void ISchedulerWatcher.Forget(JobId job)

@@ -30,6 +30,14 @@ internal sealed class JobWatch
                 listener.Note(tasks, hasEnded);
     }
 
+    /// <summary>Nothing will change any more: who waits is to ask, and hears why.</summary>
+    public void WakeAll()
+    {
+        foreach (ImmutableArray<Listener> all in listeners.Values)
+            foreach (Listener listener in all)
+                listener.Wake();
+    }
+
     private void Leave(Listener listener)
     {
         while (listeners.TryGetValue(listener.Job, out ImmutableArray<Listener> all))
