@@ -138,8 +138,8 @@ internal sealed class Gossip(RouterState state)
                     continue;
                 looked++;
                 if (state.Cache.Find(state.Hash.Of(reader.Bytes())) is not { Stage: MessageStage.Accepted } message
-                    || message.CountQuestion(peer) > state.Limits.RetransmissionsMax
-                    || peer.IWantBytes + message.Content.Frame.Length > state.Limits.IWantBytesMax)
+                    || peer.IWantBytes + message.Content.Frame.Length > state.Limits.IWantBytesMax
+                    || message.CountQuestion(peer) > state.Limits.RetransmissionsMax)
                     continue;
                 peer.IWantBytes += message.Content.Frame.Length;
                 state.Counters.SentOnRequest++;

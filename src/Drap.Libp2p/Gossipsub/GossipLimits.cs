@@ -37,7 +37,7 @@ public sealed record GossipLimits
     public int TopicBytesMax { get; init; } = 512;
 
     /// <summary>
-    /// What one peer's subscriptions may cost here, default 512 KiB, at their names' length and 256 bytes each: about 1 700 topics of usual names. What
+    /// What one peer's subscriptions may cost here, default 512 KiB, at their names' length and 448 bytes each: about 1 100 topics of usual names. What
     /// goes beyond is not taken note of, and counts against the peer.
     /// </summary>
     public int SubscriptionBytesMax { get; init; } = 512 << 10;

@@ -97,9 +97,13 @@ internal sealed class GossipPeer(PeerId id)
         links[at] = links[^1];
         links.RemoveAt(links.Count - 1);
         index?.Remove(link.Topic);
+        if (links.Count > 0)
+            return;
+        links.Capacity = 0;
+        index = null;
     }
 
-    public bool DoesNotWant(MessageKey key) => unwanted is not null && (unwanted.Contains(key) || unwantedBefore?.Contains(key) == true);
+    public bool DoesNotWant(MessageKey key) => unwanted?.Contains(key) == true || unwantedBefore?.Contains(key) == true;
 
     public void NoteUnwanted(MessageKey key, int countMax)
     {

@@ -205,7 +205,7 @@ internal sealed class Mesh(RouterState state)
     private void Admit(TopicLink link)
     {
         link.IsInMesh = true;
-        link.Topic.Mesh.Add(link);
+        link.Topic.AddToMesh(link);
         PeerScores.Joined(link, state.Now);
         state.Effects.Add(new GossipEffect.MeshChanged(link.Peer.Id, link.Topic.Name, true));
     }
@@ -214,7 +214,7 @@ internal sealed class Mesh(RouterState state)
     {
         PeerScores.Left(link, state.Now);
         link.IsInMesh = false;
-        link.Topic.Mesh.Remove(link);
+        link.Topic.RemoveFromMesh(link);
         state.Effects.Add(new GossipEffect.MeshChanged(link.Peer.Id, link.Topic.Name, false));
     }
 

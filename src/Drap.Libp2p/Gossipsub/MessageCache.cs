@@ -10,7 +10,7 @@ internal sealed class MessageCache(GossipOptions options)
     private const int KeptCapacity = 256;
 
     private readonly Dictionary<MessageKey, GossipMessage> byKey = [];
-    private readonly List<GossipMessage>?[] windows = new List<GossipMessage>?[options.HistoryLength];
+    private readonly List<GossipMessage?>?[] windows = new List<GossipMessage?>?[options.HistoryLength];
     private int current;
     private int evicted;
 
@@ -71,12 +71,17 @@ internal sealed class MessageCache(GossipOptions options)
     /// <summary>Begins a new window and forgets the oldest.</summary>
     public void Shift()
     {
+        if (byKey.Capacity > 4 * KeptCapacity && byKey.Count < byKey.Capacity / 8)
+            byKey.TrimExcess();
         current = (current + 1) % windows.Length;
-        if (windows[current] is not { Count: > 0 } oldest)
+        if (windows[current] is not { } oldest)
             return;
-        for (int i = evicted; i < oldest.Count; i++)
-            Forget(oldest[i]);
-        evicted = 0;
+        if (oldest.Count > 0)
+        {
+            for (int i = evicted; i < oldest.Count; i++)
+                Forget(oldest[i]!);
+            evicted = 0;
+        }
         if (oldest.Capacity > KeptCapacity)
             windows[current] = null;
         else
@@ -92,22 +97,21 @@ internal sealed class MessageCache(GossipOptions options)
             if (windows[at] is not { } window)
                 continue;
             for (int i = at == Oldest() ? evicted : 0; i < window.Count; i++)
-                if (ReferenceEquals(window[i].TopicState, topic))
-                    into.Add(window[i]);
+                if (ReferenceEquals(window[i]!.TopicState, topic))
+                    into.Add(window[i]!);
         }
     }
 
     private void Evict()
     {
-        int at = Oldest();
-        List<GossipMessage> window = windows[at]!;
-        Forget(window[evicted++]);
-        if (evicted < window.Count)
+        List<GossipMessage?> window = windows[Oldest()]!;
+        Forget(window[evicted]!);
+        window[evicted++] = null;
+        // Those that are gone are taken out of the list now and then, so that each costs a constant share of moving the rest.
+        if (evicted < window.Count && (evicted < KeptCapacity || evicted < window.Count / 2))
             return;
+        window.RemoveRange(0, evicted);
         evicted = 0;
-        windows[at] = at == current ? windows[at] : null;
-        if (at == current)
-            window.Clear();
     }
 
     /// <summary>The oldest window with anything in it. Only of it the first ones may be gone.</summary>

@@ -144,6 +144,7 @@ internal sealed class RouterState
         foreach (GossipPeer peer in peers.Values)
             for (int i = peer.Links.Count - 1; i >= 0; i--)
                 Release(peer.Links[i]);
+        Topics.Trim();
     }
 
     private void ForgetOldest()

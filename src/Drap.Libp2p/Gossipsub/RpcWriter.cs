@@ -1,4 +1,3 @@
-using Drap.Libp2p.Multiformats;
 using Drap.Libp2p.Protobuf;
 
 namespace Drap.Libp2p.Gossipsub;
@@ -130,10 +129,7 @@ internal sealed class RpcWriter(GossipLimits limits)
 
     private byte[] Take()
     {
-        int prefix = UnsignedVarint.Length((ulong)writer.Length);
-        byte[] frame = new byte[prefix + writer.Length];
-        UnsignedVarint.Write(frame, (ulong)writer.Length);
-        writer.Written.CopyTo(frame.AsSpan(prefix));
+        byte[] frame = Delimited.Frame(writer.Written);
         Clear();
         return frame;
     }

@@ -5,8 +5,8 @@ namespace Drap.Libp2p.Gossipsub;
 /// <summary>Who hears what: our word to all peers, and theirs to us.</summary>
 internal sealed class Subscriptions(RouterState state, Mesh mesh)
 {
-    // What a subscription costs here beside the topic's name: its link, its place in two lists and in a table.
-    private const int LinkBytes = 256;
+    // What a subscription to a topic of which nobody else has heard costs here beside its name: the topic, the link, and places in tables.
+    private const int LinkBytes = 448;
 
     /// <summary>Tells a new peer all that we hear.</summary>
     public void Greet(GossipPeer peer) => Tell(peer, state.Topics.Ours, on: true);
@@ -73,7 +73,7 @@ internal sealed class Subscriptions(RouterState state, Mesh mesh)
         link.Topic.Hearers.Add(link);
         link.Peer.SubscriptionBytes += LinkBytes + link.Topic.Utf8.Length;
         if (link.Peer.IsDirect || !link.Peer.TakesMeshes)
-            link.Topic.Flooded.Add(link);
+            link.Topic.AddFlooded(link);
         state.Effects.Add(new GossipEffect.PeerSubscription(link.Peer.Id, link.Topic.Name, true));
         mesh.HearerCame(link);
     }
@@ -87,7 +87,7 @@ internal sealed class Subscriptions(RouterState state, Mesh mesh)
         topic.Hearers[link.At] = topic.Hearers[^1];
         topic.Hearers[link.At].At = link.At;
         topic.Hearers.RemoveAt(topic.Hearers.Count - 1);
-        topic.Flooded.Remove(link);
+        topic.RemoveFlooded(link);
         link.Peer.SubscriptionBytes -= LinkBytes + topic.Utf8.Length;
         state.Effects.Add(new GossipEffect.PeerSubscription(link.Peer.Id, topic.Name, false));
         state.Release(link);

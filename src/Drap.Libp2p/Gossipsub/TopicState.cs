@@ -5,9 +5,13 @@ namespace Drap.Libp2p.Gossipsub;
 /// <summary>What a router knows of one topic: who hears it, its mesh if we hear it, its fan-out if we only publish to it.</summary>
 internal sealed class TopicState(byte[] utf8, TopicScoreOptions? score)
 {
+    // Of topics that only others have to do with there may be thousands; they are kept small.
+    private static readonly List<TopicLink> None = [];
     private string? name;
+    private List<TopicLink>? mesh;
+    private List<TopicLink>? flooded;
 
-    public string Name => name ??= Encoding.UTF8.GetString(utf8);
+    public string Name => name ?? (IsOurs ? name = Encoding.UTF8.GetString(utf8) : Encoding.UTF8.GetString(utf8));
 
     public ReadOnlySpan<byte> Utf8 => utf8;
 
@@ -25,10 +29,10 @@ internal sealed class TopicState(byte[] utf8, TopicScoreOptions? score)
     public List<TopicLink> Hearers { get; } = new(0);
 
     /// <summary>Of these who gets every message outside of the mesh: floodsub peers and direct ones.</summary>
-    public List<TopicLink> Flooded { get; } = new(0);
+    public List<TopicLink> Flooded => flooded ?? None;
 
     /// <summary>Its mesh; empty unless we hear it.</summary>
-    public List<TopicLink> Mesh { get; } = new(0);
+    public List<TopicLink> Mesh => mesh ?? None;
 
     /// <summary>Its fan-out; null unless we publish to it without hearing it.</summary>
     public List<TopicLink>? Fanout { get; set; }
@@ -40,6 +44,14 @@ internal sealed class TopicState(byte[] utf8, TopicScoreOptions? score)
     public int Links { get; set; }
 
     public bool IsOurs => IsHeard || Fanout is not null;
+
+    public void AddToMesh(TopicLink link) => (mesh ??= []).Add(link);
+
+    public void RemoveFromMesh(TopicLink link) => mesh!.Remove(link);
+
+    public void AddFlooded(TopicLink link) => (flooded ??= []).Add(link);
+
+    public void RemoveFlooded(TopicLink link) => flooded?.Remove(link);
 }
 
 /// <summary>What there is between one peer and one topic.</summary>

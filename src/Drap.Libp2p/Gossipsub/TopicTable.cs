@@ -74,6 +74,13 @@ internal sealed class TopicTable
             byName.Remove(topic.Utf8Array);
     }
 
+    /// <summary>Gives back memory after there were many more topics than there are.</summary>
+    public void Trim()
+    {
+        if (byName.Capacity > 256 && byName.Count < byName.Capacity / 8)
+            byName.TrimExcess();
+    }
+
     private sealed class NameComparer(SipHash hash) : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
     {
         public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);

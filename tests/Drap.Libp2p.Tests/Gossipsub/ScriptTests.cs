@@ -9,5 +9,9 @@ public sealed class ScriptTests
     [InlineData("backoff")]
     [InlineData("messages")]
     [InlineData("validation")]
+    [InlineData("gossip")]
+    [InlineData("publish")]
+    [InlineData("outside")]
+    [InlineData("scores")]
     public void The_router_does_as_told(string script) => RouterScript.Run(script);
 }
