@@ -249,6 +249,10 @@ public sealed class GossipRouter
     /// <summary>What we think of a peer; 0 of one whom we do not know.</summary>
     public double ScoreOf(PeerId peer) => state.Find(peer) is { } known ? state.ScoreOf(known) : 0;
 
+    /// <summary>Checks what must always hold between two steps; for tests and simulators, since it looks at everything.</summary>
+    /// <exception cref="InvariantException">It does not: a bug of ours.</exception>
+    public void CheckInvariants() => RouterInvariants.Check(state, inbox);
+
     private bool IsIdle => state.Connected.Count == 0 && state.Known.Count == 0 && state.Cache.IsEmpty && state.Seen.Count == 0 && outbox.Waiting == 0;
 
     private TopicState? Ours(string topic)

@@ -85,6 +85,8 @@ internal sealed class Inbox(RouterState state, Gossip gossip, Forwarder forwarde
                 Admit(first);
             else
                 Condemn(first, RejectReason.BadSignature);
+            if (first.Stage != MessageStage.Validating)
+                LetGo(first);
         }
         if (source.Pending is { Count: 0 })
             source.Pending = null;
@@ -112,6 +114,7 @@ internal sealed class Inbox(RouterState state, Gossip gossip, Forwarder forwarde
                 Ignore(message);
                 break;
         }
+        LetGo(message);
     }
 
     /// <summary>Messages about which the application does not decide must not fill the room for others.</summary>
@@ -159,6 +162,8 @@ internal sealed class Inbox(RouterState state, Gossip gossip, Forwarder forwarde
 
     private void Await(GossipPeer peer, GossipMessage message)
     {
+        // Nobody forgets the topic while a message of it waits: it would be another object when it comes back.
+        message.TopicState.Links++;
         state.Cache.Await(message);
         (peer.Pending ??= new Queue<GossipMessage>(4)).Enqueue(message);
         peer.PendingBytes += message.Content.Frame.Length;
@@ -241,6 +246,12 @@ internal sealed class Inbox(RouterState state, Gossip gossip, Forwarder forwarde
             message.ForgetHolders();
         state.Counters.Delivered++;
         state.Effects.Add(new GossipEffect.Deliver(message));
+    }
+
+    private void LetGo(GossipMessage message)
+    {
+        message.TopicState.Links--;
+        state.Topics.Release(message.TopicState);
     }
 
     private void Ignore(GossipMessage message)

@@ -159,7 +159,9 @@ internal sealed class RouterState
     {
         while (peer.Links.Count > 0)
             Remove(peer.Links[^1]);
-        peers.Remove(peer.Id);
+        // One that was forgotten before may still stand among those that went, and have come again as another object since.
+        if (ReferenceEquals(Find(peer.Id), peer))
+            peers.Remove(peer.Id);
     }
 
     public double ScoreOf(GossipPeer peer) => Scores.Of(peer, Now);

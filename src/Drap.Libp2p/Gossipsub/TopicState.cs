@@ -40,7 +40,7 @@ internal sealed class TopicState(byte[] utf8, TopicScoreOptions? score)
     /// <summary>When it was last published to, or prepared for that.</summary>
     public Instant PublishedAt { get; set; }
 
-    /// <summary>Links to it of any kind: what is nobody's is forgotten.</summary>
+    /// <summary>Links to it of any kind, and messages that wait: what is nobody's is forgotten.</summary>
     public int Links { get; set; }
 
     public bool IsOurs => IsHeard || Fanout is not null;

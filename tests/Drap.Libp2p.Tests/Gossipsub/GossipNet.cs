@@ -154,6 +154,7 @@ internal sealed class GossipNode(GossipNet net, PeerId id, int number, GossipOpt
 {
     private readonly List<GossipEffect> effects = [];
     private Instant tickAt = Instant.Never;
+    private int steps;
 
     public PeerId Id => id;
 
@@ -190,6 +191,8 @@ internal sealed class GossipNode(GossipNet net, PeerId id, int number, GossipOpt
         input(Router, net.Now, effects);
         GossipEffect[] now = [.. effects];
         effects.Clear();
+        if (++steps % 64 == 0)
+            Router.CheckInvariants();
         foreach (GossipEffect effect in now)
             Perform(effect);
         Schedule();

@@ -99,6 +99,7 @@ public sealed class HostileTests
             effects.Clear();
             if (i % 100 == 0)
             {
+                router.CheckInvariants();
                 // Its score decays, or nothing of it would be looked at.
                 router.SetApplicationScore(Evil, 1_000_000_000);
                 now = router.NextDeadline;

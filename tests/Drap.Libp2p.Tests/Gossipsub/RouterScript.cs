@@ -138,6 +138,7 @@ internal sealed class RouterScript
                 break;
         }
         Answer();
+        router.CheckInvariants();
         if (words[0] is "score")
             foreach (PeerId peer in Peers(words[1]))
                 Note($"score of {TestRpc.NameOf(peer)} {router.ScoreOf(peer).ToString("0.###", CultureInfo.InvariantCulture)}");
