@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Formats.Asn1;
 using System.Numerics;
 
@@ -9,12 +8,16 @@ internal sealed class EllipticCurve
 {
     private const string EcPublicKey = "1.2.840.10045.2.1";
 
+    private static readonly byte[] EcPublicKeyForm = Form(EcPublicKey);
+
     private readonly string oid;
+    private readonly byte[] oidForm;
     private readonly BigInteger order;
 
     private EllipticCurve(string oid, int bytes, string order)
     {
         this.oid = oid;
+        oidForm = Form(oid);
         Bytes = bytes;
         this.order = BigInteger.Parse("0" + order, System.Globalization.NumberStyles.HexNumber, provider: null);
     }
@@ -93,42 +96,31 @@ internal sealed class EllipticCurve
     }
 
     /// <summary>
-    /// Takes a SubjectPublicKeyInfo apart: a named NIST curve and an uncompressed point, so that a key has one form and therefore one peer id.
+    /// Whether this is a SubjectPublicKeyInfo of a named NIST curve and an uncompressed point: a key has one form, and therefore one peer id. Whether the
+    /// point is on the curve is OpenSSL's to say.
     /// </summary>
-    public static bool TryReadSubjectPublicKeyInfo(
-        ReadOnlyMemory<byte> der, [NotNullWhen(true)] out EllipticCurve? curve, out ReadOnlyMemory<byte> point)
+    public static bool IsSubjectPublicKeyInfo(ReadOnlySpan<byte> der)
     {
-        curve = null;
-        point = default;
-        try
-        {
-            var reader = new AsnReader(der, AsnEncodingRules.DER);
-            AsnReader info = reader.ReadSequence(), algorithm = info.ReadSequence();
-            reader.ThrowIfNotEmpty();
-            string kind = algorithm.ReadObjectIdentifier();
-            string name = algorithm.ReadObjectIdentifier();
-            algorithm.ThrowIfNotEmpty();
-            if (!info.TryReadPrimitiveBitString(out int unused, out point) || unused != 0)
-                return false;
-            info.ThrowIfNotEmpty();
-            curve = new[] { P256, P384, P521 }.FirstOrDefault(c => c.oid == name);
-            return kind == EcPublicKey && curve is not null && point.Length == 1 + (2 * curve.Bytes) && point.Span[0] == 4;
-        }
-        catch (AsnContentException)
-        {
+        var reader = new DerReader(der);
+        if (!reader.TryEnter(DerReader.Sequence, out DerReader info) || !reader.IsAtEnd
+            || !info.TryEnter(DerReader.Sequence, out DerReader algorithm)
+            || !algorithm.TryRead(DerReader.ObjectIdentifier, out ReadOnlySpan<byte> kind) || !kind.SequenceEqual(EcPublicKeyForm)
+            || !algorithm.TryRead(DerReader.ObjectIdentifier, out ReadOnlySpan<byte> name) || !algorithm.IsAtEnd
+            || !info.TryReadBits(out ReadOnlySpan<byte> point) || !info.IsAtEnd)
             return false;
-        }
+        EllipticCurve? curve = name.SequenceEqual(P256.oidForm) ? P256 : name.SequenceEqual(P384.oidForm) ? P384 : name.SequenceEqual(P521.oidForm) ? P521 : null;
+        return curve is not null && point.Length == 1 + (2 * curve.Bytes) && point[0] == 4;
     }
 
     /// <summary>
     /// Whether a signature's S is in the lower half of the group, as Bitcoin has it: of S and -S, which both verify, only that one counts.
     /// </summary>
-    public bool IsLow(ReadOnlyMemory<byte> signature) => TryReadSignature(signature, out _, out BigInteger s) && s <= order / 2;
+    public bool IsLow(ReadOnlySpan<byte> signature) => TryReadSignature(signature, out _, out BigInteger s) && s <= order / 2;
 
     /// <summary>The same signature with the lower of its two S; returns its length.</summary>
     public int Lower(Span<byte> signature, int length)
     {
-        Invariant.Check(TryReadSignature(signature[..length].ToArray(), out BigInteger r, out BigInteger s));
+        Invariant.Check(TryReadSignature(signature[..length], out BigInteger r, out BigInteger s));
         if (s <= order / 2)
             return length;
         var writer = new AsnWriter(AsnEncodingRules.DER);
@@ -140,23 +132,24 @@ internal sealed class EllipticCurve
         return writer.Encode(signature);
     }
 
-    private static bool TryReadSignature(ReadOnlyMemory<byte> signature, out BigInteger r, out BigInteger s)
+    private static bool TryReadSignature(ReadOnlySpan<byte> signature, out BigInteger r, out BigInteger s)
     {
         r = s = default;
-        try
-        {
-            var reader = new AsnReader(signature, AsnEncodingRules.DER);
-            AsnReader pair = reader.ReadSequence();
-            reader.ThrowIfNotEmpty();
-            r = pair.ReadInteger();
-            s = pair.ReadInteger();
-            pair.ThrowIfNotEmpty();
-            return true;
-        }
-        catch (AsnContentException)
-        {
+        var reader = new DerReader(signature);
+        if (!reader.TryEnter(DerReader.Sequence, out DerReader pair) || !reader.IsAtEnd || !pair.TryReadUnsigned(out ReadOnlySpan<byte> first)
+            || !pair.TryReadUnsigned(out ReadOnlySpan<byte> second) || !pair.IsAtEnd)
             return false;
-        }
+        r = new BigInteger(first, isUnsigned: true, isBigEndian: true);
+        s = new BigInteger(second, isUnsigned: true, isBigEndian: true);
+        return true;
+    }
+
+    // An object identifier's value in DER.
+    private static byte[] Form(string oid)
+    {
+        var writer = new AsnWriter(AsnEncodingRules.DER);
+        writer.WriteObjectIdentifier(oid);
+        return writer.Encode()[2..];
     }
 
     private static Asn1Tag Context(int number) => new(TagClass.ContextSpecific, number, isConstructed: true);

@@ -181,7 +181,7 @@ public sealed class PrivateKey : IDisposable
         EvpKey.TryReadEcPrivate(der) is { } key ? Checked(KeyType.Ecdsa, key.ToSubjectPublicKeyInfo(), der, key) : null;
 
     private static PrivateKey? FromPkcs1(ReadOnlySpan<byte> der) =>
-        RsaForm.IsPrivateKey(der.ToArray()) && EvpKey.TryReadRsaPrivate(der) is { } key
+        RsaForm.IsPrivateKey(der) && EvpKey.TryReadRsaPrivate(der) is { } key
             ? Checked(KeyType.Rsa, key.ToSubjectPublicKeyInfo(), der, key)
             : null;
 

@@ -77,11 +77,11 @@ public sealed class PublicKey : IEquatable<PublicKey>
                 evp = EvpKey.TryReadPublic(EllipticCurve.Secp256k1.ToSubjectPublicKeyInfo(data));
                 break;
             case KeyType.Ecdsa:
-                if (EllipticCurve.TryReadSubjectPublicKeyInfo(data.ToArray(), out _, out _))
+                if (EllipticCurve.IsSubjectPublicKeyInfo(data))
                     evp = EvpKey.TryReadPublic(data);
                 break;
             case KeyType.Rsa:
-                if (RsaForm.IsPublicKey(data.ToArray()))
+                if (RsaForm.IsPublicKey(data))
                     evp = EvpKey.TryReadPublic(data);
                 break;
             default:
@@ -112,7 +112,7 @@ public sealed class PublicKey : IEquatable<PublicKey>
                 return Ed25519.IsSignature(signature)
                     && (key is null ? Sodium.Verify(Data, message, signature) : key.Verify(EvpHash.None, message, signature));
             case KeyType.Secp256k1:
-                return signature.Length <= SignatureBytesMax && EllipticCurve.Secp256k1.IsLow(signature.ToArray())
+                return signature.Length <= SignatureBytesMax && EllipticCurve.Secp256k1.IsLow(signature)
                     && key!.Verify(EvpHash.Sha256, message, signature);
             default:
                 return signature.Length <= SignatureBytesMax && key!.Verify(EvpHash.Sha256, message, signature);

@@ -16,7 +16,8 @@ public sealed class PlaintextExchange(PrivateKey self, PeerId? expected)
 
     private const int PeerField = 1, KeyField = 2;
 
-    private byte[] partial = [];
+    private readonly byte[] partial = new byte[MessageBytesMax + 2]; // a message and its length
+    private int held;
 
     /// <summary>Why it failed; <see cref="PlaintextError.None"/> while it has not.</summary>
     public PlaintextError Error { get; private set; }
@@ -42,9 +43,10 @@ public sealed class PlaintextExchange(PrivateKey self, PeerId? expected)
     {
         if (IsDone || Error != PlaintextError.None)
             return 0;
-        int before = partial.Length;
-        partial = [.. partial, .. input[..Math.Min(input.Length, MessageBytesMax + 2 - before)]];
-        switch (Delimited.TryRead(partial, MessageBytesMax, out ReadOnlySpan<byte> message, out int consumed))
+        int before = held, taken = Math.Min(input.Length, partial.Length - held);
+        input[..taken].CopyTo(partial.AsSpan(held));
+        held += taken;
+        switch (Delimited.TryRead(partial.AsSpan(0, held), MessageBytesMax, out ReadOnlySpan<byte> message, out int consumed))
         {
             case Multiformats.VarintStatus.Incomplete:
                 return input.Length;
@@ -53,7 +55,6 @@ public sealed class PlaintextExchange(PrivateKey self, PeerId? expected)
                 return 0;
         }
         Error = Read(message);
-        partial = [];
         return consumed - before;
     }
 

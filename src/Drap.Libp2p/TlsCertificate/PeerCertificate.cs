@@ -19,18 +19,14 @@ public static class PeerCertificate
     /// <summary>Random bytes that making one takes: a P-256 key and a serial number.</summary>
     public const int RandomBytes = PrivateKey.RandomBytes + SerialBytes;
 
+    private const string ExtensionOid = "1.3.6.1.4.1.53594.1.1";
+
     private const int SerialBytes = 16;
 
-    // A signature's algorithm, the hash in it, and the kind of key that it takes.
-    private static readonly Dictionary<string, (EvpHash Hash, KeyType Key)> Algorithms = new()
-    {
-        ["1.2.840.10045.4.3.2"] = (EvpHash.Sha256, KeyType.Ecdsa),
-        ["1.2.840.10045.4.3.3"] = (EvpHash.Sha384, KeyType.Ecdsa),
-        ["1.2.840.10045.4.3.4"] = (EvpHash.Sha512, KeyType.Ecdsa),
-        ["1.2.840.113549.1.1.11"] = (EvpHash.Sha256, KeyType.Rsa),
-        ["1.2.840.113549.1.1.12"] = (EvpHash.Sha384, KeyType.Rsa),
-        ["1.2.840.113549.1.1.13"] = (EvpHash.Sha512, KeyType.Rsa),
-    };
+    // Signature algorithms, 1.2.840.10045.4.3.N and 1.2.840.113549.1.1.N; N says the hash.
+    private static ReadOnlySpan<byte> EcdsaWith => [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03];
+
+    private static ReadOnlySpan<byte> RsaWith => [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
 
     private static ReadOnlySpan<byte> SignaturePrefix => "libp2p-tls-handshake:"u8;
 
@@ -57,7 +53,7 @@ public static class PeerCertificate
             signedKey.WriteOctetString(signature);
         }
         // Critical, as go and js make it: who does not know libp2p shall not take it for something else.
-        request.CertificateExtensions.Add(new X509Extension(CertificateReader.Extension, signedKey.Encode(), critical: true));
+        request.CertificateExtensions.Add(new X509Extension(ExtensionOid, signedKey.Encode(), critical: true));
         using X509Certificate2 open = request.Create(
             name, X509SignatureGenerator.CreateForECDsa(key), DateTimeOffset.FromUnixTimeMilliseconds(notBefore.Milliseconds),
             DateTimeOffset.FromUnixTimeMilliseconds(notAfter.Milliseconds), serial);
@@ -68,12 +64,13 @@ public static class PeerCertificate
     /// Checks the other side's certificate, in DER, and finds whose it is. The handshake itself has shown that the other side holds the
     /// certificate's key. <paramref name="expected"/> is the peer that was dialled; null if anybody may be there.
     /// </summary>
-    public static TlsError Verify(ReadOnlyMemory<byte> der, UtcTime now, PeerId? expected, out PublicKey? identity)
+    public static TlsError Verify(ReadOnlySpan<byte> der, UtcTime now, PeerId? expected, out PublicKey? identity)
     {
         identity = null;
         if (der.Length > BytesMax)
             return TlsError.TooLong;
-        if (CertificateReader.TryRead(der) is not { } certificate)
+        var certificate = default(CertificateReader);
+        if (!certificate.TryRead(der))
             return TlsError.Malformed;
         if (now.CompareTo(certificate.NotBefore) < 0)
             return TlsError.NotYetValid;
@@ -86,9 +83,9 @@ public static class PeerCertificate
         TlsError error = VerifySelf(certificate);
         if (error != TlsError.None)
             return error;
-        if (!PublicKey.TryDecode(certificate.IdentityKey.Span, out PublicKey? claimed))
+        if (!PublicKey.TryDecode(certificate.IdentityKey, out PublicKey? claimed))
             return TlsError.BadIdentityKey;
-        if (!claimed.Verify([.. SignaturePrefix, .. certificate.Key.Span], certificate.IdentitySignature.Span))
+        if (!claimed.Verify([.. SignaturePrefix, .. certificate.Key], certificate.IdentitySignature))
             return TlsError.BadIdentitySignature;
         if (expected is { } wanted && wanted != claimed.PeerId)
             return TlsError.WrongPeer;
@@ -96,17 +93,23 @@ public static class PeerCertificate
         return TlsError.None;
     }
 
-    private static TlsError VerifySelf(CertificateReader certificate)
+    private static TlsError VerifySelf(in CertificateReader certificate)
     {
-        if (!Algorithms.TryGetValue(certificate.Algorithm, out (EvpHash Hash, KeyType Key) algorithm))
+        ReadOnlySpan<byte> algorithm = certificate.Algorithm;
+        bool ecdsa = algorithm.Length == 8 && algorithm.StartsWith(EcdsaWith), rsa = algorithm.Length == 9 && algorithm.StartsWith(RsaWith);
+        EvpHash hash = (ecdsa, rsa, algorithm.IsEmpty ? 0 : algorithm[^1]) switch
+        {
+            (true, _, 2) or (_, true, 11) => EvpHash.Sha256,
+            (true, _, 3) or (_, true, 12) => EvpHash.Sha384,
+            (true, _, 4) or (_, true, 13) => EvpHash.Sha512,
+            _ => EvpHash.None,
+        };
+        if (hash == EvpHash.None || !(ecdsa ? EllipticCurve.IsSubjectPublicKeyInfo(certificate.Key) : RsaForm.IsPublicKey(certificate.Key)))
             return TlsError.UnsupportedAlgorithm;
-        bool taken = algorithm.Key == KeyType.Rsa
-            ? RsaForm.IsPublicKey(certificate.Key)
-            : EllipticCurve.TryReadSubjectPublicKeyInfo(certificate.Key, out _, out _);
-        using EvpKey? key = taken ? EvpKey.TryReadPublic(certificate.Key.Span) : null;
+        using EvpKey? key = EvpKey.TryReadPublic(certificate.Key);
         if (key is null)
             return TlsError.UnsupportedAlgorithm;
-        return key.Verify(algorithm.Hash, certificate.Signed.Span, certificate.Signature.Span) ? TlsError.None : TlsError.BadSelfSignature;
+        return key.Verify(hash, certificate.Signed, certificate.Signature) ? TlsError.None : TlsError.BadSelfSignature;
     }
 
     private static ECDsa NewKey(ReadOnlySpan<byte> random)

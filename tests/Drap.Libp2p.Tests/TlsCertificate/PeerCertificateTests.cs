@@ -52,6 +52,8 @@ public sealed class PeerCertificateTests
         + "ade72802206de96e2a5be9b6202adba24ee0362e490641ac45c240db71fe955f2c5cf8df6e300a06082a8648ce3d0403020348003045022100e847f267f43717"
         + "358f850355bdcabbefb2cfbf8a3c043b203a14788a092fe8db022027c1d04a2d41fd6b57a7e8b3989e470325de4406e52e084e34a3fd56eef0d0df";
 
+    private const string Extension = "1.3.6.1.4.1.53594.1.1";
+
     private static readonly UtcTime Now = new(1_700_000_000_000), Earlier = Now + TimeSpan.FromHours(-1), Later = Now + TimeSpan.FromDays(365);
 
     private static readonly PrivateKey Alice = PrivateKey.FromSeed([.. Enumerable.Repeat((byte)1, 32)]);
@@ -105,7 +107,7 @@ public sealed class PeerCertificateTests
         byte[] der = Convert.FromHexString(Ed25519);
         for (int i = 0; i < der.Length; i++)
         {
-            Assert.Equal(TlsError.Malformed, PeerCertificate.Verify(der.AsMemory(0, i), Now, null, out _));
+            Assert.Equal(TlsError.Malformed, PeerCertificate.Verify(der.AsSpan(0, i), Now, null, out _));
             foreach (byte bit in new byte[] { 0x01, 0x80 })
             {
                 byte[] bent = [.. der];
@@ -115,7 +117,7 @@ public sealed class PeerCertificateTests
             }
         }
         Assert.Equal(TlsError.Malformed, PeerCertificate.Verify(new byte[] { 0 }, Now, null, out _));
-        Assert.Equal(TlsError.Malformed, PeerCertificate.Verify((byte[])[.. der, 0], Now, null, out _));
+        Assert.Equal(TlsError.Malformed, PeerCertificate.Verify([.. der, 0], Now, null, out _));
         Assert.Equal(TlsError.TooLong, PeerCertificate.Verify(new byte[PeerCertificate.BytesMax + 1], Now, null, out _));
     }
 
@@ -130,7 +132,7 @@ public sealed class PeerCertificateTests
             Identity(request), new X509BasicConstraintsExtension(true, false, 0, true), new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true))));
         Assert.Equal(TlsError.BadIdentityKey, Verify(request => request.Add(Identity(request, key: [8, 1, 0x12, 0]))));
         Assert.Equal(TlsError.BadIdentitySignature, Verify(request => request.Add(Identity(request, signer: PrivateKey.FromSeed(new byte[32])))));
-        Assert.Equal(TlsError.Malformed, Verify(request => request.Add(new X509Extension(CertificateReader.Extension, [0x30, 0x00], critical: true))));
+        Assert.Equal(TlsError.Malformed, Verify(request => request.Add(new X509Extension(Extension, [0x30, 0x00], critical: true))));
     }
 
     [Fact]
@@ -231,7 +233,7 @@ public sealed class PeerCertificateTests
             writer.WriteOctetString(key ?? Alice.PublicKey.Encoded);
             writer.WriteOctetString((signer ?? Alice).Sign([.. "libp2p-tls-handshake:"u8, .. request.PublicKey.ExportSubjectPublicKeyInfo()]));
         }
-        return new X509Extension(CertificateReader.Extension, writer.Encode(), critical);
+        return new X509Extension(Extension, writer.Encode(), critical);
     }
 
     private static byte[] Random(byte first) => [.. Enumerable.Range(first, PeerCertificate.RandomBytes).Select(i => (byte)i)];
