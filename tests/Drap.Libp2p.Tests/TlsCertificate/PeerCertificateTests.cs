@@ -205,6 +205,26 @@ public sealed class PeerCertificateTests
         Assert.Equal(["/yamux/1.0.0", "libp2p"], TlsAlpn.Offer(["/yamux/1.0.0"]));
     }
 
+    [Theory]
+    [InlineData(Ed25519)]
+    [InlineData(Ecdsa)]
+    [InlineData(Secp256k1)]
+    [InlineData(Mismatched)]
+    public void The_framework_reads_the_same_in_a_certificate(string hex)
+    {
+        byte[] der = Convert.FromHexString(hex);
+        using X509Certificate2 framework = X509CertificateLoader.LoadCertificate(der);
+        var certificate = default(CertificateReader);
+        Assert.True(certificate.TryRead(der));
+        Assert.Equal(new DateTimeOffset(framework.NotBefore).ToUnixTimeMilliseconds(), certificate.NotBefore.Milliseconds);
+        Assert.Equal(new DateTimeOffset(framework.NotAfter).ToUnixTimeMilliseconds(), certificate.NotAfter.Milliseconds);
+        Assert.Equal(framework.PublicKey.ExportSubjectPublicKeyInfo(), certificate.Key);
+        X509Extension extension = framework.Extensions[Extension]!;
+        var reader = new AsnReader(extension.RawData, AsnEncodingRules.DER).ReadSequence();
+        Assert.Equal(reader.ReadOctetString(), certificate.IdentityKey);
+        Assert.Equal(reader.ReadOctetString(), certificate.IdentitySignature);
+    }
+
     private static (Stream Left, Stream Right) Pipes()
     {
         var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
