@@ -44,6 +44,21 @@ internal sealed class Forwarder(RouterState state, Fanout fanout)
         return state.Effects.Count - before;
     }
 
+    /// <summary>
+    /// Whether most of those who would get what we publish do not keep up. As long as every second does the message gets through, and who is behind hears of it
+    /// later: one slow peer slows nobody.
+    /// </summary>
+    public bool IsBusy(TopicState topic)
+    {
+        if (state.Busy == 0)
+            return false;
+        List<TopicLink> links = state.Options.FloodPublish ? topic.Hearers : topic.IsHeard ? topic.Mesh : topic.Fanout ?? topic.Hearers;
+        int busy = 0;
+        foreach (TopicLink link in links)
+            busy += link.Peer.IsBusy ? 1 : 0;
+        return 2 * busy > links.Count;
+    }
+
     private void Send(GossipPeer peer, GossipMessage message)
     {
         if (message.IsHeldBy(peer) || peer.Id == message.Content.From)

@@ -145,4 +145,6 @@ public sealed class UnsignedMessage
 
     /// <summary>What was signed with; null while that is under way. It goes out after those before it.</summary>
     internal SignedMessage? Signed { get; set; }
+
+    internal bool IsAbandoned { get; set; }
 }

@@ -67,6 +67,9 @@ internal sealed class GossipPeer(PeerId id)
 
     public bool IsPaused { get; set; }
 
+    /// <summary>The stream to it does not keep up.</summary>
+    public bool IsBusy { get; set; }
+
     /// <summary>Control messages for it that wait for the end of the step.</summary>
     public ControlDraft? Draft { get; set; }
 

@@ -94,6 +94,13 @@ public sealed class GossipRouter
             known.Record = record;
     }
 
+    /// <summary>The stream to a peer does not keep up, or does again: while most do not, <see cref="Publish"/> says so. Messages for it go on being sent.</summary>
+    public void SetBusy(PeerId peer, bool isBusy)
+    {
+        if (state.FindConnected(peer) is { } known)
+            state.SetBusy(known, isBusy);
+    }
+
     /// <summary>What the application thinks of a peer (P5).</summary>
     public void SetApplicationScore(PeerId peer, double score)
     {
@@ -136,7 +143,7 @@ public sealed class GossipRouter
     public bool Subscribe(string topic, bool validated, Instant now, IList<GossipEffect> effects)
     {
         state.Begin(now, effects);
-        TopicState? known = Ours(topic);
+        TopicState? known = state.Topics.OursOrNew(topic);
         if (known is not null)
         {
             known.IsValidated = validated;
@@ -167,7 +174,7 @@ public sealed class GossipRouter
     public bool Prepare(string topic, Instant now, IList<GossipEffect> effects)
     {
         state.Begin(now, effects);
-        TopicState? known = Ours(topic);
+        TopicState? known = state.Topics.OursOrNew(topic);
         if (known is not null)
         {
             fanout.Open(known);
@@ -192,6 +199,14 @@ public sealed class GossipRouter
     {
         state.Begin(now, effects);
         outbox.Signed(message, signature);
+        state.End();
+    }
+
+    /// <summary>Answers <see cref="GossipEffect.Sign"/> where nothing could be signed: the message is dropped, and those behind it go on.</summary>
+    public void NotSigned(UnsignedMessage message, Instant now, IList<GossipEffect> effects)
+    {
+        state.Begin(now, effects);
+        outbox.Abandon(message);
         state.End();
     }
 
@@ -254,12 +269,6 @@ public sealed class GossipRouter
     public void CheckInvariants() => RouterInvariants.Check(state, inbox);
 
     private bool IsIdle => state.Connected.Count == 0 && state.Known.Count == 0 && state.Cache.IsEmpty && state.Seen.Count == 0 && outbox.Waiting == 0;
-
-    private TopicState? Ours(string topic)
-    {
-        TopicState? known = state.Topics.Find(topic);
-        return known is { IsOurs: true } ? known : state.Topics.Ours.Count < state.Limits.TopicsMax ? known ?? state.Topics.FindOrAdd(topic) : null;
-    }
 
     private void Wake()
     {

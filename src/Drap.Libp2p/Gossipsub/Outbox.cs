@@ -12,6 +12,9 @@ public enum PublishOutcome
     /// <summary>Too much waits for its signature; come again after a <see cref="GossipEffect.Published"/>.</summary>
     Full,
 
+    /// <summary>Most of those who would get it do not keep up; come again when <see cref="GossipRouter.SetBusy"/> says that one does.</summary>
+    Busy,
+
     /// <summary>No topic can have that name, or there are too many.</summary>
     BadTopic,
 }
@@ -31,8 +34,11 @@ internal sealed class Outbox(RouterState state, Forwarder forwarder)
             return PublishOutcome.TooLong;
         if (waiting.Count >= state.Limits.SigningMax || waitingBytes >= state.Limits.SigningBytesMax)
             return PublishOutcome.Full;
-        if ((state.Topics.Find(topicName) ?? state.Topics.FindOrAdd(topicName)) is not { } topic)
+        // By flooding nothing is kept of a topic, so that their number does not matter.
+        if ((state.Options.FloodPublish ? state.Topics.FindOrAdd(topicName) : state.Topics.OursOrNew(topicName)) is not { } topic)
             return PublishOutcome.BadTopic;
+        if (forwarder.IsBusy(topic))
+            return PublishOutcome.Busy;
         // Nobody forgets the topic while a message for it is being signed.
         topic.Links++;
         sequence++;
@@ -46,7 +52,7 @@ internal sealed class Outbox(RouterState state, Forwarder forwarder)
 
     public void Signed(UnsignedMessage message, ReadOnlySpan<byte> signature)
     {
-        if (message.Signed is not null)
+        if (message.Signed is not null || message.IsAbandoned)
             return;
         Invariant.Check(signature.Length is > 0 and <= SignedMessage.SignatureBytesMax);
         bool read = MessageFields.TryRead(message.SignedBytes.Span[SignedMessage.SigningPrefix.Length..], out MessageFields fields);
@@ -56,11 +62,27 @@ internal sealed class Outbox(RouterState state, Forwarder forwarder)
         fields.HasKey = state.Self.Bytes[0] != 0x00;
         fields.Key = fields.HasKey ? state.PublicKey.Span : default;
         message.Signed = new SignedMessage(fields);
-        while (waiting.TryPeek(out UnsignedMessage? first) && first.Signed is not null)
+        SendSigned();
+    }
+
+    public void Abandon(UnsignedMessage message)
+    {
+        if (message.Signed is not null || message.IsAbandoned)
+            return;
+        message.IsAbandoned = true;
+        SendSigned();
+    }
+
+    private void SendSigned()
+    {
+        while (waiting.TryPeek(out UnsignedMessage? first) && (first.Signed is not null || first.IsAbandoned))
         {
             waiting.Dequeue();
             waitingBytes -= first.DataLength;
-            Send(first.TopicState, first.Signed);
+            if (first.Signed is not null)
+                Send(first.TopicState, first.Signed);
+            first.TopicState.Links--;
+            state.Topics.Release(first.TopicState);
         }
     }
 
@@ -81,7 +103,5 @@ internal sealed class Outbox(RouterState state, Forwarder forwarder)
             state.Effects.Add(new GossipEffect.Deliver(message));
         }
         state.Effects.Add(new GossipEffect.Published(content.Sequence, content, peers));
-        topic.Links--;
-        state.Topics.Release(topic);
     }
 }

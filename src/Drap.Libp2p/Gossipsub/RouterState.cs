@@ -109,6 +109,7 @@ internal sealed class RouterState
     /// <summary>A peer has gone. What is to be remembered of it is, for so many peers as the limits say, the last that went.</summary>
     public void Disconnect(GossipPeer peer, Instant retainUntil)
     {
+        SetBusy(peer, false);
         peer.IsConnected = false;
         connected[peer.At] = connected[^1];
         connected[peer.At].At = peer.At;
@@ -162,6 +163,16 @@ internal sealed class RouterState
         // One that was forgotten before may still stand among those that went, and have come again as another object since.
         if (ReferenceEquals(Find(peer.Id), peer))
             peers.Remove(peer.Id);
+    }
+
+    /// <summary>Peers whose streams do not keep up.</summary>
+    public int Busy { get; private set; }
+
+    public void SetBusy(GossipPeer peer, bool isBusy)
+    {
+        if (peer.IsBusy != isBusy)
+            Busy += isBusy ? 1 : -1;
+        peer.IsBusy = isBusy;
     }
 
     public double ScoreOf(GossipPeer peer) => Scores.Of(peer, Now);

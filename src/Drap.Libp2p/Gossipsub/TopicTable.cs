@@ -51,6 +51,13 @@ internal sealed class TopicTable
 
     public TopicState? FindOrAdd(string name) => FindOrAdd(Encoding.UTF8.GetBytes(name));
 
+    /// <summary>A topic that is ours or may become ours; null if no topic can have the name, or there are too many.</summary>
+    public TopicState? OursOrNew(string name)
+    {
+        TopicState? topic = Find(name);
+        return topic is { IsOurs: true } ? topic : ours.Count < options.Limits.TopicsMax ? topic ?? FindOrAdd(name) : null;
+    }
+
     /// <summary>Takes note of a change in <see cref="TopicState.IsOurs"/>.</summary>
     public void Changed(TopicState topic)
     {

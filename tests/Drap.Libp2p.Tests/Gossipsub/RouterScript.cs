@@ -97,6 +97,10 @@ internal sealed class RouterScript
                 foreach (PeerId peer in Peers(words[1]))
                     router.SetApplicationScore(peer, double.Parse(words[2], CultureInfo.InvariantCulture));
                 break;
+            case "busy" or "free":
+                foreach (PeerId peer in Peers(words[1]))
+                    router.SetBusy(peer, words[0] == "busy");
+                break;
             case "sub":
                 Assert.True(router.Subscribe(words[1], words.Contains("validated"), now, effects));
                 break;
@@ -114,6 +118,9 @@ internal sealed class RouterScript
             case "signed":
                 UnsignedMessage draft = unsigned.Single(u => u.Sequence == ulong.Parse(words[1], CultureInfo.InvariantCulture));
                 router.Signed(draft, new byte[64], now, effects);
+                break;
+            case "unsigned":
+                router.NotSigned(unsigned.Single(u => u.Sequence == ulong.Parse(words[1], CultureInfo.InvariantCulture)), now, effects);
                 break;
             case "good" or "bad":
                 router.Verified(Message(words[1]), words[0] == "good", now, effects);
