@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime;
 using System.Text;
 using Drap.Cli.Commands;
 using Drap.Cli.Output;
@@ -12,8 +13,11 @@ namespace Drap.Cli.Bench;
 /// <summary>The benchmarks, over a node that they start for themselves, beside floors of the same run.</summary>
 internal sealed class EngineBench : IBench
 {
-    /// <summary>Until the code of the path is compiled as a node that runs for a while has it.</summary>
-    private const int WarmUp = 150;
+    /// <summary>Tasks of one round before anything is measured.</summary>
+    private const int WarmUp = 100;
+
+    /// <summary>Rounds at most, until one of them brings the compiler next to nothing to do.</summary>
+    private const int WarmUpRoundsMax = 10;
 
     /// <summary>Two workers that can, and one that must refuse, so that a decision is made.</summary>
     private const string PlacementWorkers = """
@@ -33,12 +37,16 @@ internal sealed class EngineBench : IBench
         };
         List<double> starts = [], results = [], calls = [], floors = [], syncs = [];
         using var disk = new DiskFloor(node.Folder);
-        for (int i = 0; i < tasks + WarmUp; i++)
+        await WarmUpAsync(
+            async () =>
+            {
+                for (int i = 0; i < WarmUp; i++)
+                    await node.RunAsync(segment, cancel).ConfigureAwait(false);
+            }, cancel).ConfigureAwait(false);
+        for (int i = 0; i < tasks; i++)
         {
             long utc = DateTimeOffset.UtcNow.UtcTicks;
             (TimeSpan time, JobId job) = await node.RunAsync(segment, cancel).ConfigureAwait(false);
-            if (i < WarmUp)
-                continue;
             results.Add(time.TotalMilliseconds);
             starts.Add(await StampAsync(node, job, cancel).ConfigureAwait(false) - Milliseconds(utc));
             long called = Stopwatch.GetTimestamp();
@@ -74,8 +82,12 @@ internal sealed class EngineBench : IBench
         SegmentSpec inProcess = process with { Command = null, Driver = Driver.Dotnet, Handler = "noop" };
         await node.Client.NodeAsync(cancel).ConfigureAwait(false);
         long idle = Process.GetCurrentProcess().WorkingSet64;
-        await node.RunAsync(process with { Count = 200 }, cancel).ConfigureAwait(false);
-        await node.RunAsync(inProcess with { Count = 20_000 }, cancel).ConfigureAwait(false);
+        await WarmUpAsync(
+            async () =>
+            {
+                await node.RunAsync(process with { Count = WarmUp }, cancel).ConfigureAwait(false);
+                await node.RunAsync(inProcess with { Count = 100 * WarmUp }, cancel).ConfigureAwait(false);
+            }, cancel).ConfigureAwait(false);
         long before = GC.GetTotalMemory(forceFullCollection: true);
         long finished = 0;
         List<ThroughputRow> rows = [];
@@ -100,6 +112,28 @@ internal sealed class EngineBench : IBench
         var figures = new ThroughputFigures { Rows = rows, IdleBytes = idle, BytesPerFinishedTask = (after - before) / finished };
         screen.Write(figures, FiguresJson.Default.ThroughputFigures, output => Print(output, figures), () => []);
         return ExitCode.Ok;
+    }
+
+    /// <summary>
+    /// Runs what will be measured until its code is compiled as a node that has run for a while has it: the runtime optimises code in the
+    /// background, some time after it was met, and takes a core for that.
+    /// </summary>
+    private static async Task WarmUpAsync(Func<Task> round, CancellationToken cancel)
+    {
+        for (int i = 0; i < WarmUpRoundsMax; i++)
+        {
+            long before = JitInfo.GetCompiledMethodCount();
+            await round().ConfigureAwait(false);
+            long seen;
+            do
+            {
+                seen = JitInfo.GetCompiledMethodCount();
+                await Task.Delay(TimeSpan.FromMilliseconds(250), cancel).ConfigureAwait(false);
+            }
+            while (JitInfo.GetCompiledMethodCount() != seen);
+            if (seen - before < 10)
+                return;
+        }
     }
 
     private static double Floor(string kind) => kind == "process" ? SpawnFloor.MeasureRate(spawns: 2_000) : 0;
