@@ -63,6 +63,22 @@ public sealed class LoadTests
 
     [Theory]
     [MemberData(nameof(Seeds))]
+    public void The_tail_of_a_job_of_short_tasks_waits_for_no_second_ad(ulong seed)
+    {
+        // Lines of unlike length at the end: one worker's tasks take three times as long, so that the other stands idle first and steals.
+        var swarm = new SimulatedSwarm(seed, OneCore, OneCore);
+        SimulatedWorker slow = swarm.Workers.OrderBy(w => w.Key).First().Value;
+        swarm.RunsLike = (task, worker) => (Drawn(seed, task, TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(2)) * (worker == slow ? 3 : 1), 0);
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        Instant submitted = swarm.Simulation.Now;
+        swarm.Submit(Jobs.Of("short", 300));
+        Assert.True(swarm.RunToEnd(TimeSpan.FromSeconds(30)), $"seed {seed}");
+        // 300 tasks of 1.5 ms at the rate of one and a third workers are 340 ms; a tail that waits for the next ad's turn takes a second more.
+        Assert.True(swarm.Simulation.Now - submitted < TimeSpan.FromMilliseconds(800), $"seed {seed}: it took {swarm.Simulation.Now - submitted}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
     public void Ten_gangs_that_compete_for_room_for_two_all_finish(ulong seed)
     {
         var prng = new Prng(seed);

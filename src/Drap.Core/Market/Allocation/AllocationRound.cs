@@ -185,8 +185,9 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
         // All of the ad's groups that want nothing, not only those it offered on: it would offer on each of the others in turn.
         effects.Add(new AllocatorEffect.Close(held.Worker, new Closed(held.Offer.Ad,
             [.. held.Ad!.Ad.Groups.Select(g => g.Id).Where(id => allocator.Group(id) is null || allocator.Demand.Pending(id) == 0)])));
+        // Who offers no more than a place in line is busy itself: with two of them each would steal from the other in turn.
         foreach (OfferEntry entry in held.Offer.Entries)
-            if (over.Contains(entry.Group) && allocator.Group(entry.Group) is { ActiveWorkers: > 0 })
+            if (entry.Count > 0 && over.Contains(entry.Group) && allocator.Group(entry.Group) is { ActiveWorkers: > 0 })
                 effects.Add(new AllocatorEffect.Spare(held.Worker, entry.Group, entry.Count));
     }
 

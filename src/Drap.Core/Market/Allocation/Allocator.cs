@@ -113,6 +113,19 @@ public sealed class Allocator
     /// <summary>Some task of the group wants a place; the count is asked for at the flush.</summary>
     public void Wake(int group) => hungry.Add(group);
 
+    /// <summary>
+    /// Tasks of the group came back unstarted, mostly because another worker stands idle: they are advertised at once. How often that
+    /// happens is bounded by how often anybody steals.
+    /// </summary>
+    public void Returned(int group)
+    {
+        if (!groups.TryGetValue(group, out AllocationGroup? g))
+            return;
+        g.Advertised = 0;
+        g.NextPublish = Instant.Zero;
+        hungry.Add(group);
+    }
+
     /// <summary>Who hears a topic now. A newcomer is told at once of what waits.</summary>
     public void SetAudience(string topic, ImmutableArray<PeerId> members)
     {

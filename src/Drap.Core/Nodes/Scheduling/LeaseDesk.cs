@@ -82,12 +82,17 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
             context.Emit(new SchedulerEffect.Send(peer, new Probe(++nonce, false)));
     }
 
-    /// <summary>These were given back unstarted, or refused: they never were.</summary>
-    public void GiveBack(PeerId from, ImmutableArray<AttemptId> attempts, string why)
+    /// <summary>These were given back unstarted, or refused: they never were. The groups that they are of.</summary>
+    public IReadOnlyCollection<int> GiveBack(PeerId from, ImmutableArray<AttemptId> attempts, string why)
     {
+        var groups = new SortedSet<int>();
         foreach (AttemptId id in attempts)
             if (context.Leases.TryGet(id, out LeasedAttempt? attempt) && attempt.Worker == from && context.State.TryGet(id.Task.Job, out JobRun? job))
+            {
+                groups.Add(attempt.Group);
                 Return(job, attempt, why);
+            }
+        return groups;
     }
 
     /// <summary>The worker goes now, and has ended what it had.</summary>

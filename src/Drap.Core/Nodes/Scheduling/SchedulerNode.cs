@@ -284,7 +284,8 @@ public sealed class SchedulerNode
                 leases.OnStarted(from, notice.Attempts);
                 break;
             case NoticeKind.Returned:
-                leases.GiveBack(from, notice.Attempts, "given back unstarted");
+                foreach (int group in leases.GiveBack(from, notice.Attempts, "given back unstarted"))
+                    context.Allocator.Returned(group);
                 break;
             case NoticeKind.Draining:
                 context.Allocator.Fault(from, context.Now, "it is draining");
