@@ -15,7 +15,6 @@ public static class Billing
         return new TimeSpan(sum < 0 ? long.MaxValue : sum);
     }
 
-    /// <summary>The amount for that time at <paramref name="price"/>: rounded up, at least one micro-credit.</summary>
-    public static Credits Amount(Price price, TimeSpan worker, TimeSpan scheduler, TimeSpan roundTrip) =>
-        price.For(BilledTime(worker, scheduler, roundTrip));
+    /// <summary>The amount for a time at <paramref name="price"/>: rounded up, at least one micro-credit; what is for nothing costs nothing.</summary>
+    public static Credits Amount(Price price, TimeSpan time) => price == Price.Zero ? Credits.Zero : price.For(time);
 }

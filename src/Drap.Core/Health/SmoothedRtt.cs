@@ -14,6 +14,9 @@ public sealed class SmoothedRtt
     /// <summary>The smoothed time; <see cref="Initial"/> before the first sample.</summary>
     public TimeSpan Value => ticks < 0 ? Initial : new TimeSpan(ticks);
 
+    /// <summary>Whether there was a sample.</summary>
+    public bool IsMeasured => ticks >= 0;
+
     /// <summary>Takes a sample in; a negative one is ignored.</summary>
     public void Observe(TimeSpan sample)
     {

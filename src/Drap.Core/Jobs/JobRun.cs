@@ -127,7 +127,6 @@ public sealed class JobRun
         for (int number = 1; number <= Tasks.Count; number++)
             if (Tasks.State(number) == TaskState.Succeeded)
                 Readiness.Complete(number, dependents);
-        Budget.Restore(Spent);
         if (End != Nodes.JobEnd.None)
             return;
         for (int number = 1; number <= Tasks.Count; number++)

@@ -33,6 +33,12 @@ public sealed record LeasedAttempt(AttemptId Id, PeerId Worker, int Group, Price
     /// <summary>When it was placed.</summary>
     public Instant PlacedAt { get; init; }
 
+    /// <summary>For how long a run money was set aside when it was placed.</summary>
+    public TimeSpan ReservedFor { get; init; }
+
+    /// <summary>Until when the money that is set aside lasts; never while it does not run.</summary>
+    public Instant PaidUntil { get; set; } = Instant.Never;
+
     /// <summary>Another attempt was put in its place; it may still deliver first.</summary>
     public bool Replaced { get; set; }
 
@@ -43,6 +49,9 @@ public sealed record LeasedAttempt(AttemptId Id, PeerId Worker, int Group, Price
 /// <summary>The leases of one worker, as its scheduler sees them.</summary>
 public sealed class WorkerLeases
 {
+    private readonly SmoothedRtt trips = new();
+    private Instant beatAt;
+
     internal WorkerLeases(PeerId worker, Instant now)
     {
         Worker = worker;
@@ -61,11 +70,14 @@ public sealed class WorkerLeases
     /// <summary>Signs of life.</summary>
     public Suspicion Suspicion { get; }
 
+    /// <summary>A round trip, as heartbeats measure it; zero before the first was answered.</summary>
+    public TimeSpan RoundTrip => trips.IsMeasured ? trips.Value : TimeSpan.Zero;
+
     /// <summary>Hash of the acknowledged leases; see <see cref="LeaseSetHash"/>.</summary>
     public ulong LeaseSet { get; internal set; }
 
     /// <summary>The number of the last heartbeat.</summary>
-    public long Heartbeats { get; internal set; }
+    public long Heartbeats { get; private set; }
 
     internal Instant Due { get; set; } = Instant.Never;
 
@@ -83,6 +95,20 @@ public sealed class WorkerLeases
 
     /// <summary>Replies in a row whose hash did not match.</summary>
     public int Mismatches { get; internal set; }
+
+    internal void Beat(Instant now)
+    {
+        Heartbeats++;
+        beatAt = now;
+    }
+
+    /// <summary>Only the answer to the last heartbeat tells how long it took.</summary>
+    internal void Answered(long number, Instant now)
+    {
+        Suspicion.Answered(now);
+        if (number == Heartbeats)
+            trips.Observe(now - beatAt);
+    }
 }
 
 /// <summary>
@@ -171,6 +197,8 @@ public sealed class LeaseBook
         WorkerLeases leases = Of(attempt.Worker, now);
         if (attempt.Phase is LeasePhase.Confirmed or LeasePhase.Suspected)
             leases.LeaseSet = LeaseSetHash.Toggle(leases.LeaseSet, attempt.Id);
+        if (running && attempt.Phase != LeasePhase.Running)
+            attempt.PaidUntil = now + attempt.ReservedFor;
         if (running || attempt.Phase is LeasePhase.Confirmed or LeasePhase.Suspected)
             attempt.Phase = running ? LeasePhase.Running : LeasePhase.Leased;
     }
@@ -208,13 +236,14 @@ public sealed class LeaseBook
     {
         leases.NextHeartbeat = now + HeartbeatInterval;
         leases.LeaseEnd = now + LeaseTime + Margin;
-        return new Heartbeat(scheduler, epoch, ++leases.Heartbeats, LeaseTime, leases.LeaseSet);
+        leases.Beat(now);
+        return new Heartbeat(scheduler, epoch, leases.Heartbeats, LeaseTime, leases.LeaseSet);
     }
 
     /// <summary>A reply came; true if the two sides disagree and the sets have to be compared.</summary>
     public static bool Replied(WorkerLeases leases, HeartbeatReply reply, Instant now)
     {
-        leases.Suspicion.Answered(now);
+        leases.Answered(reply.Number, now);
         leases.Suspected = false;
         // One mismatch may be a result or a confirmation on its way; two in a row are not.
         leases.Mismatches = reply.LeaseSet == leases.LeaseSet ? 0 : leases.Mismatches + 1;

@@ -12,16 +12,20 @@ internal sealed class Receipts
     private readonly List<(PeerId To, Principal Principal, ReceiptEntry Entry)> entries = [];
     private readonly List<AttemptId> settled = [];
 
-    /// <summary>Counts an acknowledged result and says what it costs; nothing if its end was not the task's doing.</summary>
-    public Credits Add(PeerId to, StoredResult stored)
+    /// <summary>
+    /// Counts an acknowledged result and says what it costs: its time by our clock and a round trip, as far as one was measured; nothing if
+    /// its end was not the task's doing.
+    /// </summary>
+    public Credits Add(PeerId to, StoredResult stored, TimeSpan roundTrip)
     {
         AttemptResult result = stored.Result;
         settled.Add(result.Attempt);
         // A node that fails a task is not paid for it; nor is one that never began.
         if (result.Outcome is Outcome.NodeFault or Outcome.NotStarted or Outcome.LeaseLost or Outcome.InputMissing || result.Wall == TimeSpan.Zero)
             return Credits.Zero;
-        Credits amount = stored.Price == Price.Zero ? Credits.Zero : stored.Price.For(result.Wall);
-        entries.Add((to, stored.Principal, new ReceiptEntry(result.Attempt, stored.Price, result.Wall, amount)));
+        TimeSpan billed = result.Wall + roundTrip;
+        Credits amount = Billing.Amount(stored.Price, billed);
+        entries.Add((to, stored.Principal, new ReceiptEntry(result.Attempt, stored.Price, billed, amount)));
         return amount;
     }
 

@@ -354,7 +354,7 @@ public sealed class WorkerNode
         {
             if (outbox.SchedulerOf(id) is not { } scheduler || !Speaks(from, scheduler) || outbox.Acknowledge(scheduler, id) is not { } result)
                 continue;
-            Credits amount = receipts.Add(from, result);
+            Credits amount = receipts.Add(from, result, schedulers.TryGet(scheduler, out KnownScheduler? known) && known.IsRttMeasured ? known.Rtt.Value : TimeSpan.Zero);
             arbiter.Credit?.Of(result.Principal, UtcAt(now))?.Settle(id, amount);
         }
         // Starts were held back while too many results waited.

@@ -10,6 +10,8 @@ namespace Drap.Simulator.Swarm;
 /// <summary>A scheduler in a simulated swarm, over a disk that may crash under it; it starts again from what that disk kept.</summary>
 public sealed class SimulatedScheduler : IJournalListener
 {
+    private const int ObservationsMax = 1000;
+
     private static readonly TimeSpan SyncTime = TimeSpan.FromMilliseconds(1);
 
     private readonly SimulatedSwarm swarm;
@@ -59,6 +61,9 @@ public sealed class SimulatedScheduler : IJournalListener
 
     /// <summary>Messages that found the queue full.</summary>
     public long Refused { get; private set; }
+
+    /// <summary>What it told of itself; the youngest thousand.</summary>
+    public Queue<SchedulerObservation> Observations { get; } = new();
 
     /// <summary>How often it came up.</summary>
     public int Starts { get; private set; }
@@ -181,6 +186,11 @@ public sealed class SimulatedScheduler : IJournalListener
                 Replies.Add(done.Reply);
                 if (done.Reply is SchedulerReply.Submitted submitted)
                     Taken.Add(submitted.Job);
+                break;
+            case SchedulerEffect.Observe observe:
+                if (Observations.Count == ObservationsMax)
+                    Observations.Dequeue();
+                Observations.Enqueue(observe.What);
                 break;
             case SchedulerEffect.Changed changed when State!.TryGet(changed.Job, out JobRun? job):
                 foreach (int number in changed.Tasks)

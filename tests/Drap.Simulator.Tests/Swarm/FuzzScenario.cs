@@ -357,6 +357,9 @@ internal sealed class FuzzScenario
             if (!told.ContainsKey(task) && swarm.Scheduler.State!.TryGet(task.Job, out JobRun? job) && job.Tasks.State(task.Number) == TaskState.Succeeded)
                 told[task] = job.Tasks.Attempts(task.Number);
         swarm.Scheduler.Told.Clear();
+        while (swarm.Scheduler.Observations.TryDequeue(out SchedulerObservation? what))
+            if (what is SchedulerObservation.BadMessage)
+                throw Wrong($"the scheduler was sent what breaks the protocol: {what}");
         return true;
     }
 

@@ -9,7 +9,7 @@ namespace Drap.Core.Nodes;
 /// Keeps leases alive and finds those that are not: heartbeats, suspicion, reconciliation after every kind of return, and the end of
 /// leases that nobody renewed.
 /// </summary>
-internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placement, SettlementDesk settlement)
+internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placement, SettlementDesk settlement, MoneyDesk money)
 {
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(1);
 
@@ -25,7 +25,10 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
     {
         context.Leases.Add(new LeasedAttempt(id, open.Worker, -1, open.Ask) { Phase = LeasePhase.Suspected, PlacedAt = context.Now }, context.Now);
         if (context.State.TryGet(id.Task.Job, out JobRun? job))
+        {
             job.SegmentOf(id.Task.Number).Live++;
+            job.Budget.TryReserve(id, Credits.Zero);
+        }
     }
 
     /// <summary>Asks every worker that should hold something whether it does.</summary>
@@ -163,6 +166,7 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
             {
                 context.Emit(new SchedulerEffect.Send(worker, LeaseBook.Beat(leases, context.Options.Scheduler, context.Epoch, context.Now)));
                 CancelAgain(leases);
+                money.Extend(leases);
                 if (leases.Unknown > 0 && (!rounds.TryGetValue(worker, out Round? round) || context.Now >= round.SentAt + RoundTimeout))
                     Reconcile(leases);
             }

@@ -310,7 +310,10 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
                 if (works.Count == 0 || works[^1].Group != entry.Group || works[^1].Template != template)
                     works.Add(new Work(group.Job.Id, entry.Group, ask, template, group.Secrets));
                 AttemptId id = NextAttempt(group.Job, number);
-                context.Leases.Add(new LeasedAttempt(id, award.Worker, entry.Group, ask) { PlacedAt = context.Now }, context.Now);
+                context.Leases.Add(new LeasedAttempt(id, award.Worker, entry.Group, ask) 
+                {
+                    PlacedAt = context.Now, ReservedFor = MoneyDesk.FirstPeriod(context.Allocator.Estimate(entry.Group)),
+                }, context.Now);
                 placed.Add(id);
                 int index = number - group.Segment.First;
                 assignments.Add(new Assignment
@@ -527,8 +530,8 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     /// <summary>Sets the task's full price aside; false, and the task is in line again, if the budget does not bear it.</summary>
     private bool TryReserve(PlacementGroup group, int number, AwardEntry entry)
     {
-        TimeSpan estimate = context.Allocator.Estimate(entry.Group);
-        if (group.Job.Budget.TryReserve(NextAttempt(group.Job, number), entry.Ask.For(estimate > TimeSpan.Zero ? estimate : TimeSpan.FromMinutes(1))))
+        TimeSpan period = MoneyDesk.FirstPeriod(context.Allocator.Estimate(entry.Group));
+        if (group.Job.Budget.TryReserve(NextAttempt(group.Job, number), Billing.Amount(entry.Ask, period)))
             return true;
         PutInQueue(group.Job, group.Segment, number);
         group.Segment.IsShort = true;

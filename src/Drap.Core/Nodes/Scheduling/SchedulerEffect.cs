@@ -54,6 +54,12 @@ public abstract record SchedulerObservation
     /// <summary>Outputs of these tasks, which <paramref name="Consumer"/> needs, are nowhere to be had; their tasks run again.</summary>
     public sealed record OutputsLost(JobId Job, ImmutableArray<int> Tasks, int Consumer) : SchedulerObservation;
 
+    /// <summary>An attempt used more than its job's budget bears: the rest is not paid.</summary>
+    public sealed record Uncovered(AttemptId Attempt, Credits Paid, Credits Unpaid) : SchedulerObservation;
+
+    /// <summary>A worker's bills are not what our own account says: how many were refused, how many are of attempts of which none is awaited, and what the others say.</summary>
+    public sealed record Billed(PeerId Worker, int Count, int Refused, int Unknown, Credits Claimed, Credits Owed) : SchedulerObservation;
+
     /// <summary>The two sides disagreed about leases, and were reconciled.</summary>
     public sealed record Reconciled(PeerId Worker, int HeldCount, int LostCount) : SchedulerObservation;
 }

@@ -28,6 +28,7 @@ public sealed class SchedulerNode
     private readonly PlacementDesk placement;
     private readonly JobDesk jobs;
     private readonly SettlementDesk settlement;
+    private readonly MoneyDesk money;
     private readonly LeaseDesk leases;
     private readonly GangDesk gangs;
     private readonly MarketDesk market;
@@ -43,8 +44,9 @@ public sealed class SchedulerNode
         context = new SchedulerContext(options, state, journal, prng);
         placement = new PlacementDesk(context);
         jobs = new JobDesk(context, placement);
-        settlement = new SettlementDesk(context, placement, new LossDesk(context, placement));
-        leases = new LeaseDesk(context, placement, settlement);
+        money = new MoneyDesk(context, placement);
+        settlement = new SettlementDesk(context, placement, new LossDesk(context, placement), money);
+        leases = new LeaseDesk(context, placement, settlement, money);
         gangs = new GangDesk(context, placement, leases);
         market = new MarketDesk(context, placement);
     }
@@ -67,6 +69,8 @@ public sealed class SchedulerNode
         context.Record(new SchedulerRecord.EpochBegan(new Epoch(Math.Max(context.State.Epoch.Value + 1, utc.Milliseconds)), utc));
         context.Allocator = new Allocator(
             new AllocatorIdentity(context.Options.Scheduler, context.Options.Principal, context.Epoch), context.Prng, placement);
+        foreach (JobRun job in context.State.Jobs)
+            job.Budget.Restore(job.Spent);
         foreach ((AttemptId id, OpenAttempt attempt) in open)
             leases.Adopt(id, attempt);
         foreach (JobRun job in context.State.Jobs)
@@ -268,7 +272,8 @@ public sealed class SchedulerNode
             case StdinCredit credit:
                 context.Emit(new SchedulerEffect.StdinRoom(credit.Attempt, credit.Until));
                 break;
-            case Messages.Receipt:
+            case Receipt receipt:
+                money.OnReceipt(from, receipt);
                 break;
             default:
                 context.Complain(from, MessageKind.None, $"a worker does not send {message.GetType().Name}");

@@ -8,7 +8,7 @@ namespace Drap.Core.Nodes;
 /// Says which result counts: the first valid one of any attempt that this scheduler issued. Exactly one end of each task is accepted;
 /// what comes after it, or twice, is acknowledged and changes nothing.
 /// </summary>
-internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk placement, LossDesk losses)
+internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk placement, LossDesk losses, MoneyDesk money)
 {
     /// <summary>Attempts that a task may lose to faults of nodes before it is given up: a task that kills each node it meets must not go round for ever.</summary>
     public const int LostMax = 64;
@@ -102,7 +102,12 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
         int number = result.Attempt.Task.Number;
         SegmentRun segment = job.SegmentOf(number);
         Verdict verdict = Judge(job, segment, worker, result);
-        Credits cost = CostOf(job, lease, result);
+        Credits cost = money.Settle(job, lease, result);
+        if (verdict == Verdict.Lost && lease is { Cancelled: CancelReason.Budget })
+            (verdict, result) = (Verdict.FailedForGood, result with
+            {
+                Detail = $"the budget of {job.Budget.Budget} does not bear it: {job.Budget.Spent} are spent, {cost} of them on its last run of {result.Wall.TotalSeconds:0} s",
+            });
         TimeSpan waited = TimeSpan.Zero;
         if (lease is not null)
         {
@@ -153,18 +158,6 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
             default:
                 return job.Tasks.Failures(number) >= segment.Spec.Retries ? Verdict.FailedForGood : Verdict.Failed;
         }
-    }
-
-    /// <summary>The lesser of both clocks and a round trip; nothing for what the node failed or never started.</summary>
-    private Credits CostOf(JobRun job, LeasedAttempt? lease, AttemptResult result)
-    {
-        Credits actual = Credits.Zero;
-        if (lease is not null && result.Outcome is not (Outcome.NodeFault or Outcome.LeaseLost or Outcome.NotStarted or Outcome.InputMissing) && result.Wall > TimeSpan.Zero)
-            actual = Billing.Amount(lease.Ask, result.Wall, context.Now - lease.PlacedAt, TimeSpan.Zero);
-        Settlement? settled = job.Budget.Settle(result.Attempt, actual);
-        if (settled is null && actual > Credits.Zero && job.Budget.TryReserve(result.Attempt, Credits.Zero))
-            settled = job.Budget.Settle(result.Attempt, actual);
-        return settled?.Paid ?? Credits.Zero;
     }
 
     private void NoteWorker(PeerId worker, AttemptResult result)
