@@ -122,6 +122,22 @@ public sealed class Ed25519Tests
         Assert.InRange(accepted, 40, 120); // the untouched ones
     }
 
+    [Fact]
+    public void Signing_and_verifying_allocate_nothing_with_libsodium()
+    {
+        Assert.SkipUnless(Sodium.IsPresent, "libsodium.so.23 is not on this machine");
+        using PrivateKey key = PrivateKey.FromSeed(new byte[32]);
+        byte[] message = new byte[600], signature = new byte[64];
+        key.Sign(message, signature);
+        key.PublicKey.Verify(message, signature);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        bool good = true;
+        for (int i = 0; i < 50; i++)
+            good &= key.Sign(message, signature) == 64 && key.PublicKey.Verify(message, signature);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.True(good);
+    }
+
     private static bool ByOpenSsl(byte[] publicKey, byte[] message, byte[] signature)
     {
         using var key = EvpKey.FromRawPublic(EvpKey.Ed25519Type, publicKey);
