@@ -7,7 +7,8 @@ namespace Drap.Libp2p.Keys;
 /// </summary>
 internal ref struct DerReader(ReadOnlySpan<byte> der)
 {
-    public const byte Boolean = 0x01, Integer = 0x02, BitString = 0x03, OctetString = 0x04, Null = 0x05, ObjectIdentifier = 0x06, UtcTime = 0x17, GeneralizedTime = 0x18,
+    public const byte Boolean = 0x01, Integer = 0x02, BitString = 0x03, OctetString = 0x04, Null = 0x05, ObjectIdentifier = 0x06,
+        UtcTime = 0x17, GeneralizedTime = 0x18,
         Sequence = 0x30;
 
     private ReadOnlySpan<byte> rest = der;
