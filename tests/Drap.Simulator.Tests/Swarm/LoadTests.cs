@@ -42,6 +42,25 @@ public sealed class LoadTests
 
     [Theory]
     [MemberData(nameof(Seeds))]
+    public void What_has_waited_long_does_not_pass_what_its_own_user_ranks_higher(ulong seed)
+    {
+        var swarm = new SimulatedSwarm(seed, OneCore) { RunsLike = (task, _) => (TimeSpan.FromSeconds(task.Number == 1 ? 10 : 1), 0) };
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        swarm.Submit(Jobs.One(Jobs.Segment("first", 1) with { Estimate = TimeSpan.FromSeconds(2) }));
+        swarm.RunFor(TimeSpan.FromMilliseconds(500));
+        // Ten times the usual wait, and the longest that runs, are over when the other comes: it is patient, and the worker is kept for it.
+        JobId patient = swarm.Submit(Jobs.Of("patient", 1));
+        swarm.RunFor(TimeSpan.FromSeconds(6));
+        JobId urgent = swarm.Submit(Jobs.One(Jobs.Segment("urgent", 1) with { Priority = 50 }));
+        // What no machine can ever take is no reason to wait.
+        swarm.Submit(OfCores("vast", 64_000) with { Segments = [OfCores("vast", 64_000).Segments[0] with { Priority = 100 }] });
+        bool ended = swarm.Simulation.RunUntil(() => swarm.Executions.ContainsKey(new TaskId(patient, 1)), swarm.Simulation.Now + TimeSpan.FromSeconds(30));
+        Assert.True(ended, $"seed {seed}: it never ran");
+        Assert.True(swarm.Executions.ContainsKey(new TaskId(urgent, 1)), $"seed {seed}: the urgent one still waits");
+    }
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
     public void Behind_a_backlog_without_end_an_eight_core_task_starts_within_three_times_the_longest_small_one(ulong seed)
     {
         var longest = TimeSpan.FromSeconds(5);

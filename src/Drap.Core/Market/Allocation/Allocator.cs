@@ -33,12 +33,6 @@ public sealed class Allocator
     /// <summary>A group is advertised again at most once a second; the jitter of a quarter keeps schedulers apart.</summary>
     public static readonly TimeSpan RepublishInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>A group is called patient when it waited this many times its class's usual wait.</summary>
-    public const int PatientFactor = 10;
-
-    /// <summary>And never sooner than this: below it nobody calls a wait starvation.</summary>
-    public static readonly TimeSpan PatientMin = TimeSpan.FromSeconds(1);
-
     /// <summary>A worker is asked what it owns at most this often: it hears several topics, and may offer wrongly again and again.</summary>
     private static readonly TimeSpan AskInterval = TimeSpan.FromSeconds(1);
 
@@ -57,11 +51,9 @@ public sealed class Allocator
     private readonly SortedDictionary<string, StandingAd> gathering = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ImmutableArray<PeerId>> audiences = new(StringComparer.Ordinal);
     private readonly Dictionary<PeerId, WorkerStanding> workers = [];
-    private readonly Dictionary<string, long> usualWaits = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, long> longestRunning = new(StringComparer.Ordinal);
+    private readonly Patience patience = new();
     private readonly List<HeldOffer> late = [];
     private readonly SortedSet<PeerId> unknown = [];
-    private bool isLongestKnown;
     private readonly Queue<StandingAd> aging = new();
     private int nextGroup = 1;
     private long sequence;
@@ -107,7 +99,7 @@ public sealed class Allocator
     {
         groups.Remove(group);
         hungry.Remove(group);
-        isLongestKnown = false;
+        patience.RunningChanged();
     }
 
     /// <summary>Some task of the group wants a place; the count is asked for at the flush.</summary>
@@ -148,6 +140,21 @@ public sealed class Allocator
 
     /// <summary>Who hears a topic, as far as is known.</summary>
     public ImmutableArray<PeerId> Audience(string topic) => audiences.TryGetValue(topic, out ImmutableArray<PeerId> members) ? members : [];
+
+    /// <summary>
+    /// What those would say who do not hear a topic, from what they own: they are not of its kind, and nobody asks them. Nothing in large swarms,
+    /// where not all who hear it are asked either.
+    /// </summary>
+    public IEnumerable<GroupAnswer> OutOfHearing(string topic, ResourceRequest request)
+    {
+        ImmutableArray<PeerId> all = AllMembers(), hearers = Audience(topic);
+        if (all.Length > ExplicitAudienceMax)
+            yield break;
+        foreach (PeerId worker in all.Except(hearers))
+            if (Standing(worker).Owns is { } owns && new ResourcePool(owns).Shortages(request) is { IsEmpty: false } shortages)
+                yield return new GroupAnswer(
+                    worker, Instant.Zero, null, new RefusalEntry(0, RefusalReason.TooSmall, Arbitration.Eligibility.Cut(shortages), Price.Zero, ""), "");
+    }
 
     /// <summary>An ad that asks for quotes on one group of so many tasks, and binds nobody.</summary>
     public Ad QuoteAd(GroupTerms terms, int group, int count, int audience) => new()
@@ -210,7 +217,7 @@ public sealed class Allocator
         if (part.Live == 0)
             g.ActiveWorkers++;
         part.Live += count;
-        isLongestKnown = false;
+        patience.RunningChanged();
     }
 
     /// <summary>A task of a group left a worker.</summary>
@@ -225,7 +232,7 @@ public sealed class Allocator
             g.ActiveWorkers--;
         if (wall > TimeSpan.Zero)
             g.Measure(part, wall);
-        isLongestKnown = false;
+        patience.RunningChanged();
     }
 
     /// <summary>A worker failed an attempt, or is gone: nothing is given to it for a time.</summary>
@@ -265,8 +272,7 @@ public sealed class Allocator
                 // While a window is open on its topic the group cannot be advertised; the window's end wakes us.
                 if (!gathering.ContainsKey(group.Topic))
                     next = Instant.Min(next, RenewedAt(group));
-                if (!group.Patient && group.HungrySince != Instant.Never)
-                    next = Instant.Min(next, group.HungrySince + PatientAfter(group));
+                next = Instant.Min(next, patience.Begins(group, groups.Values));
             }
             return next;
         }
@@ -320,11 +326,7 @@ public sealed class Allocator
     {
         group.Advertised = Math.Max(0, group.Advertised - count);
         if (group.HungrySince != Instant.Never)
-        {
-            long waited = (now - group.HungrySince).Ticks;
-            long usual = usualWaits.GetValueOrDefault(group.Topic, waited);
-            usualWaits[group.Topic] = usual + (waited - usual) / 8;
-        }
+            patience.Waited(group.Topic, now - group.HungrySince);
         group.HungrySince = now;
         group.Patient = false;
         group.Widened = 0;
@@ -369,6 +371,7 @@ public sealed class Allocator
 
     private void MarkHunger(Instant now)
     {
+        var waiting = new List<AllocationGroup>(hungry.Count);
         foreach (int id in hungry.ToArray())
         {
             AllocationGroup group = groups[id];
@@ -377,40 +380,24 @@ public sealed class Allocator
                 hungry.Remove(id);
                 group.HungrySince = Instant.Never;
                 group.Patient = false;
+                continue;
             }
-            else if (group.HungrySince == Instant.Never)
+            waiting.Add(group);
+        }
+        patience.Rank(waiting);
+        foreach (AllocationGroup group in waiting)
+        {
+            if (group.HungrySince == Instant.Never)
             {
                 group.HungrySince = now;
             }
-            else if (!group.Patient && now >= group.HungrySince + PatientAfter(group))
+            else if (patience.Holds(group, groups.Values, now) != group.Patient)
             {
-                group.Patient = true;
+                group.Patient = !group.Patient;
                 group.Advertised = 0;
                 group.NextPublish = Instant.Min(group.NextPublish, now);
             }
         }
-    }
-
-    /// <summary>Ten times the usual wait of its class, or the longest task now running in it if that is shorter (design 5).</summary>
-    private TimeSpan PatientAfter(AllocationGroup group)
-    {
-        long ticks = usualWaits.GetValueOrDefault(group.Topic, PatientMin.Ticks) * PatientFactor;
-        FindLongest();
-        if (longestRunning.GetValueOrDefault(group.Topic) is > 0 and long longest)
-            ticks = Math.Min(ticks, longest);
-        return TimeSpan.FromTicks(Math.Max(ticks, PatientMin.Ticks));
-    }
-
-    /// <summary>Looks through all groups once a batch, not once for each that is hungry.</summary>
-    private void FindLongest()
-    {
-        if (isLongestKnown)
-            return;
-        isLongestKnown = true;
-        longestRunning.Clear();
-        foreach (AllocationGroup group in groups.Values)
-            if (group.ActiveWorkers > 0)
-                longestRunning[group.Topic] = Math.Max(longestRunning.GetValueOrDefault(group.Topic), group.Estimate.Ticks);
     }
 
     /// <summary>A bid rises only on evidence that price was the cause: nobody who could have run it was merely busy.</summary>
