@@ -168,8 +168,11 @@ internal static class Tables
     {
         if (refusal.Code == ReasonCodes.Price)
             return $"price: asks {refusal.Available}, and is paid {refusal.Needed}";
+        if (refusal is { Code: ReasonCodes.Constraint, Dimension: { } wanted, Needed: null })
+            return $"needs {wanted}";
         string what = refusal.Dimension ?? refusal.Code;
-        string amounts = refusal is { Needed: { } needed, Available: { } available } ? $": needs {needed}, has {available}" : refusal.Needed is { } only ? $": needs {only}" : "";
+        string amounts = refusal is { Needed: { } needed, Available: { } available } ? $": needs {needed}, has {available}" 
+            : refusal.Needed is { } only ? $": needs {only}" : refusal.Available is { } words ? $": {words}" : "";
         return $"{what}{amounts}{(refusal.Ever ? " (later it could)" : "")}";
     }
 }

@@ -62,7 +62,7 @@ public sealed record Refusal(AdId Ad, ImmutableArray<RefusalEntry> Entries) : Me
 /// <param name="Reason">The kind of reason.</param>
 /// <param name="Shortages">For resource reasons each short dimension; at most 24.</param>
 /// <param name="Ask">For <see cref="RefusalReason.Price"/> the price at which it would; else zero.</param>
-/// <param name="Detail">For constraints the word that failed (a label, a region); else empty.</param>
+/// <param name="Detail">For constraints what is not so: <c>label ssd</c>, <c>no label old</c>, <c>region eu</c>; for drivers the name that is not there; else empty.</param>
 public sealed record RefusalEntry(int Group, RefusalReason Reason, ImmutableArray<Shortage> Shortages, Price Ask, string Detail);
 
 /// <summary>Why a worker said no.</summary>

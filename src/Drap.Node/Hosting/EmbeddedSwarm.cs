@@ -86,13 +86,16 @@ public sealed class EmbeddedSwarm : INodeHost
         BlobStore blobs = BlobStore.Open(new BlobStoreOptions { Folder = Path.Combine(home.Path, "blobs") });
         var logs = new LogStore(Path.Combine(home.Path, "logs"));
         PeerId self = NodeIdentity.Open(Path.Combine(home.Path, "scheduler", "identity.key")).Peer;
-        var terms = new SchedulerOptions { Scheduler = self, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
+        var terms = new SchedulerOptions
+        {
+            // A swarm of one process is small: everyone hears every ad, whatever region its machine is said to be in, and says if that is not the one.
+            Scheduler = self, Region = Audience.GlobalRegion, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes),
+        };
         var scheduler = new SchedulerLoop(Path.Combine(home.Path, "scheduler", "journal"), terms, logs, clock, logger, Fail);
         logs.Failed += (job, e) => HostLog.LogFailed(logger, job, e.Message);
         scheduler.Before(state => Resume(state, blobs, logs));
         var overlay = new MemoryOverlay();
         var loops = ImmutableArray.CreateBuilder<(string, WorkerLoop)>(specs.Length);
-        var topics = new SortedSet<string>(StringComparer.Ordinal);
         foreach (WorkerSpec spec in specs)
         {
             var folder = new WorkerFolder(Path.Combine(home.Path, "workers", spec.Name));
@@ -100,10 +103,9 @@ public sealed class EmbeddedSwarm : INodeHost
             var loop = new WorkerLoop(folder, peer, spec.Options with { Name = spec.Name }, handlers, blobs, clock, logger, Fail);
             loops.Add((spec.Name, loop));
             scheduler.Post(new SchedulerInput.Named(peer, spec.Name, "127.0.0.1"));
-            topics.UnionWith(Topics.ForWorker(spec.Options.Resources with { Gpus = [new GpuDevice(0, "", 0)] }, spec.Options.Traits.Region));
             loop.Start(overlay.Join(peer, loop));
         }
-        scheduler.Start(overlay.Join(self, scheduler), topics);
+        scheduler.Start(overlay.Join(self, scheduler), Topics.ForWorker(new NodeResources { Gpus = [new GpuDevice(0, "", 0)] }, Audience.GlobalRegion));
         IDisposable? watching = options.WorkersFile is { } watched
             ? WorkersFile.Watch(watched, changed => Configure(loops.ToImmutable(), changed, warn), warn)
             : null;

@@ -97,6 +97,17 @@ public abstract class DevSwarm(string workers) : IAsyncLifetime
         return ((await Node.JobAsync(job, Cancel)).Job, tasks);
     }
 
+    /// <summary>Looks until this holds.</summary>
+    internal static async Task SoonAsync(string what, Func<Task<bool>> holds)
+    {
+        var since = Stopwatch.StartNew();
+        while (!await holds())
+        {
+            Assert.True(since.Elapsed < patience, $"what was waited for did not come about: {what}");
+            await Task.Delay(5, Cancel);
+        }
+    }
+
     internal static JobId JobOf(string id) => JobId.TryParse(id, out JobId job) ? job : throw new ArgumentException($"'{id}' is no job's id", nameof(id));
 
     /// <summary>Waits until this holds for the job, by its events.</summary>

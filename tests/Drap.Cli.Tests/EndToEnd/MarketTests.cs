@@ -34,9 +34,8 @@ public sealed class MarketTests(PricedSwarm swarm) : IClassFixture<PricedSwarm>
 
         swarm.File("workers.yaml", PricedSwarm.Workers("0.4"));
         // The file is looked at once a second: the market says when the price is the new one.
-        decimal core = 0;
-        for (DateTime end = DateTime.UtcNow.AddSeconds(60); core < 0.4m; Assert.True(DateTime.UtcNow < end, "the market keeps the old price"))
-            core = (await swarm.Node.MarketAsync(explain: false, Cancel)).Nodes.Single(n => n.Name == "large").CorePrice.MicroPerHour / 1e6m;
+        await DevSwarm.SoonAsync("the new price", async () =>
+            (await swarm.Node.MarketAsync(explain: false, Cancel)).Nodes.Single(n => n.Name == "large").CorePrice.MicroPerHour >= 400_000);
 
         JsonElement after = await swarm.JsonAsync("plan", job);
         // Prices are rounded up to whole micro-credits after each factor.
@@ -49,20 +48,23 @@ public sealed class MarketTests(PricedSwarm swarm) : IClassFixture<PricedSwarm>
     {
         string id = await swarm.SubmitAsync("--memory", "10TB", "--", "echo");
         // The first look may come before the answers: then it says so, and a later one has them.
-        JsonElement task;
-        DateTime end = DateTime.UtcNow.AddSeconds(60);
-        do
-        {
-            task = (await swarm.JsonAsync("job", "explain", id + ".1")).GetProperty("tasks")[0];
-            Assert.True(DateTime.UtcNow < end, $"the workers did not answer: {task}");
-        }
-        while (!task.GetProperty("complete").GetBoolean());
+        JsonElement task = default;
+        await DevSwarm.SoonAsync("the workers' answers", async () =>
+            (task = (await swarm.JsonAsync("job", "explain", id + ".1")).GetProperty("tasks")[0]).GetProperty("complete").GetBoolean());
         Assert.Equal("fits_nowhere", task.GetProperty("reasons")[0].GetProperty("code").GetString());
         Assert.Equal(["large", "small"], task.GetProperty("nodes").EnumerateArray().Select(n => n.GetProperty("node").GetString()));
         Assert.Equal(("memory", "9.09 TiB", "1 GiB"), Refusal(task.GetProperty("nodes")[0]));
         string words = await swarm.DoAsync("job", "explain", id);
         Assert.Contains("it fits on none of the 2 machines", words, StringComparison.Ordinal);
         Assert.Contains("small  no          -              -          -  cpu: needs 1 core, has 0.5 cores; memory: needs 9.09 TiB, has 256 MiB", words, StringComparison.Ordinal);
+        await swarm.DoAsync("job", "cancel", id);
+
+        // Who cannot even hear of such tasks is named, too.
+        string plan = await swarm.EndAsync(4, "plan", "--gpus", "2", "--", "echo");
+        Assert.Contains("large  no          -              -          -  gpu: needs 2 devices, has 0 devices", plan, StringComparison.Ordinal);
+        Assert.Contains("small  no          -              -          -  cpu: needs 1 core, has 0.5 cores; gpu: needs 2 devices, has 0 devices", plan, StringComparison.Ordinal);
+        id = await swarm.SubmitAsync("--gpus", "1", "--", "echo");
+        Assert.Contains("it fits on none of the 2 machines", await swarm.DoAsync("job", "explain", id), StringComparison.Ordinal);
         await swarm.DoAsync("job", "cancel", id);
     }
 

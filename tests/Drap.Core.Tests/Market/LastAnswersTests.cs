@@ -22,7 +22,7 @@ public class LastAnswersTests
             Offered(7, "above the limit of 0.1/h"),
         ];
         Assert.Equal(
-            "w1 (label ssd), w2 (memory: needs 9.09 TiB, has 4 GiB; cpu: needs 1 core, has 0.5 cores or label gpu), w3 (cpu: needs 1 core, has 0.25 cores free), "
+            "w1 (needs label ssd), w2 (memory: needs 9.09 TiB, has 4 GiB; cpu: needs 1 core, has 0.5 cores or needs label gpu), w3 (cpu: needs 1 core, has 0.25 cores free), "
             + "w4 (asks 0.04/h), w5 (draining), w7 (above the limit of 0.1/h)",
             LastAnswers.Say(answers, NameOf));
         Assert.Equal("", LastAnswers.Say([Offered(1, "")], NameOf));
@@ -33,7 +33,7 @@ public class LastAnswersTests
     {
         string said = LastAnswers.Say(Enumerable.Range(1, 200).Select(i => Refused((byte)i, RefusalReason.Constraint, "label ünïcode")), NameOf);
         Assert.InRange(Encoding.UTF8.GetByteCount(said), LastAnswers.BytesMax - 70, LastAnswers.BytesMax);
-        int named = said.Split("(label").Length - 1;
+        int named = said.Split("(needs label").Length - 1;
         Assert.EndsWith($" and {200 - named} more", said, StringComparison.Ordinal);
         Assert.Equal("2 nodes refused", LastAnswers.Say([Refused(1, RefusalReason.Constraint, new string('x', 1000)), Refused(2, RefusalReason.Constraint, "y")], NameOf));
     }

@@ -12,7 +12,7 @@ public static class LastAnswers
     /// <summary>Room for the count of those that are left out.</summary>
     private const int TailBytes = 32;
 
-    /// <summary><c>large (memory: needs 9.1 TiB, has 4 GiB), small (label ssd)</c>, by name; empty if nobody refused.</summary>
+    /// <summary><c>large (memory: needs 9.1 TiB, has 4 GiB), small (needs label ssd)</c>, by name; empty if nobody refused.</summary>
     /// <param name="answers">The last answers of each worker, of all groups of the segment.</param>
     /// <param name="nameOf">What a worker is called.</param>
     public static string Say(IEnumerable<GroupAnswer> answers, Func<PeerId, string> nameOf)
@@ -44,6 +44,7 @@ public static class LastAnswers
         { Shortages.IsEmpty: false } no => string.Join(
             "; ", no.Shortages.Select(s => $"{s.Dimension}: needs {Amounts.Of(s.Dimension, s.Needed)}, has {Amounts.Of(s.Dimension, s.Available)}{(no.Reason == RefusalReason.Busy ? " free" : "")}")),
         { Reason: RefusalReason.Price } no => $"asks {no.Ask}",
+        { Reason: RefusalReason.Constraint or RefusalReason.Driver } no => $"needs {no.Detail}",
         { Detail.Length: > 0 } no => no.Detail,
         { } no => no.Reason.ToString().ToLowerInvariant(),
     };

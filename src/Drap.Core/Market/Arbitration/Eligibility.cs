@@ -38,14 +38,14 @@ internal static class Eligibility
     {
         foreach (string label in placement.Labels)
             if (!traits.Labels.Contains(label))
-                return label;
+                return "label " + label;
         foreach (string label in placement.NotLabels)
             if (traits.Labels.Contains(label))
-                return "not " + label;
+                return "no label " + label;
         if (placement.Architecture.Length > 0 && placement.Architecture != traits.Architecture)
-            return placement.Architecture;
+            return "architecture " + placement.Architecture;
         if (placement.Region.Length > 0 && placement.Region != traits.Region)
-            return placement.Region;
-        return placement.Zone.Length > 0 && placement.Zone != traits.Zone ? placement.Zone : null;
+            return "region " + placement.Region;
+        return placement.Zone.Length > 0 && placement.Zone != traits.Zone ? "zone " + placement.Zone : null;
     }
 }

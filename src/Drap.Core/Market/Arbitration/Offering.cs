@@ -244,8 +244,11 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         }
         // Whether it fits comes before what it costs: a full worker's price is no evidence that a higher bid would help.
         if (count == 0 && WantsBacklog(group, 0) == 0)
-            return new RefusalEntry(
-                task.Id, RefusalReason.Busy, Eligibility.Cut(capacity.Free.Shortages(task.Resources)), Price.Zero, "");
+        {
+            // What is free and not given is kept: for a device's own work, for better payers, for other principals.
+            ImmutableArray<Shortage> shortages = Eligibility.Cut(capacity.Free.Shortages(task.Resources));
+            return new RefusalEntry(task.Id, shortages.IsEmpty ? RefusalReason.Reserved : RefusalReason.Busy, shortages, Price.Zero, "");
+        }
         BidAnswer answer = count > 0 ? Ask(group, ref count, utc) : arbiter.Pricer.Answer(task.Bid, groups.Find(group.Key)!.Ask);
         if (answer.Kind == BidAnswerKind.Refusal)
             return Eligibility.Refuse(task, RefusalReason.Price, ask: answer.Price);

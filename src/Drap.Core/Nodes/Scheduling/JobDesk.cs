@@ -6,7 +6,7 @@ using Drap.Core.Messages;
 namespace Drap.Core.Nodes;
 
 /// <summary>Takes jobs, does to them what people want, and ends them.</summary>
-internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
+internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement, MarketDesk market)
 {
     /// <summary>Between TERM and KILL of a cancelled attempt: time to write a file away, not more.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
@@ -66,7 +66,9 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
         switch (act.Deed)
         {
             case JobDeed.Hold or JobDeed.Release when whole:
-                changed = job.IsHeld == (act.Deed == JobDeed.Hold) ? 0 : 1;
+                // While a job is held all that waits is, whatever its own state.
+                if (job.IsHeld)
+                    changed = act.Deed == JobDeed.Hold ? 0 : changed + Numbers(job, []).Count(n => job.Tasks.State(n) is TaskState.Blocked or TaskState.Ready);
                 context.Record(new SchedulerRecord.Acted(job.Id, context.Utc, act.Deed, []));
                 if (act.Deed == JobDeed.Release)
                 {
@@ -146,7 +148,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
                 if (job.Tasks.State(task) is TaskState.Ready or TaskState.Blocked or TaskState.Held && job.Tasks.Attempts(task) == 0)
                     late.Add(task);
             if (late.Count > 0)
-                Close(job, TaskState.NotPlaced, $"not placed within {segment.Spec.Deadline!.Value.TotalSeconds:0.###} s of the submit{LastWords(segment)}", late);
+                Close(job, TaskState.NotPlaced, $"not placed within {segment.Spec.Deadline!.Value.TotalSeconds:0.###} s of the submit{LastWords(job, segment)}", late);
             // What is left was placed in time: should it have to be placed again, the deadline is met already.
             placement.TermsChanged(job, segment);
         }
@@ -281,8 +283,8 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement)
     }
 
     /// <summary>What the market said last to a segment, which after its end nobody can ask any more.</summary>
-    private string LastWords(SegmentRun segment) =>
-        LastAnswers.Say(placement.GroupsOf(segment).SelectMany(g => context.Allocator.Answers(g.Group)), context.NameOf) is { Length: > 0 } said ? $"; last heard: {said}" : "";
+    private string LastWords(JobRun job, SegmentRun segment) =>
+        LastAnswers.Say(market.Explain(job, segment).SelectMany(g => g.Answers), context.NameOf) is { Length: > 0 } said ? $"; last heard: {said}" : "";
 
     private void Close(JobRun job, TaskState state, string detail, List<int> tasks)
     {

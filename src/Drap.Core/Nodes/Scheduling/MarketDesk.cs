@@ -51,12 +51,26 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
                 string topic = Topics.ForTask(terms.Resources, context.Options.Region);
                 ImmutableArray<PeerId> members = context.Allocator.Audience(topic);
                 Ad ad = context.Allocator.QuoteAd(terms, i + 1, Math.Max(1, count), members.Length);
-                round.Asked.Add(new PlanAd(ad.Id, i, terms.Bid, members.Length));
+                var asked = new PlanAd(ad.Id, i, terms.Bid, members.Length);
+                asked.Answers.AddRange(context.Allocator.OutOfHearing(topic, terms.Resources));
+                round.Asked.Add(asked);
                 context.Emit(new SchedulerEffect.Publish(topic, ad));
             }
         }
         plans.Add(round);
     }
+
+    /// <summary>The groups under which a segment is advertised, with what the market says to each; empty while it wants nothing.</summary>
+    public ImmutableArray<GroupStanding> Explain(JobRun job, SegmentRun segment) =>
+        [.. placement.GroupsOf(segment).Select(g =>
+        {
+            (Price bid, bool patient, Instant since) = context.Allocator.Describe(g.Group);
+            GroupTerms terms = placement.TermsOf(job, segment, g.Variant);
+            string topic = Topics.ForTask(terms.Resources, context.Options.Region);
+            return new GroupStanding(
+                g.Variant, terms, bid, patient, since, [.. context.Allocator.Answers(g.Group), .. context.Allocator.OutOfHearing(topic, terms.Resources)],
+                context.Allocator.Audience(topic));
+        })];
 
     public void OnQuote(PeerId from, Quote quote)
     {

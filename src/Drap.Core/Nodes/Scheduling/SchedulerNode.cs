@@ -43,12 +43,12 @@ public sealed class SchedulerNode
     {
         context = new SchedulerContext(options, state, journal, prng);
         placement = new PlacementDesk(context);
-        jobs = new JobDesk(context, placement);
+        market = new MarketDesk(context, placement);
+        jobs = new JobDesk(context, placement, market);
         money = new MoneyDesk(context, placement);
         settlement = new SettlementDesk(context, placement, new LossDesk(context, placement), money);
         leases = new LeaseDesk(context, placement, settlement, money);
         gangs = new GangDesk(context, placement, leases);
-        market = new MarketDesk(context, placement);
     }
 
     /// <summary>Everything durable; to read, on the loop's own thread.</summary>
@@ -154,14 +154,7 @@ public sealed class SchedulerNode
     public IReadOnlyList<LeasedAttempt> AttemptsOf(TaskId task) => context.Leases.OfTask(task);
 
     /// <summary>The groups under which a segment is advertised, with what the market says to each; empty while it wants nothing.</summary>
-    public ImmutableArray<GroupStanding> Explain(JobRun job, SegmentRun segment) =>
-        [.. placement.GroupsOf(segment).Select(g =>
-        {
-            (Price bid, bool patient, Instant since) = context.Allocator.Describe(g.Group);
-            GroupTerms terms = placement.TermsOf(job, segment, g.Variant);
-            return new GroupStanding(g.Variant, terms, bid, patient, since, context.Allocator.Answers(g.Group),
-                context.Allocator.Audience(Market.Topics.ForTask(terms.Resources, context.Options.Region)));
-        })];
+    public ImmutableArray<GroupStanding> Explain(JobRun job, SegmentRun segment) => market.Explain(job, segment);
 
     /// <summary>Why nothing is given to a worker now; null if it may get work.</summary>
     public (Instant Until, string Reason)? KeptAway(PeerId worker, Instant now) => context.Allocator.BackedOff(worker, now);

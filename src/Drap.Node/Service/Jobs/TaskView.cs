@@ -122,7 +122,8 @@ internal static class TaskView
                 Price = past.Price,
                 Cost = past.Cost,
                 ExitCode = past.ExitCode,
-                Reason = past.Outcome == Outcome.Succeeded ? null : new Reason(CodeOf(past.Outcome, past.ExitCode), past.Detail),
+                Reason = past.Outcome == Outcome.Succeeded ? null : new Reason(
+                    CodeOf(past.Outcome, past.ExitCode), past.Detail.Length > 0 ? past.Detail : $"exit code {past.ExitCode}"),
                 StartedAt = past.EndedAt + -past.Wall,
                 EndedAt = past.EndedAt,
             });
