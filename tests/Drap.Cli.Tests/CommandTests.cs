@@ -342,7 +342,7 @@ public sealed class CommandTests : IAsyncDisposable
         };
         Assert.Null(await why.LookAsync(cancel));
         told = memory with { Nodes = [.. memory.Nodes, new NodeVerdict { Node = "cat", Refusals = [new Refusal(ReasonCodes.Constraint, "label ssd")] }] };
-        Assert.Contains("cat   no          -              -          -  label ssd", await why.LookAsync(cancel), StringComparison.Ordinal);
+        Assert.Contains("cat   no          -              -          -  needs label ssd", await why.LookAsync(cancel), StringComparison.Ordinal);
         // One takes it now, and then again none does.
         told = memory with { Nodes = [memory.Nodes[0] with { Fits = true, Refusals = [] }] };
         Assert.Null(await why.LookAsync(cancel));
