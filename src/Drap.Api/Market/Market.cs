@@ -93,10 +93,10 @@ public sealed record LedgerEntry
     /// <summary>The task's number.</summary>
     public int Task { get; set; }
 
-    /// <summary>The attempt's number.</summary>
+    /// <summary>The attempt's number; 0 for all together that are too old to be kept one by one.</summary>
     public int Attempt { get; set; }
 
-    /// <summary>The node's name.</summary>
+    /// <summary>The node's name; empty for those.</summary>
     public string Node { get; set; } = "";
 
     /// <summary>The price agreed.</summary>

@@ -46,6 +46,9 @@ public sealed class JobRun
     /// <summary>When it was taken.</summary>
     public UtcTime SubmittedAt { get; }
 
+    /// <summary>The same on our own clock, made at the submit or at a start from <see cref="SubmittedAt"/>: what is counted from it does not follow a wall clock that is set.</summary>
+    public Instant SubmittedOn { get; set; }
+
     /// <summary>What was submitted.</summary>
     public JobSpec Spec { get; }
 
@@ -96,6 +99,9 @@ public sealed class JobRun
 
     /// <summary>What all its attempts cost together.</summary>
     public Credits Spent { get; set; }
+
+    /// <summary>Attempts that were placed and whose end is not known.</summary>
+    public int Open { get; set; }
 
     /// <summary>Tasks that will not succeed and whose dependents were not closed yet.</summary>
     public List<int> NewlyDead { get; } = [];

@@ -22,6 +22,9 @@ public enum Verdict
 
     /// <summary>Another attempt was accepted, or nobody wants the result any more.</summary>
     Superseded = 6,
+
+    /// <summary>It never began: refused, taken out of a line for another worker, or given back by one that leaves. It counts for nothing.</summary>
+    Returned = 7,
 }
 
 /// <summary>How one attempt ended.</summary>

@@ -60,6 +60,12 @@ public sealed record TaskRow
     /// <summary>How often its outputs were lost.</summary>
     public int Losses { get; init; }
 
+    /// <summary>Attempts lost by no fault of the task.</summary>
+    public int Faults { get; init; }
+
+    /// <summary>Attempts given back before they began.</summary>
+    public int Returned { get; init; }
+
     /// <summary>Bytes that it takes in a snapshot, at most.</summary>
     public int WireBytes => 256 + (3 * Detail.Length) + Outputs.Sum(o => o.WireBytes) + History.Sum(p => 160 + (3 * p.Detail.Length))
         + Votes.Sum(v => 128 + v.Outputs.Sum(o => o.WireBytes));

@@ -56,6 +56,8 @@ public sealed class TaskTable
     private readonly Dictionary<int, List<PastAttempt>> history = [];
     private readonly Dictionary<int, int> discarded = [];
     private readonly Dictionary<int, int> losses = [];
+    private readonly Dictionary<int, int> faults = [];
+    private readonly Dictionary<int, int> returned = [];
     private readonly int[] counts = new int[9];
 
     /// <summary>A table of <paramref name="count"/> blocked tasks.</summary>
@@ -99,6 +101,12 @@ public sealed class TaskTable
 
     /// <summary>The number of its last attempt; 0 if it was never placed.</summary>
     public int Attempts(int number) => attempts[number - 1];
+
+    /// <summary>Its attempts without those that were given back before they began.</summary>
+    public int Tries(int number) => attempts[number - 1] - returned.GetValueOrDefault(number);
+
+    /// <summary>Attempts that were lost by no fault of the task.</summary>
+    public int Faults(int number) => faults.GetValueOrDefault(number);
 
     /// <summary>The last attempt from before somebody wanted the task again: up to it none counts any more; 0 if nobody did.</summary>
     public int Discarded(int number) => discarded.GetValueOrDefault(number);
@@ -162,6 +170,13 @@ public sealed class TaskTable
     {
         int i = number - 1;
         int attempt = result.Attempt.Fence.Attempt;
+        if (verdict == Verdict.Returned)
+        {
+            returned[number] = returned.GetValueOrDefault(number) + 1;
+            return;
+        }
+        if (verdict == Verdict.Lost)
+            faults[number] = Faults(number) + 1;
         if (verdict != Verdict.Accepted || history.ContainsKey(number) || attempt != attempts[i])
             Remember(number, new PastAttempt(attempt, node, result.Outcome, verdict, result.ExitCode, result.Detail, result.Wall, cost, at, price));
         costs[i] += cost.Micro;
@@ -173,6 +188,8 @@ public sealed class TaskTable
         peakBytes[i] = result.PeakMemoryBytes;
         endedAt[i] = at.Milliseconds;
         nodes[i] = node + 1;
+        if (price > Core.Price.Zero)
+            prices[i] = price.MicroPerHour;
         if (result.Outcome == Outcome.Succeeded)
             details.Remove(number);
         else
@@ -200,6 +217,8 @@ public sealed class TaskTable
         Votes = [.. votes],
         Discarded = Discarded(number),
         Losses = Losses(number),
+        Faults = Faults(number),
+        Returned = returned.GetValueOrDefault(number),
     };
 
     /// <summary>Sets all that is kept of a task.</summary>
@@ -226,6 +245,10 @@ public sealed class TaskTable
             discarded[row.Number] = row.Discarded;
         if (row.Losses > 0)
             losses[row.Number] = row.Losses;
+        if (row.Faults > 0)
+            faults[row.Number] = row.Faults;
+        if (row.Returned > 0)
+            returned[row.Number] = row.Returned;
     }
 
     private void Remember(int number, PastAttempt attempt)
@@ -250,12 +273,13 @@ public sealed class TaskTable
     /// <summary>A line that says why the task is where it is.</summary>
     public void SetDetail(int number, string detail) => details[number] = detail;
 
-    /// <summary>A person wants it again: its failures, its losses and its end are forgotten, its attempts' numbers go on.</summary>
+    /// <summary>A person wants it again: its failures, faults and losses and its end are forgotten, its attempts' numbers go on.</summary>
     public void Reset(int number)
     {
         Discard(number, "it was run again");
         failures[number - 1] = 0;
         losses.Remove(number);
+        faults.Remove(number);
         details.Remove(number);
     }
 

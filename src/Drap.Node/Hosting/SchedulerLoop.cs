@@ -177,7 +177,6 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     {
         if (batch.Count == 0)
             node.Step(SchedulerInput.Tick.Instance, BootClock.Now, effects);
-        node.Step(new SchedulerInput.Utc(UtcNow), BootClock.Now, effects);
         foreach (Item item in batch)
         {
             if (item.Query is { } query)
@@ -265,7 +264,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         journal.Submit(snapshot);
     }
 
-    private void OnUtcJumped() => Post(SchedulerInput.Tick.Instance);
+    private void OnUtcJumped() => Post(new SchedulerInput.Utc(UtcNow));
 
     /// <summary>An answer, or why there will be none.</summary>
     private async Task<T> AnswerAsync<T>(Task<T> answer, CancellationToken cancel)

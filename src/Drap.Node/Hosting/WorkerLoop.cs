@@ -66,6 +66,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         Options = Complete(options, process, handlers);
         node = new WorkerNode(self, Options, new Prng(BitConverter.ToUInt64(self.Bytes[^8..]) ^ (ulong)BootClock.Now.Nanoseconds));
         loop = new MachineLoop<Item>($"worker {name}", InboxMax, clock, Run, failed);
+        clock.UtcJumped += OnUtcJumped;
     }
 
     /// <summary>What the worker was told, with what its drivers add.</summary>
@@ -173,12 +174,15 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
 
     public void Dispose()
     {
+        clock.UtcJumped -= OnUtcJumped;
         loop.Dispose();
         foreach (IDriver driver in drivers)
             driver.Dispose();
         overlay?.Dispose();
         left.TrySetResult();
     }
+
+    private void OnUtcJumped() => loop.Post(new Item(new WorkerInput.Utc(UtcNow)));
 
     private static UtcTime UtcNow => new(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
 
@@ -192,7 +196,6 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     {
         if (batch.Count == 0)
             Step(WorkerInput.Tick.Instance);
-        Step(new WorkerInput.Utc(UtcNow));
         foreach (Item item in batch)
         {
             if (item.Input is { } input)

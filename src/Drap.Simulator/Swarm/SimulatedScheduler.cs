@@ -156,10 +156,9 @@ public sealed class SimulatedScheduler : IJournalListener
         batch = null;
         SchedulerInput[] inputs = [.. inbox];
         inbox.Clear();
-        node!.Step(new SchedulerInput.Utc(swarm.Utc), swarm.Simulation.Now, effects);
         foreach (SchedulerInput input in inputs)
-            node.Step(input, swarm.Simulation.Now, effects);
-        node.Flush(swarm.Simulation.Now, effects);
+            node!.Step(input, swarm.Simulation.Now, effects);
+        node!.Flush(swarm.Simulation.Now, effects);
         if (swarm.ChecksInvariants)
             node.CheckInvariants();
         if (buffer!.TakeBatch() is { } records)

@@ -42,7 +42,18 @@ public sealed class SimulatedWorker
     public IEnumerable<LaunchOrder> Orders => running.Values.Select(r => r.Order);
 
     /// <summary>How far its wall clock is from the scheduler's.</summary>
-    public TimeSpan ClockSkew { get; set; }
+    public TimeSpan ClockSkew
+    {
+        get;
+        set
+        {
+            field = value;
+            Post(new WorkerInput.Utc(swarm.Utc + value));
+        }
+    }
+
+    /// <summary>How long a task takes to end when it is told to by TERM. Default: at once.</summary>
+    public TimeSpan HeedsTermAfter { get; set; }
 
     /// <summary>Attempts that were started.</summary>
     public long Launched { get; private set; }
@@ -51,6 +62,7 @@ public sealed class SimulatedWorker
     public void Start()
     {
         node = new WorkerNode(Peer, Options, swarm.Simulation.NewPrng());
+        Post(new WorkerInput.Utc(swarm.Utc + ClockSkew));
         swarm.Attach(Peer, (from, message) => Post(new WorkerInput.Received(from, message)));
         Post(new WorkerInput.Restored([.. epochs.Select(e => new SchedulerEpoch(e.Key, e.Value))], [.. outbox.Values], []));
     }
@@ -89,8 +101,7 @@ public sealed class SimulatedWorker
         inbox.Clear();
         foreach (WorkerInput input in inputs)
             node!.Step(input, swarm.Simulation.Now, effects);
-        node!.Step(new WorkerInput.Utc(swarm.Utc + ClockSkew), swarm.Simulation.Now, effects);
-        node.Flush(swarm.Simulation.Now, effects);
+        node!.Flush(swarm.Simulation.Now, effects);
         if (swarm.ChecksInvariants)
             node.CheckInvariants();
         foreach (WorkerEffect effect in effects)
@@ -116,9 +127,10 @@ public sealed class SimulatedWorker
                 Launch(launch.Order);
                 break;
             case WorkerEffect.Signal signal:
-                // A simulated task heeds TERM at once.
-                if (running.ContainsKey(signal.Attempt))
-                    End(signal.Attempt, new AttemptEnd(EndKind.Signalled, 15, ""));
+                if (signal.Kind == AttemptSignal.Term && HeedsTermAfter > TimeSpan.Zero)
+                    swarm.Simulation.After(HeedsTermAfter, () => Ended(signal.Attempt));
+                else
+                    Ended(signal.Attempt);
                 break;
             case WorkerEffect.Observe { What: WorkerObservation.BadMessage bad }:
                 throw new InvalidOperationException($"{Options.Name} was sent what breaks the protocol: {bad}");
@@ -148,6 +160,12 @@ public sealed class SimulatedWorker
         AttemptEnd end = exitCode == 0 ? AttemptEnd.Success : new AttemptEnd(EndKind.Exited, exitCode, "");
         running[order.Attempt] = (order, swarm.Simulation.Now, swarm.Simulation.After(time, () => End(order.Attempt, end)));
         Post(new WorkerInput.AttemptStarted(order.Attempt, swarm.Simulation.Now));
+    }
+
+    private void Ended(AttemptId attempt)
+    {
+        if (running.ContainsKey(attempt))
+            End(attempt, new AttemptEnd(EndKind.Signalled, 15, ""));
     }
 
     private void End(AttemptId attempt, AttemptEnd end)

@@ -51,6 +51,31 @@ public sealed class NodeServiceTests : IDisposable
         Assert.Equal("anvil", ledger.Entries.Single().Node);
     }
 
+    /// <summary>More attempts than are kept one by one.</summary>
+    [Theory]
+    [InlineData(Outcome.Failed)]
+    [InlineData(Outcome.Succeeded)]
+    public async Task The_ledger_adds_up_however_often_a_task_was_tried(Outcome last)
+    {
+        SubmitRequest request = TestSwarm.Request(2, s => s with { Retries = 20 });
+        await swarm.Service.SubmitAsync(request, Cancel);
+        for (int round = 0; round < 42; round++)
+        {
+            List<AttemptId> placed = PlaceAll();
+            swarm.Confirmed.Clear();
+            foreach (AttemptId attempt in placed)
+                swarm.End(attempt, attempt.Fence.Attempt == 21 || attempt.Task.Number == 2 ? last : Outcome.Failed, exitCode: 1);
+            // A retry waits, then insists on another worker for a while, and then for the next ad.
+            for (int step = 0; step < 700 && swarm.Confirmed.Count == 0; step++)
+                swarm.Pass(TimeSpan.FromMilliseconds(100));
+        }
+        JobDocument job = await swarm.Service.JobAsync(request.Id, Cancel);
+        Assert.Equal(last == Outcome.Failed ? JobState.Failed : JobState.Finished, job.Job.State);
+        LedgerDocument ledger = await swarm.Service.LedgerAsync(null, 100, Cancel);
+        Assert.True(job.Job.Cost > new Credits(200), $"{job.Job.Cost} are spent");
+        Assert.Equal((job.Job.Cost, job.Job.Cost.Micro), (ledger.Accounts.Single().Spent, ledger.Entries.Sum(e => e.Amount.Micro)));
+    }
+
     [Fact]
     public async Task Every_problem_of_a_job_is_refused_with_its_place()
     {

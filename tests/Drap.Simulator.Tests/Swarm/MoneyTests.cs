@@ -36,7 +36,7 @@ public sealed class MoneyTests
         Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
         Assert.Equal(JobEnd.Succeeded, Job(swarm, id).End);
         Assert.Equal(Credits.Zero, Job(swarm, id).Budget.Reserved);
-        Assert.InRange(Job(swarm, id).Spent.Micro, ask.For(TimeSpan.FromMinutes(crashes > 0 ? 7 : 10)).Micro, ask.For(TimeSpan.FromMinutes(10.1)).Micro);
+        Assert.InRange(Job(swarm, id).Spent.Micro, ask.For(TimeSpan.FromMinutes(10)).Micro, ask.For(TimeSpan.FromMinutes(10.1)).Micro);
     }
 
     [Fact]

@@ -31,7 +31,8 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
         context.Record(new SchedulerRecord.Submitted(
             submit.Job, context.State.NextNumber, submit.Principal, context.Utc, submit.Json, submit.OutFolder, submit.Secrets.Sealed));
         context.State.TryGet(submit.Job, out JobRun? job);
-        job!.Secrets = submit.Secrets.Values;
+        job!.SubmittedOn = context.Now;
+        job.Secrets = submit.Secrets.Values;
         context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(submit.Job, job.Number, job.Tasks.Count, true)));
         Resume(job);
     }
@@ -137,15 +138,15 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
             if (!context.State.TryGet(number, out JobRun? job) || job.End != JobEnd.None)
                 continue;
             SegmentRun segment = job.Segments[index];
-            // The deadline was moved; or the wall clock, which counts from the submit, is a tick behind ours.
-            if (placement.DeadlineOf(job, segment) > context.Now)
+            // It was moved.
+            if (PlacementDesk.DeadlineOf(job, segment) > context.Now)
             {
                 SetDeadline(job, segment);
                 continue;
             }
             List<int> late = [];
             for (int task = segment.First; task < segment.First + segment.Count; task++)
-                if (job.Tasks.State(task) is TaskState.Ready or TaskState.Blocked or TaskState.Held && job.Tasks.Attempts(task) == 0)
+                if (job.Tasks.State(task) is TaskState.Ready or TaskState.Blocked or TaskState.Held && job.Tasks.Tries(task) == 0)
                     late.Add(task);
             if (late.Count > 0)
                 Close(job, TaskState.NotPlaced, $"not placed within {segment.Spec.Deadline!.Value.TotalSeconds:0.###} s of the submit{LastWords(job, segment)}", late);
@@ -355,7 +356,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
 
     private void SetDeadline(JobRun job, SegmentRun segment)
     {
-        Instant at = placement.DeadlineOf(job, segment);
+        Instant at = PlacementDesk.DeadlineOf(job, segment);
         if (at != Instant.Never)
             deadlines.Add((at, job.Number, segment.Index));
     }

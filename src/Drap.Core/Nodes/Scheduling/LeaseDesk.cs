@@ -23,7 +23,9 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
     /// <summary>Attempts of an earlier epoch: nobody knows how they stand until their workers say.</summary>
     public void Adopt(AttemptId id, OpenAttempt open)
     {
-        context.Leases.Add(new LeasedAttempt(id, open.Worker, -1, open.Ask) { Phase = LeasePhase.Suspected, PlacedAt = context.Now }, context.Now);
+        // What it ran before our start counts for its bill too; the wall clock is all that is left of it, and may have been set back.
+        TimeSpan ago = context.Utc.CompareTo(open.At) > 0 ? context.Utc - open.At : TimeSpan.Zero;
+        context.Leases.Add(new LeasedAttempt(id, open.Worker, -1, open.Ask) { Phase = LeasePhase.Suspected, PlacedAt = context.Now - ago }, context.Now);
         if (context.State.TryGet(id.Task.Job, out JobRun? job))
         {
             job.SegmentOf(id.Task.Number).Live++;
@@ -98,12 +100,18 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
         return groups;
     }
 
-    /// <summary>The worker goes now, and has ended what it had.</summary>
+    /// <summary>
+    /// The worker goes now: what it had gets TERM, and a grace. What may run twice is placed again at once; what may not when its end is told,
+    /// or with the lease's end if nobody is left to tell it.
+    /// </summary>
     public void OnLeaving(PeerId from, string why)
     {
         if (context.Leases.IsActive(from))
-            LoseAll(context.Leases.Of(from, context.Now), why);
+            LoseAll(context.Leases.Of(from, context.Now), why, a => !IsExclusive(a));
     }
+
+    private bool IsExclusive(LeasedAttempt attempt) =>
+        context.State.TryGet(attempt.Id.Task.Job, out JobRun? job) && job.SegmentOf(attempt.Id.Task.Number).Spec.Exclusive;
 
     public void OnReconcileReply(PeerId from, ReconcileReply reply)
     {
@@ -150,7 +158,7 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
                 if (context.Now >= leases.LeaseEnd)
                 {
                     leases.GaveUp = true;
-                    LoseAll(leases, "its lease ended while the worker was silent");
+                    LoseAll(leases, "its lease ended while the worker was silent", _ => true);
                 }
                 else if (context.Now >= leases.NextHeartbeat)
                 {
@@ -203,9 +211,9 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
         }
     }
 
-    private void LoseAll(WorkerLeases leases, string why)
+    private void LoseAll(WorkerLeases leases, string why, Func<LeasedAttempt, bool> which)
     {
-        LeasedAttempt[] all = [.. leases.Attempts.Values.OrderBy(a => a.Id)];
+        LeasedAttempt[] all = [.. leases.Attempts.Values.Where(which).OrderBy(a => a.Id)];
         context.Emit(new SchedulerEffect.Observe(new SchedulerObservation.Lost(leases.Worker, all.Length, why)));
         foreach (LeasedAttempt attempt in all)
             if (context.State.TryGet(attempt.Id.Task.Job, out JobRun? job))
@@ -220,7 +228,7 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
         int number = attempt.Id.Task.Number;
         bool wanted = job.Tasks.State(number) is TaskState.Placed or TaskState.Ready;
         var result = new AttemptResult { Attempt = attempt.Id, Outcome = Outcome.Cancelled, Detail = why };
-        context.RecordEnd(job, new EndedAttempt(result, wanted ? Verdict.Lost : Verdict.Superseded, attempt.Worker, Credits.Zero));
+        context.RecordEnd(job, new EndedAttempt(result, Verdict.Returned, attempt.Worker, Credits.Zero));
         if (wanted)
             placement.Again(job, number, default, TimeSpan.Zero);
     }

@@ -196,8 +196,8 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     }
 
     /// <summary>By when the segment's tasks must have been placed.</summary>
-    public Instant DeadlineOf(JobRun job, SegmentRun segment) =>
-        segment.Spec.Deadline is { } deadline ? context.Now + (deadline - (context.Utc - job.SubmittedAt)) : Instant.Never;
+    public static Instant DeadlineOf(JobRun job, SegmentRun segment) =>
+        segment.Spec.Deadline is { } deadline ? job.SubmittedOn + deadline : Instant.Never;
 
     /// <inheritdoc/>
     public int Pending(int group) => groups.TryGetValue(group, out PlacementGroup? g) ? Allowed(g, g.Segment.Queue.Count) : 0;
@@ -429,7 +429,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
 
     /// <summary>What would be bid for a segment, or an alternative of it.</summary>
     public GroupTerms TermsOf(JobRun job, SegmentRun segment, int variant) =>
-        TermsOf(segment.Spec, variant, DeadlineOf(job, segment), context.Now - (context.Utc - job.SubmittedAt), segment.Count);
+        TermsOf(segment.Spec, variant, DeadlineOf(job, segment), job.SubmittedOn, segment.Count);
 
     /// <summary>The same for a segment of a job that is not submitted.</summary>
     public GroupTerms TermsOf(SegmentSpec spec, int variant, Instant deadline, Instant submitted, int count)

@@ -14,6 +14,8 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
     private readonly Queue<(long Sequence, SchedulerEffect Effect)> held = new();
     private readonly SortedDictionary<int, List<EndedAttempt>> ended = [];
     private readonly SortedDictionary<int, SortedSet<int>> changed = [];
+    private UtcTime utcAtSet;
+    private Instant utcSetAt = Instant.Zero;
     private long durable = journal.LastSequence;
 
     public SchedulerOptions Options { get; } = options;
@@ -28,7 +30,10 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
 
     public Instant Now { get; set; }
 
-    public UtcTime Utc { get; set; }
+    /// <summary>The wall clock, as it was said last and as boot time has gone on since.</summary>
+    public UtcTime Utc => utcAtSet + (Now - utcSetAt);
+
+    public void SetUtc(UtcTime utc) => (utcAtSet, utcSetAt) = (utc, Now);
 
     public List<SchedulerEffect> Effects { get; set; } = [];
 

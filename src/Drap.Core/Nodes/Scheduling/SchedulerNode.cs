@@ -64,13 +64,16 @@ public sealed class SchedulerNode
     {
         context.Effects = effects;
         context.Now = now;
-        context.Utc = utc;
+        context.SetUtc(utc);
         KeyValuePair<AttemptId, OpenAttempt>[] open = [.. context.State.Open.OrderBy(a => a.Key)];
         context.Record(new SchedulerRecord.EpochBegan(new Epoch(Math.Max(context.State.Epoch.Value + 1, utc.Milliseconds)), utc));
         context.Allocator = new Allocator(
             new AllocatorIdentity(context.Options.Scheduler, context.Options.Principal, context.Epoch), context.Prng, placement);
         foreach (JobRun job in context.State.Jobs)
+        {
+            job.SubmittedOn = now - (utc.CompareTo(job.SubmittedAt) > 0 ? utc - job.SubmittedAt : TimeSpan.Zero);
             job.Budget.Restore(job.Spent);
+        }
         foreach ((AttemptId id, OpenAttempt attempt) in open)
             leases.Adopt(id, attempt);
         foreach (JobRun job in context.State.Jobs)
@@ -126,7 +129,7 @@ public sealed class SchedulerNode
                     context.Emit(new SchedulerEffect.Send(attempt.Worker, stdin.Chunk));
                 break;
             case SchedulerInput.Utc utc:
-                context.Utc = utc.Time;
+                context.SetUtc(utc.Time);
                 break;
             case SchedulerInput.Tick:
                 break;

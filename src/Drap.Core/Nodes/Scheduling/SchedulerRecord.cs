@@ -70,7 +70,7 @@ public abstract record SchedulerRecord
     }
 
     /// <summary>In a snapshot: attempts whose end is not known.</summary>
-    public sealed record Reopened(JobId Job, PeerId Worker, Price Ask, ImmutableArray<AttemptId> Attempts) : SchedulerRecord;
+    public sealed record Reopened(JobId Job, PeerId Worker, Price Ask, UtcTime At, ImmutableArray<AttemptId> Attempts) : SchedulerRecord;
 
     /// <summary>A job's history is dropped.</summary>
     public sealed record Forgotten(JobId Job) : SchedulerRecord;

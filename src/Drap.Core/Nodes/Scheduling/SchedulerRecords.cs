@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using Drap.Core.Cbor;
 using Drap.Core.Jobs;
@@ -174,9 +175,11 @@ public static class SchedulerRecords
                     Job(1, ref f, lost?.Job), Utc(2, ref f, lost?.At), f.Ints(3, "tasks", lost?.Tasks ?? [], CborLimits.CountMax, 1, int.MaxValue));
             default:
                 var reopened = (SchedulerRecord.Reopened?)r;
-                return new SchedulerRecord.Reopened(
-                    Job(1, ref f, reopened?.Job), f.Peer(2, "worker", reopened?.Worker ?? default), f.Price(3, "ask", reopened?.Ask ?? default),
-                    f.Attempts(4, "attempts", reopened?.Attempts ?? [], Confirm.TasksMax));
+                JobId job = Job(1, ref f, reopened?.Job);
+                PeerId worker = f.Peer(2, "worker", reopened?.Worker ?? default);
+                Price ask = f.Price(3, "ask", reopened?.Ask ?? default);
+                ImmutableArray<AttemptId> attempts = f.Attempts(4, "attempts", reopened?.Attempts ?? [], Confirm.TasksMax);
+                return new SchedulerRecord.Reopened(job, worker, ask, Utc(5, ref f, reopened?.At), attempts);
         }
     }
 
@@ -197,7 +200,7 @@ internal readonly struct EndedAttemptShape : IShape<EndedAttempt>
 
     public static EndedAttempt Walk<TFields>(scoped ref TFields f, EndedAttempt m)
         where TFields : IFields, allows ref struct =>
-        new(f.Record<AttemptResult, AttemptResultShape>(1, "result", m.Result), f.Enum(2, "verdict", m.Verdict, Verdict.Superseded, Verdict.Lost),
+        new(f.Record<AttemptResult, AttemptResultShape>(1, "result", m.Result), f.Enum(2, "verdict", m.Verdict, Verdict.Returned, Verdict.Lost),
             f.Peer(3, "worker", m.Worker), f.Credits(4, "cost", m.Cost));
 }
 
@@ -260,6 +263,8 @@ internal readonly struct TaskRowShape : IShape<TaskRow>
             Votes = f.List<Vote, VoteShape>(16, "votes", m.Votes, JobLimits.AcceptOfMax),
             Discarded = f.IntOr(17, "discarded", m.Discarded, 0, 0, CborLimits.AttemptMax),
             Losses = f.IntOr(18, "losses", m.Losses, 0, 0, CborLimits.AttemptMax),
+            Faults = f.IntOr(19, "faults", m.Faults, 0, 0, CborLimits.AttemptMax),
+            Returned = f.IntOr(20, "returned", m.Returned, 0, 0, CborLimits.AttemptMax),
         };
 }
 
@@ -270,7 +275,7 @@ internal readonly struct PastAttemptShape : IShape<PastAttempt>
     public static PastAttempt Walk<TFields>(scoped ref TFields f, PastAttempt m)
         where TFields : IFields, allows ref struct =>
         new(f.Int(1, "number", m.Number, 1, CborLimits.AttemptMax), f.IntOr(2, "node", m.Node, -1, -1, int.MaxValue),
-            f.Enum(3, "outcome", m.Outcome, Outcome.InputMissing, Outcome.Failed), f.Enum(4, "verdict", m.Verdict, Verdict.Superseded, Verdict.Lost),
+            f.Enum(3, "outcome", m.Outcome, Outcome.InputMissing, Outcome.Failed), f.Enum(4, "verdict", m.Verdict, Verdict.Returned, Verdict.Lost),
             f.IntOr(5, "exit_code", m.ExitCode, 0, int.MinValue, int.MaxValue), f.TextOrEmpty(6, "detail", m.Detail, CborLimits.TextBytes),
             f.Duration(7, "wall", m.Wall), f.Credits(8, "cost", m.Cost), SchedulerRecords.Utc(9, ref f, m.EndedAt), f.Price(10, "price", m.Price));
 }

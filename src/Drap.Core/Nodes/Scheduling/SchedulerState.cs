@@ -26,6 +26,7 @@ public sealed class SchedulerState
     private readonly List<(PeerId Peer, string Name)> nodes = [];
 
     private readonly Dictionary<AttemptId, OpenAttempt> open = [];
+    private readonly SortedSet<(long EndedAt, int Number)> ended = [];
 
     /// <summary>Attempts that were placed and whose end is not known.</summary>
     public IReadOnlyDictionary<AttemptId, OpenAttempt> Open => open;
@@ -103,7 +104,7 @@ public sealed class SchedulerState
                 break;
             case SchedulerRecord.Reopened reopened:
                 foreach (AttemptId attempt in reopened.Attempts)
-                    open[attempt] = new OpenAttempt(reopened.Worker, reopened.Ask);
+                    AddOpen(attempt, new OpenAttempt(reopened.Worker, reopened.Ask, reopened.At));
                 break;
             case SchedulerRecord.Nodes known:
                 foreach (KnownNode node in known.Known)
@@ -122,6 +123,7 @@ public sealed class SchedulerState
                 break;
             case SchedulerRecord.Forgotten forgotten when jobs.Remove(forgotten.Job, out JobRun? job):
                 byNumber.Remove(job.Number);
+                ended.Remove((job.EndedAt.Milliseconds, job.Number));
                 HistoryTasks -= job.Tasks.Count;
                 break;
         }
@@ -130,9 +132,14 @@ public sealed class SchedulerState
     /// <summary>An ended job that the bounds on history no longer keep; null if there is none.</summary>
     public JobRun? Expired(UtcTime now)
     {
-        foreach (JobRun job in byNumber.Values)
-            if (job.End != JobEnd.None && (HistoryTasks > HistoryTasksMax || now - job.EndedAt > HistoryAge))
+        foreach ((long at, int number) in ended)
+        {
+            if (HistoryTasks <= HistoryTasksMax && now - new UtcTime(at) <= HistoryAge)
+                return null;
+            // One of which something is still being ended waits for that, or its leases would be kept up for nobody.
+            if (byNumber[number] is { Open: 0 } job)
                 return job;
+        }
         return null;
     }
 
@@ -144,10 +151,10 @@ public sealed class SchedulerState
         foreach (JobRun job in byNumber.Values)
             foreach (SchedulerRecord record in ToRecords(job))
                 yield return record;
-        foreach (IGrouping<(JobId Job, PeerId Worker, Price Ask), AttemptId> placed in open
-            .OrderBy(o => o.Key).GroupBy(o => (o.Key.Task.Job, o.Value.Worker, o.Value.Ask), o => o.Key))
-            foreach (AttemptId[] chunk in placed.Chunk(SchedulerRecord.Rows.CountMax))
-                yield return new SchedulerRecord.Reopened(placed.Key.Job, placed.Key.Worker, placed.Key.Ask, [.. chunk]);
+        foreach (IGrouping<(JobId Job, OpenAttempt Placed), AttemptId> alike in open
+            .OrderBy(o => o.Key).GroupBy(o => (o.Key.Task.Job, o.Value), o => o.Key))
+            foreach (AttemptId[] chunk in alike.Chunk(SchedulerRecord.Rows.CountMax))
+                yield return new SchedulerRecord.Reopened(alike.Key.Job, alike.Key.Placed.Worker, alike.Key.Placed.Ask, alike.Key.Placed.At, [.. chunk]);
     }
 
     private static IEnumerable<SchedulerRecord> ToRecords(JobRun job)
@@ -190,13 +197,19 @@ public sealed class SchedulerState
         OpenJobs++;
     }
 
+    private void AddOpen(AttemptId attempt, OpenAttempt placed)
+    {
+        if (jobs.TryGetValue(attempt.Task.Job, out JobRun? job) && open.TryAdd(attempt, placed))
+            job.Open++;
+    }
+
     private void Apply(JobRun job, SchedulerRecord.Placed placed)
     {
         int node = AddNode(placed.Worker, placed.Node);
         foreach (AttemptId attempt in placed.Attempts)
         {
             int number = attempt.Task.Number;
-            open[attempt] = new OpenAttempt(placed.Worker, placed.Ask);
+            AddOpen(attempt, new OpenAttempt(placed.Worker, placed.Ask, placed.At));
             job.SegmentOf(number).HasGone = false;
             job.Tasks.Place(number, attempt.Fence.Attempt, node, placed.Ask);
             if (job.Tasks.State(number) is TaskState.Ready or TaskState.Blocked)
@@ -208,7 +221,8 @@ public sealed class SchedulerState
     internal void Apply(JobRun job, EndedAttempt ended, UtcTime at)
     {
         AttemptResult result = ended.Result;
-        open.Remove(result.Attempt, out OpenAttempt placed);
+        if (open.Remove(result.Attempt, out OpenAttempt placed))
+            job.Open--;
         int number = result.Attempt.Task.Number;
         int node = AddNode(ended.Worker, "");
         job.Tasks.End(number, result, ended.Verdict, node, placed.Ask, ended.Cost, at);
@@ -303,6 +317,7 @@ public sealed class SchedulerState
     private void Close(JobRun job, SchedulerRecord.JobOver over)
     {
         bool wasOpen = job.End == JobEnd.None;
+        ended.Remove((job.EndedAt.Milliseconds, job.Number));
         job.End = over.End;
         job.Reason = over.Reason;
         job.EndedAt = over.At;
@@ -316,10 +331,13 @@ public sealed class SchedulerState
             OpenJobs++;
             HistoryTasks -= job.Tasks.Count;
         }
+        if (over.End != JobEnd.None)
+            ended.Add((over.At.Milliseconds, job.Number));
     }
 }
 
-/// <summary>Where an attempt was placed, and for how much.</summary>
+/// <summary>Where an attempt was placed, for how much, and when.</summary>
 /// <param name="Worker">The worker.</param>
 /// <param name="Ask">The price agreed.</param>
-public readonly record struct OpenAttempt(PeerId Worker, Price Ask);
+/// <param name="At">When; zero where a snapshot of an earlier version does not tell.</param>
+public readonly record struct OpenAttempt(PeerId Worker, Price Ask, UtcTime At);

@@ -114,7 +114,9 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
             context.Leases.Remove(lease);
             placement.Left(job, lease, result.Outcome == Outcome.Succeeded ? result.Wall : waited);
         }
-        if (verdict is Verdict.FailedForGood && result.Detail.Length == 0)
+        if (verdict is Verdict.FailedForGood && job.Tasks.Faults(number) >= LostMax)
+            result = result with { Detail = $"given up: {LostMax + 1} attempts were lost by no fault of its own; of the last: {result.Detail}" };
+        else if (verdict is Verdict.FailedForGood && result.Detail.Length == 0)
             result = result with { Detail = $"exit code {result.ExitCode}" };
         TaskState before = job.Tasks.State(number);
         context.RecordEnd(job, new EndedAttempt(result, verdict, worker, cost));
@@ -153,8 +155,7 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
                 return job.Votes(number).Count + 1 < segment.Spec.Accept.Of ? Verdict.Voted : Verdict.FailedForGood;
             case Outcome.NodeFault or Outcome.LeaseLost or Outcome.Cancelled:
             case Outcome.InputMissing when !LossDesk.IsBrought(job, number, result.Missing):
-                int lost = job.Tasks.Attempts(number) - job.Tasks.Failures(number);
-                return lost > LostMax ? Verdict.FailedForGood : Verdict.Lost;
+                return job.Tasks.Faults(number) >= LostMax ? Verdict.FailedForGood : Verdict.Lost;
             default:
                 return job.Tasks.Failures(number) >= segment.Spec.Retries ? Verdict.FailedForGood : Verdict.Failed;
         }

@@ -21,10 +21,13 @@ internal static class Accounts
             IReadOnlyList<PastAttempt> past = job.Tasks.History(number);
             foreach (PastAttempt attempt in past)
                 Keep(number, attempt.Number, attempt.Node, attempt.Price, attempt.Wall, attempt.Cost, attempt.EndedAt);
+            // What else the task cost is the accepted attempt's, or that of attempts too old to be kept one by one.
+            var rest = new Credits(job.Tasks.Cost(number).Micro - past.Sum(p => p.Cost.Micro));
             int telling = TaskView.TellingAttempt(job.Tasks, number);
             if (job.Tasks.State(number) == CoreState.Succeeded && past.All(p => p.Number != telling))
-                Keep(number, telling, job.Tasks.Node(number), job.Tasks.Price(number), job.Tasks.Wall(number),
-                    job.Tasks.Cost(number) - new Credits(past.Sum(p => p.Cost.Micro)), job.Tasks.EndedAt(number));
+                Keep(number, telling, job.Tasks.Node(number), job.Tasks.Price(number), job.Tasks.Wall(number), rest, job.Tasks.EndedAt(number));
+            else if (past.Count > 0)
+                Keep(number, 0, -1, Price.Zero, TimeSpan.Zero, rest, past[0].EndedAt);
         }
         var entries = new List<LedgerEntry>(youngest.Count);
         while (youngest.TryDequeue(out LedgerEntry? entry, out _))
