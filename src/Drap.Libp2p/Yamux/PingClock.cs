@@ -15,6 +15,9 @@ public struct PingClock(YamuxOptions options, Instant now)
     /// <summary>The smoothed round trip (an eighth of each new one, as RFC 6298 has it); null before the first answer.</summary>
     public TimeSpan? RoundTrip { get; private set; }
 
+    /// <summary>Whether an answer is awaited.</summary>
+    public readonly bool IsAsked => isAsked;
+
     /// <summary>When <see cref="Advance"/> has something to do at the earliest.</summary>
     public readonly Instant Deadline => isAsked ? Instant.Max(sentAt, heardAt) + options.SilenceMax : heardAt + options.KeepAliveAfter;
 

@@ -64,6 +64,9 @@ public sealed class YamuxSession
     /// <summary>Whether frames without payload wait to be sent.</summary>
     public bool HasControl => control.HasFrames;
 
+    /// <summary>Whether there is more among them than acknowledgements of streams, which can wait for an answer to ride on.</summary>
+    public bool IsControlUrgent { get; private set; }
+
     /// <summary>Whether a stream can be opened now.</summary>
     public bool CanOpen =>
         !HasEnded && !IsGoingAway && RemoteGoAway is null && outbound < options.OutboundMax && nextId < uint.MaxValue - 1
@@ -177,7 +180,7 @@ public sealed class YamuxSession
             return;
         // The first half window says that bytes flow; until then a session is not worth a ping.
         if (pings.IsMeasureDue(now))
-            control.Ping(pings.Ask(now));
+            Ask(now);
         if (!stream.CreditDue)
         {
             stream.CreditDue = true;
@@ -190,7 +193,7 @@ public sealed class YamuxSession
     {
         if (IsGoingAway || HasEnded)
             return;
-        IsGoingAway = true;
+        IsGoingAway = IsControlUrgent = true;
         control.GoAway(reason);
     }
 
@@ -213,6 +216,7 @@ public sealed class YamuxSession
             header.Write(destination[written..]);
             written += YamuxHeader.Bytes;
         }
+        IsControlUrgent &= control.HasFrames;
         return written;
     }
 
@@ -222,12 +226,19 @@ public sealed class YamuxSession
         if (HasEnded)
             return true;
         if (pings.Advance(now, out bool isGone))
-            control.Ping(pings.Ask(now));
+            Ask(now);
         if (!isGone)
             return true;
         IsPeerGone = true;
         End(YamuxViolation.None, YamuxGoAway.InternalError, out _);
         return false;
+    }
+
+    /// <summary>Asks the peer whether it lives, unless it is being asked.</summary>
+    public void Probe(Instant now)
+    {
+        if (!HasEnded && !pings.IsAsked)
+            Ask(now);
     }
 
     /// <summary>Every stream that stands.</summary>
@@ -260,9 +271,11 @@ public sealed class YamuxSession
         {
             pings.Answered(header.Length, now);
         }
-        else if ((header.Flags & YamuxFlags.Syn) != 0 && !control.TryPong(header.Length))
+        else if ((header.Flags & YamuxFlags.Syn) != 0)
         {
-            return YamuxViolation.PingFlood;
+            IsControlUrgent = true;
+            if (!control.TryPong(header.Length))
+                return YamuxViolation.PingFlood;
         }
         return YamuxViolation.None;
     }
@@ -322,11 +335,14 @@ public sealed class YamuxSession
         stream = null;
         highestRemoteId = Math.Max(highestRemoteId, id);
         if (inbound >= options.InboundMax || IsGoingAway)
+        {
+            IsControlUrgent = true;
             return control.TryRefuse(id);
+        }
         stream = new YamuxStream(id, isInbound: true) { AckDue = true, IsAcknowledged = true };
         streams.Add(id, stream);
         inbound++;
-        Queue(stream);
+        control.Stream(stream);
         return true;
     }
 
@@ -366,8 +382,16 @@ public sealed class YamuxSession
 
     private void Queue(YamuxStream stream)
     {
-        if (!HasEnded)
-            control.Stream(stream);
+        if (HasEnded)
+            return;
+        IsControlUrgent = true;
+        control.Stream(stream);
+    }
+
+    private void Ask(Instant now)
+    {
+        IsControlUrgent = true;
+        control.Ping(pings.Ask(now));
     }
 
     // After this nothing is sent on it, or told of it.
@@ -406,7 +430,7 @@ public sealed class YamuxSession
         if (!IsGoingAway || reason != YamuxGoAway.Normal)
             control.GoAway(reason);
         Violation = violation;
-        HasEnded = IsGoingAway = true;
+        HasEnded = IsGoingAway = IsControlUrgent = true;
         foreach (YamuxStream stream in streams.Values)
             Drop(stream);
         return true;
