@@ -1,0 +1,91 @@
+using System.Net;
+using System.Net.Sockets;
+using Drap.Libp2p.Host.Connections;
+using Drap.Libp2p.Host.Links;
+using Drap.Libp2p.Host.Time;
+using Drap.Libp2p.Host.Upgrade;
+using Drap.Libp2p.Multiformats;
+
+namespace Drap.Libp2p.Host.Dialing;
+
+/// <summary>One place to dial: an address as it was given, and where it leads.</summary>
+internal sealed record DialTarget(Multiaddr Address, IPEndPoint EndPoint);
+
+/// <summary>Dials one address over TCP, and makes a connection of it.</summary>
+internal sealed class AddressDialer(ConnectionHub hub, Upgrader upgrader)
+{
+    // Ways to one name; the rest is not tried.
+    private const int AddressesOfNameMax = 4;
+
+    /// <summary>Where the addresses lead, names looked up; why those that lead nowhere do not is added to <paramref name="reasons"/>.</summary>
+    public async Task<List<DialTarget>> ResolveAsync(PeerId peer, IReadOnlyList<Multiaddr> addresses, List<string> reasons, CancellationToken ct)
+    {
+        var targets = new List<DialTarget>();
+        foreach (Multiaddr address in addresses.Distinct().Take(hub.Limits.AddressesPerDialMax))
+        {
+            if (address.Peer is { } named && named != peer)
+                reasons.Add($"{address}: names another peer");
+            else if (!address.TryGetTcp(out EndPoint? endPoint, out string? zone))
+                reasons.Add($"{address}: no transport for it");
+            else if (endPoint is IPEndPoint ip)
+                targets.Add(new DialTarget(address, WithZone(ip, zone)));
+            else
+                await LookUpAsync(address, (DnsEndPoint)endPoint, targets, reasons, ct).ConfigureAwait(false);
+        }
+        return targets;
+    }
+
+    public async Task<PeerConnection> DialAsync(PeerId peer, DialTarget target, CancellationToken ct)
+    {
+        using var limit = new TimedCancellation(hub.Deadlines, hub.Clock.Now + hub.Limits.DialTimeout, ct);
+        try
+        {
+            return await DialAsync(peer, target, null, limit.Token).ConfigureAwait(false);
+        }
+        catch (SecurityRefusedException refused)
+        {
+            return await DialAsync(peer, target, refused.Security, limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (limit.HasPassed && !ct.IsCancellationRequested)
+        {
+            throw new DialException($"no connection within {hub.Limits.DialTimeout.TotalSeconds:0.#} s");
+        }
+    }
+
+    private async Task<PeerConnection> DialAsync(PeerId peer, DialTarget target, ConnectionSecurity? refused, CancellationToken ct)
+    {
+        var socket = new Socket(target.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await socket.ConnectAsync(target.EndPoint, ct).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            socket.Dispose();
+            throw;
+        }
+        var local = (IPEndPoint)socket.LocalEndPoint!;
+        return await upgrader.DialAsync(
+            new SocketLink(socket), peer, target.Address.WithoutPeer()!, Multiaddr.FromTcp(local.Address, local.Port), refused, ct).ConfigureAwait(false);
+    }
+
+    private static async Task LookUpAsync(Multiaddr address, DnsEndPoint name, List<DialTarget> targets, List<string> reasons, CancellationToken ct)
+    {
+        try
+        {
+            IPAddress[] found = await Dns.GetHostAddressesAsync(name.Host, name.AddressFamily, ct).ConfigureAwait(false);
+            targets.AddRange(found.Take(AddressesOfNameMax).Select(ip => new DialTarget(address, new IPEndPoint(ip, name.Port))));
+        }
+        catch (SocketException failure)
+        {
+            reasons.Add($"{address}: {failure.Message}");
+        }
+    }
+
+    private static IPEndPoint WithZone(IPEndPoint endPoint, string? zone)
+    {
+        if (zone is not null && IPAddress.TryParse($"{endPoint.Address}%{zone}", out IPAddress? scoped))
+            endPoint.Address = scoped;
+        return endPoint;
+    }
+}

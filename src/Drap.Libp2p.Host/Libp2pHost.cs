@@ -1,0 +1,180 @@
+using System.Net;
+using Drap.Libp2p.Host.Connections;
+using Drap.Libp2p.Host.Dialing;
+using Drap.Libp2p.Host.Protocols;
+using Drap.Libp2p.Host.Time;
+using Drap.Libp2p.Host.Upgrade;
+using Drap.Libp2p.Multiformats;
+using Drap.Libp2p.Ping;
+
+namespace Drap.Libp2p.Host;
+
+/// <summary>
+/// A libp2p peer: listens and dials over TCP, keeps connections that are proved and encrypted, and carries streams of protocols over them. Answers identify and
+/// ping by itself. Thread-safe.
+/// </summary>
+public sealed class Libp2pHost : IAsyncDisposable
+{
+    private readonly ConnectionHub hub;
+    private readonly Upgrader upgrader;
+    private readonly Dialer dialer;
+    private readonly List<TcpListener> listeners = [];
+    private readonly RunningTasks running = new();
+    private IReadOnlyList<Multiaddr> listening = [];
+    private int isDisposed;
+
+    private Libp2pHost(HostOptions options)
+    {
+        hub = new ConnectionHub(options);
+        PeerBook = new PeerBook(options.Limits.KnownPeersMax, peer => hub.Table.Find(peer) is not null);
+        upgrader = new Upgrader(hub, options);
+        dialer = new Dialer(hub, new AddressDialer(hub, upgrader), PeerBook);
+        var identify = new IdentifyService(hub, options, PeerBook, () => ListenAddresses, running);
+        hub.Observers.Subscribe(identify);
+        hub.Negotiator.Handle(PingEcho.Protocol, PingResponder.ServeAsync);
+        hub.Negotiator.Changed = identify.Changed;
+    }
+
+    /// <summary>The host's name.</summary>
+    public PeerId Self => hub.Self;
+
+    /// <summary>Where the host listens, with the ports that the system chose, and what it was told to announce.</summary>
+    public IReadOnlyList<Multiaddr> ListenAddresses => listening;
+
+    /// <summary>What is known of peers.</summary>
+    public PeerBook PeerBook { get; }
+
+    /// <summary>Connections that stand.</summary>
+    public IReadOnlyList<PeerConnection> Connections => hub.Table.All();
+
+    /// <summary>The protocols that have handlers.</summary>
+    public IReadOnlyList<string> Protocols => hub.Negotiator.Protocols;
+
+    /// <summary>Bytes held for peers above what is guaranteed to each (<see cref="HostLimits.MemoryMax"/>).</summary>
+    public long MemoryLent => hub.MemoryLent;
+
+    /// <summary>A host that listens where <see cref="HostOptions.Listen"/> says.</summary>
+    /// <exception cref="Libp2pException">An address cannot be listened on.</exception>
+    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    public static async Task<Libp2pHost> StartAsync(HostOptions options, CancellationToken ct = default)
+    {
+        var host = new Libp2pHost(options);
+        try
+        {
+            await host.ListenAsync(options, ct).ConfigureAwait(false);
+            return host;
+        }
+        catch (Exception)
+        {
+            await host.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// A connection with the peer: the one that stands, or one over these addresses, all tried as RFC 8305 says. Without addresses those of the
+    /// peer book are dialed, but for those that failed a while ago.
+    /// </summary>
+    /// <exception cref="DialException">None of them led to the peer; the message says why for each.</exception>
+    public Task<PeerConnection> ConnectAsync(PeerId peer, IReadOnlyList<Multiaddr> addresses, CancellationToken ct = default) =>
+        dialer.ConnectAsync(peer, addresses, ct);
+
+    /// <summary>As <see cref="ConnectAsync(PeerId, IReadOnlyList{Multiaddr}, CancellationToken)"/>, over the addresses of the peer book.</summary>
+    public Task<PeerConnection> ConnectAsync(PeerId peer, CancellationToken ct = default) => dialer.ConnectAsync(peer, [], ct);
+
+    /// <summary>Closes every connection with the peer, after what waits to be sent.</summary>
+    public async Task DisconnectAsync(PeerId peer)
+    {
+        foreach (PeerConnection connection in hub.Table.Of(peer))
+            await connection.CloseAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The connection that is used with the peer; null if there is none.</summary>
+    public PeerConnection? Find(PeerId peer) => hub.Table.Find(peer);
+
+    /// <summary>
+    /// Opens a stream of the first of the protocols that the peer speaks, and connects to it before if need be. Where the peer said that it speaks one, nothing is
+    /// waited for: the first read or write may then find that it does not after all (<see cref="StreamEnd.ProtocolRefused"/>).
+    /// </summary>
+    /// <exception cref="ProtocolRefusedException">It speaks none of them.</exception>
+    /// <exception cref="DialException">The peer cannot be reached.</exception>
+    public Task<P2pStream> OpenStreamAsync(PeerId peer, IReadOnlyList<string> protocols, CancellationToken ct = default) =>
+        hub.Table.Find(peer) is { } connection
+            ? hub.Negotiator.OpenAsync(connection, protocols, ct)
+            : ConnectAndOpenAsync(peer, protocols, ct);
+
+    /// <summary>
+    /// Serves streams of a protocol: the handler runs for each, and the stream is its until its task ends. Then what the handler has not closed is closed, and the
+    /// rest of what the peer sends is dropped; if it failed, the stream is reset.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The protocol has a handler.</exception>
+    public void Handle(string protocol, Func<P2pStream, Task> handler) => hub.Negotiator.Handle(protocol, handler);
+
+    /// <summary>Serves the protocol no more; streams that are open go on.</summary>
+    public void Unhandle(string protocol) => hub.Negotiator.Unhandle(protocol);
+
+    /// <summary>Tells an observer what happens from now on, until what this returns is disposed.</summary>
+    public IDisposable Observe(IHostObserver observer) => hub.Observers.Subscribe(observer);
+
+    /// <summary>Keeps connections with the peer open while there are too many or nothing goes over them, as long as any reason stands.</summary>
+    public void Protect(PeerId peer, string reason) => hub.Table.Protect(peer, reason);
+
+    /// <summary>Takes a reason of <see cref="Protect"/> back.</summary>
+    public void Unprotect(PeerId peer, string reason) => hub.Table.Unprotect(peer, reason);
+
+    /// <summary>Closes all connections, after what waits to be sent, and waits for the handlers' ends.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref isDisposed, 1) != 0)
+            return;
+        foreach (TcpListener listener in listeners)
+            await listener.DisposeAsync().ConfigureAwait(false);
+        dialer.Dispose();
+        List<PeerConnection> open = hub.Table.Close();
+        foreach (PeerConnection connection in open)
+            connection.Close(CloseReason.ClosedHere);
+        foreach (PeerConnection connection in open)
+        {
+            await connection.Closed.ConfigureAwait(false);
+            await connection.Reading.ConfigureAwait(false);
+        }
+        await running.DrainAsync().ConfigureAwait(false);
+        // A handler that does not see that its stream has ended is not waited for.
+        await hub.Negotiator.StopAsync().WaitAsync(hub.Limits.StopTimeout, TimeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        upgrader.Dispose();
+        hub.Dispose();
+    }
+
+    internal TimeProvider TimeProvider => hub.Clock.Provider;
+
+    internal ConnectionHub Hub => hub;
+
+    private async Task ListenAsync(HostOptions options, CancellationToken ct)
+    {
+        var strangers = new Strangers(options.Limits);
+        var addresses = new List<Multiaddr>();
+        foreach (Multiaddr address in options.Listen)
+        {
+            if (!address.TryGetTcp(out EndPoint? endPoint, out _) || endPoint is not IPEndPoint ip)
+                throw new Libp2pException($"{address} is no address to listen on: an IP address and a TCP port are needed");
+            try
+            {
+                var listener = new TcpListener(ip, hub, upgrader, strangers);
+                listeners.Add(listener);
+                addresses.AddRange(InterfaceAddresses.Of(listener.EndPoint));
+            }
+            catch (System.Net.Sockets.SocketException failure)
+            {
+                throw new Libp2pException($"cannot listen on {address}: {failure.Message}", failure);
+            }
+        }
+        listening = [.. addresses.Concat(options.Announce).Distinct()];
+        await Task.CompletedTask.WaitAsync(ct).ConfigureAwait(false);
+    }
+
+    private async Task<P2pStream> ConnectAndOpenAsync(PeerId peer, IReadOnlyList<string> protocols, CancellationToken ct)
+    {
+        PeerConnection connection = await dialer.ConnectAsync(peer, [], ct).ConfigureAwait(false);
+        return await hub.Negotiator.OpenAsync(connection, protocols, ct).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,441 @@
+using System.Collections.Concurrent;
+using Xunit;
+
+namespace Drap.Libp2p.Host.Tests;
+
+/// <summary>Two hosts over loopback sockets, under each protection.</summary>
+public sealed class HostTests
+{
+    [Theory]
+    [InlineData(ConnectionSecurity.Noise)]
+    [InlineData(ConnectionSecurity.Tls)]
+    [InlineData(ConnectionSecurity.Plaintext)]
+    public async Task Two_hosts_connect_know_each_other_and_talk(ConnectionSecurity security)
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1, security), b = await Hosts.StartAsync(2, security);
+        b.Handle(Hosts.Echo[0], Hosts.EchoAsync);
+        PeerConnection connection = await a.ConnectAsync(b);
+        Assert.Equal((b.Self, false, security), (connection.Remote, connection.IsInbound, connection.Security));
+        await connection.Identified.WaitAsync(Hosts.Patience);
+        Assert.Equal(["/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/ipfs/ping/1.0.0", .. Hosts.Echo], a.PeerBook[b.Self].Protocols);
+        Assert.Equal(b.ListenAddresses, a.PeerBook[b.Self].Addresses);
+        Assert.Equal("drap/0.1.0", a.PeerBook[b.Self].AgentVersion);
+        Assert.Equal(connection.LocalAddress, connection.ObservedAddress);
+
+        P2pStream stream = await a.OpenStreamAsync(b.Self, Hosts.Echo);
+        byte[] said = Hosts.Bytes(100_000, 7);
+        Task<byte[]> heard = stream.ReadToEndAsync();
+        await stream.WriteAndCloseAsync(said).AsTask().WaitAsync(Hosts.Patience);
+        Assert.Equal(said, await heard);
+        Assert.Same(connection, await a.ConnectAsync(b));
+    }
+
+    [Fact]
+    public async Task A_protocol_that_was_not_heard_of_is_asked_for_and_one_that_is_not_spoken_is_refused()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        PeerConnection connection = await a.ConnectAsync(b);
+        await connection.Identified.WaitAsync(Hosts.Patience);
+        ProtocolRefusedException refused = await Assert.ThrowsAsync<ProtocolRefusedException>(() => a.OpenStreamAsync(b.Self, ["/no/1", "/no/2"]));
+        Assert.Equal(["/no/1", "/no/2"], refused.Protocols);
+        b.Handle("/late/1", Hosts.EchoAsync);
+        P2pStream stream = await a.OpenStreamAsync(b.Self, ["/no/1", "/late/1"]).WaitAsync(Hosts.Patience);
+        Assert.Equal("/late/1", stream.Protocol);
+        await stream.WriteAndCloseAsync("hello"u8.ToArray());
+        Assert.Equal("hello"u8.ToArray(), await stream.ReadToEndAsync());
+    }
+
+    [Fact]
+    public async Task What_is_taken_for_granted_and_wrong_shows_at_the_first_read()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        b.Handle(Hosts.Echo[0], Hosts.EchoAsync);
+        PeerConnection connection = await a.ConnectAsync(b);
+        await connection.Identified.WaitAsync(Hosts.Patience);
+        var heard = new Recorder();
+        using IDisposable subscription = a.Observe(heard);
+        b.Unhandle(Hosts.Echo[0]);
+        P2pStream stream = await a.OpenStreamAsync(b.Self, Hosts.Echo);
+        await stream.WriteAsync(new byte[10]);
+        StreamResetException failure = await Assert.ThrowsAsync<StreamResetException>(async () => await stream.ReadAsync(new byte[10]).AsTask().WaitAsync(Hosts.Patience));
+        Assert.Equal(StreamEnd.ProtocolRefused, failure.End);
+        // The push says so, and then it is not taken for granted any more.
+        await heard.WaitFor("identified");
+        Assert.DoesNotContain(Hosts.Echo[0], a.PeerBook[b.Self].Protocols);
+    }
+
+    [Theory]
+    [InlineData(ConnectionSecurity.Noise)]
+    [InlineData(ConnectionSecurity.Tls)]
+    [InlineData(ConnectionSecurity.Plaintext)]
+    public async Task Each_half_closes_for_itself(ConnectionSecurity security)
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1, security), b = await Hosts.StartAsync(2, security);
+        var inbound = new TaskCompletionSource<P2pStream>();
+        var release = new TaskCompletionSource();
+        b.Handle("/half/1", stream =>
+        {
+            inbound.SetResult(stream);
+            return release.Task;
+        });
+        await a.ConnectAsync(b);
+        P2pStream mine = await a.OpenStreamAsync(b.Self, ["/half/1"]);
+        await mine.WriteAndCloseAsync("question"u8.ToArray());
+        P2pStream theirs = await inbound.Task.WaitAsync(Hosts.Patience);
+        Assert.Equal("question"u8.ToArray(), await theirs.ReadToEndAsync());
+        // The other half is still open, and carries as much as it likes.
+        for (int i = 0; i < 20; i++)
+            await theirs.WriteAsync(new byte[1000]);
+        byte[] part = new byte[20_000];
+        await mine.ReadExactlyAsync(part);
+        await theirs.CloseWriteAsync();
+        Assert.Equal(0, await mine.ReadAsync(part).AsTask().WaitAsync(Hosts.Patience));
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await mine.WriteAsync(part));
+        release.SetResult();
+    }
+
+    [Fact]
+    public async Task A_reset_ends_both_ways_at_both_ends()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        var ended = new TaskCompletionSource<StreamEnd>();
+        b.Handle("/reset/1", async stream =>
+        {
+            try
+            {
+                while (await stream.ReadAsync(new byte[100]) > 0)
+                {
+                }
+            }
+            catch (StreamResetException failure)
+            {
+                ended.SetResult(failure.End);
+                throw;
+            }
+        });
+        await a.ConnectAsync(b);
+        P2pStream stream = await a.OpenStreamAsync(b.Self, ["/reset/1"]);
+        await stream.WriteAsync(new byte[5]);
+        Task<int> reading = stream.ReadAsync(new byte[5]).AsTask();
+        stream.Reset();
+        Assert.Equal(StreamEnd.ResetHere, (await Assert.ThrowsAsync<StreamResetException>(() => reading.WaitAsync(Hosts.Patience))).End);
+        Assert.Equal(StreamEnd.ResetByPeer, await ended.Task.WaitAsync(Hosts.Patience));
+        await Assert.ThrowsAsync<StreamResetException>(async () => await stream.WriteAsync(new byte[5]));
+    }
+
+    [Fact]
+    public async Task A_handler_that_fails_resets_its_stream_and_is_told_of()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        var heard = new Recorder();
+        b.Observe(heard);
+        b.Handle("/bad/1", _ => throw new ArithmeticException("on purpose"));
+        await (await a.ConnectAsync(b)).Identified.WaitAsync(Hosts.Patience);
+        P2pStream stream = await a.OpenStreamAsync(b.Self, ["/bad/1"]);
+        StreamResetException failure = await Assert.ThrowsAsync<StreamResetException>(async () => await stream.ReadAsync(new byte[1]).AsTask().WaitAsync(Hosts.Patience));
+        Assert.Equal(StreamEnd.ResetByPeer, failure.End);
+        await heard.WaitFor("failed on purpose");
+    }
+
+    [Theory]
+    [InlineData(ConnectionSecurity.Noise)]
+    [InlineData(ConnectionSecurity.Tls)]
+    [InlineData(ConnectionSecurity.Plaintext)]
+    public async Task Hundreds_of_streams_at_once(ConnectionSecurity security)
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1, security), b = await Hosts.StartAsync(2, security);
+        b.Handle(Hosts.Echo[0], Hosts.EchoAsync);
+        await a.ConnectAsync(b);
+        await Task.WhenAll(Enumerable.Range(0, 800).Select(async i =>
+        {
+            P2pStream stream = await a.OpenStreamAsync(b.Self, Hosts.Echo);
+            byte[] said = Hosts.Bytes(8 * (i + 1), i);
+            for (int at = 0; at < said.Length; at += 777)
+                await stream.WriteAsync(said.AsMemory(at, Math.Min(777, said.Length - at)));
+            await stream.CloseWriteAsync();
+            Assert.Equal(said, await stream.ReadToEndAsync());
+        })).WaitAsync(Hosts.Patience);
+        Assert.Equal(0, a.Connections.Single().StreamCount);
+    }
+
+    [Theory]
+    [InlineData(ConnectionSecurity.Noise)]
+    [InlineData(ConnectionSecurity.Tls)]
+    [InlineData(ConnectionSecurity.Plaintext)]
+    public async Task A_hundred_megabytes_each_way_arrive_whole(ConnectionSecurity security)
+    {
+        const int Megabytes = 100;
+        await using Libp2pHost a = await Hosts.StartAsync(1, security), b = await Hosts.StartAsync(2, security);
+        byte[] block = Hosts.Bytes(1024 * 1024, 3);
+        var atB = new TaskCompletionSource<long>();
+        b.Handle("/bulk/1", async stream =>
+        {
+            Task<long> received = CountAsync(stream, block);
+            for (int i = 0; i < Megabytes; i++)
+                await stream.WriteAsync(block);
+            await stream.CloseWriteAsync();
+            atB.SetResult(await received);
+        });
+        await a.ConnectAsync(b);
+        P2pStream mine = await a.OpenStreamAsync(b.Self, ["/bulk/1"]);
+        Task<long> atA = CountAsync(mine, block);
+        for (int i = 0; i < Megabytes; i++)
+            await mine.WriteAsync(block).AsTask().WaitAsync(Hosts.Patience);
+        await mine.CloseWriteAsync();
+        Assert.Equal(Megabytes * 1024L * 1024, await atA.WaitAsync(Hosts.Patience));
+        Assert.Equal(Megabytes * 1024L * 1024, await atB.Task.WaitAsync(Hosts.Patience));
+    }
+
+    [Fact]
+    public async Task A_slow_reader_holds_its_writer_back_and_nobody_else()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        var stuck = new TaskCompletionSource<P2pStream>();
+        var release = new TaskCompletionSource();
+        b.Handle(Hosts.Echo[0], Hosts.EchoAsync);
+        b.Handle("/slow/1", stream =>
+        {
+            stuck.SetResult(stream);
+            return release.Task;
+        });
+        await a.ConnectAsync(b);
+        P2pStream slow = await a.OpenStreamAsync(b.Self, ["/slow/1"]);
+        long written = 0;
+        using var enough = new CancellationTokenSource();
+        Task writing = Task.Run(async () =>
+        {
+            byte[] block = new byte[16 * 1024];
+            while (true)
+            {
+                await slow.WriteAsync(block, enough.Token);
+                Interlocked.Add(ref written, block.Length);
+            }
+        });
+        await stuck.Task.WaitAsync(Hosts.Patience);
+        // Others go on over the same connection meanwhile.
+        for (int i = 0; i < 50; i++)
+        {
+            P2pStream quick = await a.OpenStreamAsync(b.Self, Hosts.Echo);
+            await quick.WriteAndCloseAsync(new byte[3000]);
+            Assert.Equal(3000, (await quick.ReadToEndAsync()).Length);
+        }
+        // The window, in whole blocks: what was written is what the reader's side was ready to hold.
+        while (Interlocked.Read(ref written) < 256 * 1024 - 16 * 1024)
+            await Task.Yield();
+        Assert.False(writing.IsCompleted);
+        Assert.InRange(Interlocked.Read(ref written), 240 * 1024, 256 * 1024);
+        await enough.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing.WaitAsync(Hosts.Patience));
+        release.SetResult();
+    }
+
+    [Fact]
+    public async Task A_cancelled_read_takes_nothing()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        b.Handle(Hosts.Echo[0], Hosts.EchoAsync);
+        await a.ConnectAsync(b);
+        P2pStream stream = await a.OpenStreamAsync(b.Self, Hosts.Echo);
+        byte[] buffer = new byte[100];
+        for (int i = 0; i < 200; i++)
+        {
+            using var stop = new CancellationTokenSource();
+            Task<int> reading = stream.ReadAsync(buffer, stop.Token).AsTask();
+            await stream.WriteAsync(new byte[] { (byte)i });
+            Task cancelling = Task.Run(stop.Cancel);
+            try
+            {
+                Assert.Equal(1, await reading.WaitAsync(Hosts.Patience));
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.Equal(1, await stream.ReadAsync(buffer).AsTask().WaitAsync(Hosts.Patience));
+            }
+            Assert.Equal(i, buffer[0]);
+            await cancelling;
+        }
+    }
+
+    [Fact]
+    public async Task Hosts_that_dial_each_other_at_once_end_with_one_connection_in_use()
+    {
+        for (int round = 0; round < 10; round++)
+        {
+            var limits = new HostLimits { SpareAfter = TimeSpan.FromMilliseconds(100), IdleAfter = Timeout.InfiniteTimeSpan };
+            await using Libp2pHost a = await Libp2pHost.StartAsync(Hosts.Options(1) with { Limits = limits });
+            await using Libp2pHost b = await Libp2pHost.StartAsync(Hosts.Options(2) with { Limits = limits });
+            a.Handle(Hosts.Echo[0], Hosts.EchoAsync);
+            b.Handle(Hosts.Echo[0], Hosts.EchoAsync);
+            PeerConnection[] both = await Task.WhenAll(a.ConnectAsync(b), b.ConnectAsync(a));
+            foreach ((Libp2pHost from, Libp2pHost to) in new[] { (a, b), (b, a) })
+            {
+                P2pStream stream = await from.OpenStreamAsync(to.Self, Hosts.Echo).WaitAsync(Hosts.Patience);
+                await stream.WriteAndCloseAsync(new byte[1]);
+                Assert.Single(await stream.ReadToEndAsync());
+            }
+            await Task.WhenAll(both.Select(c => c.Identified)).WaitAsync(Hosts.Patience);
+        }
+    }
+
+    [Fact]
+    public async Task One_dial_serves_all_who_ask()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        var heard = new Recorder();
+        b.Observe(heard);
+        PeerConnection[] all = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => a.ConnectAsync(b)));
+        Assert.Single(all.Distinct());
+        await heard.WaitFor("identified");
+        Assert.Single(b.Connections);
+    }
+
+    [Fact]
+    public async Task Whoever_is_not_the_peer_that_was_dialed_is_refused()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2), c = await Hosts.StartAsync(3);
+        DialException failure = await Assert.ThrowsAsync<DialException>(() => a.ConnectAsync(c.Self, b.ListenAddresses).WaitAsync(Hosts.Patience));
+        Assert.Contains("WrongPeer", failure.Message, StringComparison.Ordinal);
+        Assert.Empty(a.Connections);
+        failure = await Assert.ThrowsAsync<DialException>(() => a.ConnectAsync(a.Self, a.ListenAddresses).WaitAsync(Hosts.Patience));
+        Assert.Contains("this host itself", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Observers_hear_everything_in_order()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        var heard = new Recorder();
+        b.Observe(heard);
+        PeerConnection connection = await a.ConnectAsync(b);
+        await heard.WaitFor("identified");
+        await connection.CloseAsync().WaitAsync(Hosts.Patience);
+        await heard.WaitFor("disconnected last");
+        Assert.Equal(["connected first", "identified", "disconnected last"], heard.All);
+        Assert.Equal(CloseReason.ClosedHere, connection.Reason);
+    }
+
+    [Fact]
+    public async Task An_idle_connection_closes_unless_it_is_protected()
+    {
+        var limits = new HostLimits { IdleAfter = TimeSpan.FromMilliseconds(300) };
+        await using Libp2pHost a = await Libp2pHost.StartAsync(Hosts.Options(1) with { Limits = limits });
+        await using Libp2pHost b = await Hosts.StartAsync(2), c = await Hosts.StartAsync(3);
+        a.Protect(c.Self, "test");
+        PeerConnection kept = await a.ConnectAsync(c);
+        PeerConnection idle = await a.ConnectAsync(b);
+        await idle.Closed.WaitAsync(Hosts.Patience);
+        Assert.Equal(CloseReason.Idle, idle.Reason);
+        Assert.True(kept.IsOpen);
+        // Not protected any more, it goes the same way, at its next look.
+        a.Unprotect(c.Self, "test");
+    }
+
+    [Fact]
+    public async Task Above_the_limit_the_least_useful_connections_are_closed()
+    {
+        var limits = new HostLimits { ConnectionsMax = 6, ConnectionsLow = 4, NewConnectionGrace = TimeSpan.Zero };
+        await using Libp2pHost hub = await Libp2pHost.StartAsync(Hosts.Options(1) with { Limits = limits });
+        hub.Handle(Hosts.Echo[0], Hosts.EchoAsync);
+        var heard = new Recorder();
+        hub.Observe(heard);
+        var others = new List<Libp2pHost>();
+        try
+        {
+            for (int i = 0; i < 6; i++)
+            {
+                Libp2pHost other = await Hosts.StartAsync(10 + i);
+                others.Add(other);
+                PeerConnection connection = await other.ConnectAsync(hub);
+                await connection.Identified.WaitAsync(Hosts.Patience);
+            }
+            // The first is protected, the second has a stream.
+            hub.Protect(others[0].Self, "test");
+            P2pStream stream = await others[1].OpenStreamAsync(hub.Self, Hosts.Echo);
+            await stream.WriteAsync(new byte[1]);
+            await stream.ReadExactlyAsync(new byte[1]);
+            Libp2pHost seventh = await Hosts.StartAsync(20);
+            others.Add(seventh);
+            await seventh.ConnectAsync(hub);
+            await heard.WaitFor("disconnected last", 3);
+            await heard.WaitFor("connected first", 7);
+            PeerId[] left = [.. hub.Connections.Select(c => c.Remote)];
+            Assert.Equal(4, left.Length);
+            Assert.Contains(others[0].Self, left);
+            Assert.Contains(others[1].Self, left);
+            Assert.Contains(seventh.Self, left);
+        }
+        finally
+        {
+            foreach (Libp2pHost other in others)
+                await other.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_host_that_stops_lets_what_was_written_through()
+    {
+        await using Libp2pHost b = await Hosts.StartAsync(2);
+        var got = new TaskCompletionSource<byte[]>();
+        b.Handle("/last/1", async stream => got.SetResult(await stream.ReadToEndAsync()));
+        Libp2pHost a = await Hosts.StartAsync(1);
+        await a.ConnectAsync(b);
+        P2pStream stream = await a.OpenStreamAsync(b.Self, ["/last/1"]);
+        await stream.WriteAndCloseAsync(Hosts.Bytes(80_000, 1));
+        await a.DisposeAsync();
+        Assert.Equal(Hosts.Bytes(80_000, 1), await got.Task.WaitAsync(Hosts.Patience));
+        await Assert.ThrowsAnyAsync<Libp2pException>(() => a.OpenStreamAsync(b.Self, ["/last/1"]));
+    }
+
+    private static async Task<long> CountAsync(P2pStream stream, byte[] pattern)
+    {
+        byte[] buffer = new byte[64 * 1024];
+        long total = 0;
+        for (int read; (read = await stream.ReadAsync(buffer)) > 0;)
+        {
+            for (int done = 0; done < read;)
+            {
+                int at = (int)((total + done) % pattern.Length);
+                int length = Math.Min(read - done, pattern.Length - at);
+                if (!buffer.AsSpan(done, length).SequenceEqual(pattern.AsSpan(at, length)))
+                    throw new InvalidDataException($"wrong at {total + done}");
+                done += length;
+            }
+            total += read;
+        }
+        return total;
+    }
+
+    /// <summary>Writes down what it hears.</summary>
+    private sealed class Recorder : IHostObserver
+    {
+        private readonly ConcurrentQueue<string> heard = new();
+        private TaskCompletionSource more = new();
+
+        public string[] All => [.. heard];
+
+        public void Connected(PeerConnection connection, bool isFirst) => Add(isFirst ? "connected first" : "connected");
+
+        public void Disconnected(PeerConnection connection, bool isLast) => Add(isLast ? "disconnected last" : "disconnected");
+
+        public void Identified(PeerConnection connection, KnownPeer peer) => Add("identified");
+
+        public void HandlerFailed(P2pStream stream, Exception failure) => Add($"failed {failure.Message}");
+
+        public async Task WaitFor(string what, int times = 1)
+        {
+            while (true)
+            {
+                Task next = Volatile.Read(ref more).Task;
+                if (heard.Count(h => h == what) >= times)
+                    return;
+                await next.WaitAsync(Hosts.Patience);
+            }
+        }
+
+        private void Add(string what)
+        {
+            heard.Enqueue(what);
+            Interlocked.Exchange(ref more, new TaskCompletionSource()).SetResult();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using Drap.Libp2p.Keys;
+using Drap.Libp2p.Multiformats;
+using Xunit;
+
+namespace Drap.Libp2p.Host.Tests;
+
+/// <summary>Hosts on loopback for tests.</summary>
+internal static class Hosts
+{
+    /// <summary>Longer than anything takes that is not stuck, on a machine that is busy.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    public static readonly string[] Echo = ["/test/echo/1.0.0"];
+
+    public static PrivateKey Key(int seed)
+    {
+        byte[] bytes = new byte[PrivateKey.SeedBytes];
+        BitConverter.TryWriteBytes(bytes, seed);
+        return PrivateKey.FromSeed(bytes);
+    }
+
+    public static HostOptions Options(int seed, params ConnectionSecurity[] security) => new()
+    {
+        Key = Key(seed),
+        Listen = [Multiaddr.Parse("/ip4/127.0.0.1/tcp/0")],
+        Security = security.Length > 0 ? security : [ConnectionSecurity.Noise],
+        AllowInsecure = security.Contains(ConnectionSecurity.Plaintext),
+    };
+
+    public static Task<Libp2pHost> StartAsync(int seed, params ConnectionSecurity[] security) => Libp2pHost.StartAsync(Options(seed, security));
+
+    public static Task<PeerConnection> ConnectAsync(this Libp2pHost host, Libp2pHost other) =>
+        host.ConnectAsync(other.Self, other.ListenAddresses).WaitAsync(Patience);
+
+    public static async Task EchoAsync(P2pStream stream)
+    {
+        byte[] buffer = new byte[64 * 1024];
+        for (int read; (read = await stream.ReadAsync(buffer)) > 0;)
+            await stream.WriteAsync(buffer.AsMemory(0, read));
+        await stream.CloseWriteAsync();
+    }
+
+    public static async Task<byte[]> ReadToEndAsync(this P2pStream stream)
+    {
+        using var all = new MemoryStream();
+        byte[] buffer = new byte[16 * 1024];
+        for (int read; (read = await stream.ReadAsync(buffer).AsTask().WaitAsync(Patience)) > 0;)
+            all.Write(buffer, 0, read);
+        return all.ToArray();
+    }
+
+    public static async Task ReadExactlyAsync(this P2pStream stream, Memory<byte> buffer)
+    {
+        while (!buffer.IsEmpty)
+        {
+            int read = await stream.ReadAsync(buffer).AsTask().WaitAsync(Patience);
+            Assert.NotEqual(0, read);
+            buffer = buffer[read..];
+        }
+    }
+
+    public static byte[] Bytes(int length, int seed)
+    {
+        var random = new Prng((ulong)seed);
+        byte[] bytes = new byte[length];
+        for (int i = 0; i + 8 <= length; i += 8)
+            BitConverter.TryWriteBytes(bytes.AsSpan(i), random.NextUInt64());
+        return bytes;
+    }
+}
