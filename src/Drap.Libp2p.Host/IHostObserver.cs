@@ -1,3 +1,5 @@
+using Drap.Libp2p.Multiformats;
+
 namespace Drap.Libp2p.Host;
 
 /// <summary>
@@ -18,6 +20,11 @@ public interface IHostObserver
 
     /// <summary>The peer said what it is, or that something changed; the peer book has it already.</summary>
     void Identified(PeerConnection connection, KnownPeer peer)
+    {
+    }
+
+    /// <summary>The host is reached elsewhere now: an interface came or went, or a relay.</summary>
+    void AddressesChanged(IReadOnlyList<Multiaddr> addresses)
     {
     }
 

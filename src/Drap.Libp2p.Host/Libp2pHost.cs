@@ -1,7 +1,9 @@
 using System.Net;
+using System.Net.NetworkInformation;
 using Drap.Libp2p.Host.Connections;
 using Drap.Libp2p.Host.Dialing;
 using Drap.Libp2p.Host.Protocols;
+using Drap.Libp2p.Host.Relay;
 using Drap.Libp2p.Host.Time;
 using Drap.Libp2p.Host.Upgrade;
 using Drap.Libp2p.Multiformats;
@@ -15,12 +17,19 @@ namespace Drap.Libp2p.Host;
 /// </summary>
 public sealed class Libp2pHost : IAsyncDisposable
 {
+    // A change of addresses comes as several.
+    private static readonly TimeSpan LookDelay = TimeSpan.FromMilliseconds(250);
+
     private readonly ConnectionHub hub;
     private readonly Upgrader upgrader;
     private readonly Dialer dialer;
     private readonly List<TcpListener> listeners = [];
     private readonly RunningTasks running = new();
+    private readonly IdentifyService identify;
     private IReadOnlyList<Multiaddr> listening = [];
+    private readonly CallAt lookAround;
+    private IReadOnlyList<Multiaddr> announced = [];
+    private IReadOnlyList<Multiaddr> relayed = [];
     private int isDisposed;
 
     private Libp2pHost(HostOptions options)
@@ -28,8 +37,15 @@ public sealed class Libp2pHost : IAsyncDisposable
         hub = new ConnectionHub(options);
         PeerBook = new PeerBook(options.Limits.KnownPeersMax, peer => hub.Table.Find(peer) is not null);
         upgrader = new Upgrader(hub, options);
-        dialer = new Dialer(hub, new AddressDialer(hub, upgrader), PeerBook);
-        var identify = new IdentifyService(hub, options, PeerBook, () => ListenAddresses, running);
+        var addresses = new AddressDialer(hub, upgrader);
+        dialer = new Dialer(hub, addresses, PeerBook);
+        addresses.Circuits = new Circuits(hub, upgrader, dialer);
+        identify = new IdentifyService(hub, options, PeerBook, () => ListenAddresses, running);
+        lookAround = new CallAt(() => running.Run(async () =>
+        {
+            await Task.Yield();
+            LookAround();
+        }));
         hub.Observers.Subscribe(identify);
         hub.Negotiator.Handle(PingEcho.Protocol, PingResponder.ServeAsync);
         hub.Negotiator.Changed = identify.Changed;
@@ -38,8 +54,10 @@ public sealed class Libp2pHost : IAsyncDisposable
     /// <summary>The host's name.</summary>
     public PeerId Self => hub.Self;
 
-    /// <summary>Where the host listens, with the ports that the system chose, and what it was told to announce.</summary>
-    public IReadOnlyList<Multiaddr> ListenAddresses => listening;
+    /// <summary>
+    /// Where the host listens, with the ports that the system chose, what it was told to announce, and where it is reached over relays.
+    /// </summary>
+    public IReadOnlyList<Multiaddr> ListenAddresses => relayed.Count == 0 ? listening : [.. listening, .. relayed];
 
     /// <summary>What is known of peers.</summary>
     public PeerBook PeerBook { get; }
@@ -127,6 +145,8 @@ public sealed class Libp2pHost : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref isDisposed, 1) != 0)
             return;
+        NetworkChange.NetworkAddressChanged -= NetworkChanged;
+        hub.Deadlines.Clear(lookAround);
         foreach (TcpListener listener in listeners)
             await listener.DisposeAsync().ConfigureAwait(false);
         dialer.Dispose();
@@ -149,6 +169,32 @@ public sealed class Libp2pHost : IAsyncDisposable
 
     internal ConnectionHub Hub => hub;
 
+    /// <summary>The host is reached over these relays now; its peers are told.</summary>
+    internal void SetRelayed(IReadOnlyList<Multiaddr> addresses)
+    {
+        relayed = addresses;
+        TellAddresses();
+    }
+
+    // The system's own addresses may have changed: where a socket listens on any, the host is reached elsewhere now.
+    private void LookAround()
+    {
+        IReadOnlyList<Multiaddr> now = [.. listeners.SelectMany(listener => InterfaceAddresses.Of(listener.EndPoint)).Concat(announced).Distinct()];
+        if (now.SequenceEqual(listening))
+            return;
+        listening = now;
+        TellAddresses();
+    }
+
+    private void TellAddresses()
+    {
+        identify.Changed();
+        IReadOnlyList<Multiaddr> addresses = ListenAddresses;
+        hub.Observers.Post(observer => observer.AddressesChanged(addresses));
+    }
+
+    private void NetworkChanged(object? sender, EventArgs change) => hub.Deadlines.Set(lookAround, hub.Clock.Now + LookDelay);
+
     private async Task ListenAsync(HostOptions options, CancellationToken ct)
     {
         var strangers = new Strangers(options.Limits);
@@ -168,7 +214,9 @@ public sealed class Libp2pHost : IAsyncDisposable
                 throw new Libp2pException($"cannot listen on {address}: {failure.Message}", failure);
             }
         }
-        listening = [.. addresses.Concat(options.Announce).Distinct()];
+        announced = options.Announce;
+        listening = [.. addresses.Concat(announced).Distinct()];
+        NetworkChange.NetworkAddressChanged += NetworkChanged;
         await Task.CompletedTask.WaitAsync(ct).ConfigureAwait(false);
     }
 

@@ -17,7 +17,7 @@ public sealed class HostTests
         PeerConnection connection = await a.ConnectAsync(b);
         Assert.Equal((b.Self, false, security), (connection.Remote, connection.IsInbound, connection.Security));
         await connection.Identified.WaitAsync(Hosts.Patience);
-        Assert.Equal(["/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/ipfs/ping/1.0.0", .. Hosts.Echo], a.PeerBook[b.Self].Protocols);
+        Assert.Equal(["/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/ipfs/ping/1.0.0", "/libp2p/circuit/relay/0.2.0/stop", .. Hosts.Echo], a.PeerBook[b.Self].Protocols);
         Assert.Equal(b.ListenAddresses, a.PeerBook[b.Self].Addresses);
         Assert.Equal("drap/0.1.0", a.PeerBook[b.Self].AgentVersion);
         Assert.Equal(connection.LocalAddress, connection.ObservedAddress);

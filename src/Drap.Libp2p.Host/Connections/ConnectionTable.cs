@@ -145,7 +145,8 @@ internal sealed class ConnectionTable(PeerId self, HostLimits limits, ObserverQu
         }
     }
 
-    // Both sides see the same connections when two hosts dialed each other at once, and must choose the same: the one that the lesser peer id dialed.
+    // Both sides see the same connections when two hosts dialed each other at once, and must choose the same: one that goes over no relay, and then the one
+    // that the lesser peer id dialed.
     private void Choose(PeerId peer)
     {
         PeerConnection? chosen = null;
@@ -167,6 +168,8 @@ internal sealed class ConnectionTable(PeerId self, HostLimits limits, ObserverQu
 
     private bool IsBetter(PeerConnection one, PeerConnection other)
     {
+        if (one.RemoteAddress.IsCircuit != other.RemoteAddress.IsCircuit)
+            return other.RemoteAddress.IsCircuit;
         bool isOurs = self.CompareTo(one.Remote) < 0;
         bool oneFits = one.IsInbound != isOurs, otherFits = other.IsInbound != isOurs;
         return oneFits != otherFits ? oneFits : one.OpenedAt < other.OpenedAt;

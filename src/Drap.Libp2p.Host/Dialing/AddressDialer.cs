@@ -2,18 +2,22 @@ using System.Net;
 using System.Net.Sockets;
 using Drap.Libp2p.Host.Connections;
 using Drap.Libp2p.Host.Links;
+using Drap.Libp2p.Host.Relay;
 using Drap.Libp2p.Host.Time;
 using Drap.Libp2p.Host.Upgrade;
 using Drap.Libp2p.Multiformats;
 
 namespace Drap.Libp2p.Host.Dialing;
 
-/// <summary>One place to dial: an address as it was given, and where it leads.</summary>
-internal sealed record DialTarget(Multiaddr Address, IPEndPoint EndPoint);
+/// <summary>One place to dial: an address as it was given, and where it leads; null over a relay.</summary>
+internal sealed record DialTarget(Multiaddr Address, IPEndPoint? EndPoint);
 
-/// <summary>Dials one address over TCP, and makes a connection of it.</summary>
+/// <summary>Dials one address, over TCP or over a relay, and makes a connection of it.</summary>
 internal sealed class AddressDialer(ConnectionHub hub, Upgrader upgrader)
 {
+    /// <summary>Dials over relays.</summary>
+    public Circuits? Circuits { get; set; }
+
     // Ways to one name; the rest is not tried.
     private const int AddressesOfNameMax = 4;
 
@@ -21,10 +25,13 @@ internal sealed class AddressDialer(ConnectionHub hub, Upgrader upgrader)
     public async Task<List<DialTarget>> ResolveAsync(PeerId peer, IReadOnlyList<Multiaddr> addresses, List<string> reasons, CancellationToken ct)
     {
         var targets = new List<DialTarget>();
+        var relayed = new List<DialTarget>();
         foreach (Multiaddr address in addresses.Distinct().Take(hub.Limits.AddressesPerDialMax))
         {
             if (address.Peer is { } named && named != peer)
                 reasons.Add($"{address}: names another peer");
+            else if (address.IsCircuit)
+                relayed.Add(new DialTarget(address, null));
             else if (!address.TryGetTcp(out EndPoint? endPoint, out string? zone))
                 reasons.Add($"{address}: no transport for it");
             else if (endPoint is IPEndPoint ip)
@@ -32,7 +39,8 @@ internal sealed class AddressDialer(ConnectionHub hub, Upgrader upgrader)
             else
                 await LookUpAsync(address, (DnsEndPoint)endPoint, targets, reasons, ct).ConfigureAwait(false);
         }
-        return targets;
+        // A relay is for where nothing else leads.
+        return [.. targets, .. relayed];
     }
 
     public async Task<PeerConnection> DialAsync(PeerId peer, DialTarget target, CancellationToken ct)
@@ -54,6 +62,8 @@ internal sealed class AddressDialer(ConnectionHub hub, Upgrader upgrader)
 
     private async Task<PeerConnection> DialAsync(PeerId peer, DialTarget target, ConnectionSecurity? refused, CancellationToken ct)
     {
+        if (target.EndPoint is null)
+            return await Circuits!.DialAsync(peer, target.Address, refused, ct).ConfigureAwait(false);
         var socket = new Socket(target.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Drap.Libp2p.Dialing;
 using Drap.Libp2p.Host.Connections;
 using Drap.Libp2p.Host.Time;
@@ -29,7 +30,20 @@ internal sealed class Dialer(ConnectionHub hub, AddressDialer addresses, PeerBoo
     /// A connection with the peer: the one that stands, or a new one. Addresses that are given are dialed in any case, those of the peer book unless they
     /// failed a while ago. Cancelling ends the dial when nobody else waits for it.
     /// </summary>
-    public async Task<PeerConnection> ConnectAsync(PeerId peer, IReadOnlyList<Multiaddr> given, CancellationToken ct)
+    public Task<PeerConnection> ConnectAsync(PeerId peer, IReadOnlyList<Multiaddr> given, CancellationToken ct) =>
+        ConnectAsync(peer, given, isRelay: false, ct);
+
+    /// <summary>
+    /// A direct connection with a relay, for a dial that goes on behind it: it takes no place of its own among those under way, lest they
+    /// all wait for each other.
+    /// </summary>
+    public async Task<PeerConnection> ConnectRelayAsync(PeerId relay, Multiaddr address, CancellationToken ct)
+    {
+        PeerConnection connection = await ConnectAsync(relay, [address], isRelay: true, ct).ConfigureAwait(false);
+        return connection.RemoteAddress.IsCircuit ? throw new DialException($"the relay {relay} is itself reached over a relay") : connection;
+    }
+
+    private async Task<PeerConnection> ConnectAsync(PeerId peer, IReadOnlyList<Multiaddr> given, bool isRelay, CancellationToken ct)
     {
         while (true)
         {
@@ -38,7 +52,7 @@ internal sealed class Dialer(ConnectionHub hub, AddressDialer addresses, PeerBoo
             Dial dial = Join(peer, out bool isNew);
             try
             {
-                return isNew ? await RunAsync(dial, peer, given, ct).ConfigureAwait(false) : await dial.Result.Task.WaitAsync(ct).ConfigureAwait(false);
+                return isNew ? await RunAsync(dial, peer, given, isRelay, ct).ConfigureAwait(false) : await dial.Result.Task.WaitAsync(ct).ConfigureAwait(false);
             }
             catch (DialException) when (!isNew && given.Count > 0)
             {
@@ -97,12 +111,13 @@ internal sealed class Dialer(ConnectionHub hub, AddressDialer addresses, PeerBoo
     }
 
     // On the task of whoever asked first; if he gives up, the others begin again.
-    private async Task<PeerConnection> RunAsync(Dial dial, PeerId peer, IReadOnlyList<Multiaddr> given, CancellationToken ct)
+    private async Task<PeerConnection> RunAsync(Dial dial, PeerId peer, IReadOnlyList<Multiaddr> given, bool isRelay, CancellationToken ct)
     {
         using CancellationTokenRegistration registration = ct.UnsafeRegister(static d => ((Dial)d!).Stop.Cancel(), dial);
         try
         {
-            await slots.WaitAsync(dial.Stop.Token).ConfigureAwait(false);
+            if (!isRelay)
+                await slots.WaitAsync(dial.Stop.Token).ConfigureAwait(false);
             try
             {
                 PeerConnection connection = await TryAllAsync(peer, given, dial.Stop.Token).ConfigureAwait(false);
@@ -111,7 +126,8 @@ internal sealed class Dialer(ConnectionHub hub, AddressDialer addresses, PeerBoo
             }
             finally
             {
-                slots.Release();
+                if (!isRelay)
+                    slots.Release();
             }
         }
         catch (OperationCanceledException)
@@ -133,7 +149,7 @@ internal sealed class Dialer(ConnectionHub hub, AddressDialer addresses, PeerBoo
     {
         var reasons = new List<string>();
         List<DialTarget> targets = await addresses.ResolveAsync(peer, given.Count > 0 ? given : Remembered(peer, reasons), reasons, ct).ConfigureAwait(false);
-        var plan = new DialPlan<DialTarget>(targets, target => target.EndPoint.AddressFamily, hub.Clock.Now);
+        var plan = new DialPlan<DialTarget>(targets, target => target.EndPoint?.AddressFamily ?? AddressFamily.Unspecified, hub.Clock.Now);
         using var others = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var attempts = new Dictionary<Task<PeerConnection>, DialTarget>();
         Exception? last = null;
