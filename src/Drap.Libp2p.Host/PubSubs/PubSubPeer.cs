@@ -1,0 +1,187 @@
+using System.Buffers;
+using Drap.Libp2p.Gossipsub;
+using Drap.Libp2p.Multiformats;
+
+namespace Drap.Libp2p.Host.PubSubs;
+
+/// <summary>
+/// One peer that speaks gossipsub: the stream on which it is written to, and the one from which it is read. Writing is done by whoever has put something into the
+/// queue, as far as it goes without waiting; then by whom the stream wakes.
+/// </summary>
+internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId id)
+{
+    private readonly PeerQueue queue = new(options);
+    private readonly TaskCompletionSource<bool> opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile P2pStream? outbound;
+    private P2pStream? inbound;
+    private int isWriting;
+    // Changed under the router's lock.
+    private volatile TaskCompletionSource? resumed;
+
+    public PeerId Id => id;
+
+    /// <summary>Ends when it can be written to, or when it is known that it cannot.</summary>
+    public Task<bool> Opened => opened.Task;
+
+    // What follows up to the next such line is under the router's lock.
+
+    public bool WasOpened => opened.Task is { IsCompleted: true, Result: true };
+
+    /// <summary>Where it is written to; null while there is no such stream.</summary>
+    public P2pStream? Outbound => outbound;
+
+    public Instant OpenedAt { get; private set; }
+
+    /// <summary>How often the stream was opened again since the last time that it held for a while.</summary>
+    public int Reopenings { get; set; }
+
+    /// <summary>The peer counts as not keeping up.</summary>
+    public bool IsBusy { get; set; }
+
+    public bool IsOverBusy => queue.Bytes >= options.BusyBytes;
+
+    public void Open(P2pStream stream, Instant now)
+    {
+        outbound = stream;
+        OpenedAt = now;
+        opened.TrySetResult(true);
+    }
+
+    /// <summary>It is not written to for now; gives the stream, to be reset.</summary>
+    public P2pStream? Shut()
+    {
+        P2pStream? stream = outbound;
+        outbound = null;
+        IsBusy = false;
+        queue.Clear();
+        Resume();
+        return stream;
+    }
+
+    /// <summary>It is gone for good; gives the stream from which it is read, to be reset.</summary>
+    public P2pStream? Forget()
+    {
+        opened.TrySetResult(false);
+        return Interlocked.Exchange(ref inbound, null);
+    }
+
+    /// <summary>Puts a frame into its queue; false if what may not be lost does not fit.</summary>
+    public bool TryQueue(ReadOnlyMemory<byte> frame, FrameKind kind) => queue.Add(frame, kind) != Queued.Overflowed;
+
+    public void Pause() => resumed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Resume()
+    {
+        resumed?.TrySetResult();
+        resumed = null;
+    }
+
+    // The rest is not.
+
+    /// <summary>Writes what waits, unless somebody does.</summary>
+    public void Write()
+    {
+        if (outbound is not { } stream || Interlocked.CompareExchange(ref isWriting, 1, 0) != 0)
+            return;
+        owner.Running.Begin();
+        Task writing = WriteAsync(stream);
+        Invariant.Check(!writing.IsFaulted);
+    }
+
+    private async Task WriteAsync(P2pStream stream)
+    {
+        byte[]? together = null;
+        try
+        {
+            while (true)
+            {
+                if (!ReferenceEquals(outbound, stream))
+                {
+                    // Another stream has taken its place meanwhile: what waits is for that one.
+                    Volatile.Write(ref isWriting, 0);
+                    if (queue.Bytes > 0)
+                        Write();
+                    return;
+                }
+                ReadOnlyMemory<byte> next = queue.Take(ref together, static () => ArrayPool<byte>.Shared.Rent(PeerQueue.TogetherBytesMax));
+                if (!next.IsEmpty)
+                {
+                    await stream.WriteAsync(next).ConfigureAwait(false);
+                    // Half of what makes it busy, so that it does not come and go with each message.
+                    if (IsBusy && queue.Bytes <= options.BusyBytes / 2)
+                        owner.Streams.KeepsUp(this);
+                    continue;
+                }
+                Volatile.Write(ref isWriting, 0);
+                // Who has put something in after the last look may have found this one still writing.
+                if (queue.Bytes == 0 || Interlocked.CompareExchange(ref isWriting, 1, 0) != 0)
+                    return;
+            }
+        }
+        catch (Libp2pException)
+        {
+            owner.Streams.Lost(this, stream);
+            Volatile.Write(ref isWriting, 0);
+        }
+        finally
+        {
+            if (together is not null)
+                ArrayPool<byte>.Shared.Return(together);
+            owner.Running.End();
+        }
+    }
+
+    /// <summary>Reads RPCs to the stream's end. A newer stream takes the place of an older one: the peer has begun anew.</summary>
+    public async Task ReadAsync(P2pStream stream)
+    {
+        P2pStream? older = inbound;
+        while (true)
+        {
+            // Which of two is served first says nothing about which was opened first.
+            if (older is not null && ReferenceEquals(older.Connection, stream.Connection) && older.Id > stream.Id)
+                return;
+            if (Interlocked.CompareExchange(ref inbound, stream, older) is var found && ReferenceEquals(found, older))
+                break;
+            older = found;
+        }
+        older?.Reset();
+        using var buffer = new FrameBuffer(owner.PartialFrames, options.Gossip.Limits.FrameBytesMax);
+        try
+        {
+            while (true)
+            {
+                if (resumed is { } pause)
+                    await pause.Task.ConfigureAwait(false);
+                // While nothing comes and nothing is begun no buffer is held.
+                if (buffer.IsEmpty)
+                    await stream.ReadAsync(Memory<byte>.Empty).ConfigureAwait(false);
+                if (!buffer.TryMakeRoom())
+                    return;
+                int read = await stream.ReadAsync(buffer.Room).ConfigureAwait(false);
+                if (read == 0)
+                    return;
+                buffer.Filled(read);
+                if (!Take(buffer))
+                    return;
+            }
+        }
+        finally
+        {
+            Interlocked.CompareExchange(ref inbound, null, stream);
+        }
+    }
+
+    /// <summary>Gives the router what is whole; false if what comes is no frame.</summary>
+    private bool Take(FrameBuffer buffer)
+    {
+        VarintStatus status = buffer.TryTake(out ReadOnlySpan<byte> rpc);
+        if (status == VarintStatus.Done)
+        {
+            using RouterStep step = owner.Begin();
+            for (; status == VarintStatus.Done; status = buffer.TryTake(out rpc))
+                step.Router.Receive(Id, rpc, step.Now, step.Effects);
+        }
+        buffer.Shrink();
+        return status != VarintStatus.Malformed;
+    }
+}

@@ -1,0 +1,83 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using Drap.Libp2p.Gossipsub;
+using Drap.Libp2p.Keys;
+
+namespace Drap.Libp2p.Host.PubSubs;
+
+/// <summary>
+/// Checks signatures on the pool, on so many threads at once and no more. What waits is bounded by the router, which stops reading from whoever sends more.
+/// Results go back several at a time if several waited: one turn at the router for all.
+/// </summary>
+internal sealed class SignatureChecks(int checkersMax, Action<ReadOnlySpan<CheckedMessage>> report) : IThreadPoolWorkItem
+{
+    // So few that another checker finds something to do, too.
+    private const int Batch = 8;
+
+    private readonly ConcurrentQueue<GossipMessage> waiting = new();
+    private readonly KeyCache keys = new();
+    private int checkers;
+
+    public void Add(GossipMessage message)
+    {
+        waiting.Enqueue(message);
+        TryStart();
+    }
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        var done = new CheckedMessage[Batch];
+        while (true)
+        {
+            int count = 0;
+            while (count < Batch && waiting.TryDequeue(out GossipMessage? message))
+                done[count++] = new CheckedMessage(message, IsGood(message.Content));
+            if (count > 0)
+            {
+                report(done.AsSpan(0, count));
+                continue;
+            }
+            Interlocked.Decrement(ref checkers);
+            // One that was put in after the last look found this checker still counted.
+            if (!waiting.IsEmpty)
+                TryStart();
+            return;
+        }
+    }
+
+    private void TryStart()
+    {
+        int now = Volatile.Read(ref checkers);
+        while (now < checkersMax)
+        {
+            int seen = Interlocked.CompareExchange(ref checkers, now + 1, now);
+            if (seen == now)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                return;
+            }
+            now = seen;
+        }
+    }
+
+    private bool IsGood(SignedMessage message)
+    {
+        if (!keys.TryGet(message, out PublicKey? key))
+            return false;
+        int length = message.SignedLength;
+        if (length <= 2048)
+            return MessageSignature.IsGood(message, key, stackalloc byte[length]);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            return MessageSignature.IsGood(message, key, rented);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+}
+
+/// <summary>A message and whether its signature is good.</summary>
+internal readonly record struct CheckedMessage(GossipMessage Message, bool IsGood);
