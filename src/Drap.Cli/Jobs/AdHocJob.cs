@@ -62,6 +62,8 @@ internal static class AdHocJob
             Retries = flags.Stdin ? 0 : flags.Retries ?? (array is null ? 0 : new SegmentSpec().Retries),
             Priority = flags.Priority ?? 0,
             Stdin = flags.Stdin,
+            // A person reads it, and wants all.
+            MaxLog = new ByteSize(JobLimits.LogMax),
         };
         if (Time("--timeout", flags.Timeout) is { } timeout)
             segment = segment with { Timeout = timeout };

@@ -54,6 +54,12 @@ public static class JobLimits
     /// <summary>Attempts after failures that count.</summary>
     public const int RetriesMax = 1_000;
 
+    /// <summary>Bytes kept of each output stream of an attempt if nothing is said: what people look at, and 100 000 tasks at it fill a disk of a terabyte.</summary>
+    public const long LogDefault = 8L << 20;
+
+    /// <summary>And at most: a command at a terminal, whose output a person wants all of.</summary>
+    public const long LogMax = 1L << 30;
+
     /// <summary>Copies of a result besides the one on the worker that made it.</summary>
     public const int DurabilityMax = 3;
 

@@ -73,6 +73,7 @@ public static class JobTasks
             Nodes = spec.Nodes ?? 0,
             Stdin = spec.Stdin,
             OnSchedulerLost = spec.Exclusive ? OnSchedulerLost.Stop : spec.OnSchedulerLost,
+            MaxLog = spec.MaxLog,
             Public = spec.Public,
         };
         return true;

@@ -158,6 +158,7 @@ internal static class SegmentRules
         problems.Require(segment.Timeout > TimeSpan.Zero, $"{path}.timeout", "found 0s", "a duration above 0");
         problems.Require(segment.Retries is >= 0 and <= JobLimits.RetriesMax, $"{path}.retries", $"found {segment.Retries}", $"0 to {JobLimits.RetriesMax}");
         problems.Require(Math.Abs((long)segment.Priority) <= JobLimits.PriorityMax, $"{path}.priority", $"found {segment.Priority}", "-100 to 100");
+        problems.Require(segment.MaxLog.Bytes is > 0 and <= JobLimits.LogMax, $"{path}.max_log", $"found {segment.MaxLog}", $"1 to {new ByteSize(JobLimits.LogMax)}");
         problems.Require(segment.Durability is >= 0 and <= JobLimits.DurabilityMax, $"{path}.durability", $"found {segment.Durability}", $"0 to {JobLimits.DurabilityMax}");
     }
 

@@ -104,6 +104,9 @@ public sealed record SegmentSpec
     /// <summary>What a running task does when its scheduler is away at the end of the lease. Default <c>finish</c>; exclusive tasks always <c>stop</c>.</summary>
     public OnSchedulerLost OnSchedulerLost { get; init; } = OnSchedulerLost.Finish;
 
+    /// <summary>What is kept of each output stream of an attempt: half its beginning, half its end, of the end at most 4 MiB; up to 1 GiB. Default 8MiB.</summary>
+    public ByteSize MaxLog { get; init; } = new(JobLimits.LogDefault);
+
     /// <summary>Whether anyone may fetch the blobs of its inputs and outputs. Default false.</summary>
     public bool Public { get; init; }
 

@@ -58,6 +58,9 @@ public sealed record TaskSpec
     /// <summary>What it does when its scheduler is away at the end of the lease.</summary>
     public OnSchedulerLost OnSchedulerLost { get; init; }
 
+    /// <summary>What is kept of each output stream.</summary>
+    public ByteSize MaxLog { get; init; } = new(JobLimits.LogDefault);
+
     /// <summary>Whether anyone may fetch its blobs.</summary>
     public bool Public { get; init; }
 }

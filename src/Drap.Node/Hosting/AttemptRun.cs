@@ -32,6 +32,9 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
     /// <summary>Bytes of its standard input that were taken so far.</summary>
     public long StdinTaken { get; set; }
 
+    /// <summary>What of each of its output streams goes to its scheduler; all where a client reads along, whom the task then waits for.</summary>
+    public LogWindow Kept => new(Task.Stdin ? long.MaxValue : Task.MaxLog.Bytes);
+
     public LaunchPlan Plan()
     {
         TaskSpec task = Task;

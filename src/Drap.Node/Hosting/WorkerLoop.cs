@@ -21,13 +21,6 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     /// <summary>Results in one file of the outbox: at their usual 200 bytes a fifth of a megabyte.</summary>
     private const int StoredTogetherMax = 1024;
 
-    /// <summary>
-    /// Bytes of a stream that are sent while the task runs; after that only the end, as far as the driver keeps it (4 MiB). A GiB, since the
-    /// output of a single command goes the same way, and a person wants all of it; more than that would fill disks. An attached task has
-    /// no bound: its reader holds it back.
-    /// </summary>
-    private const int LogHeadMax = 1 << 30;
-
     /// <summary>Bytes of standard input that may be on their way to one attempt.</summary>
     private const int StdinWindow = 1 << 20;
 
@@ -124,8 +117,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     {
         if (!runs.TryGetValue(attempt, out AttemptRun? run))
             return;
-        long room = run.Task.Stdin ? bytes.Length : Math.Clamp(LogHeadMax - offset, 0, bytes.Length);
-        SendLog(run, stream, offset, bytes[..(int)room]);
+        SendLog(run, stream, offset, run.Kept.WhileRunning(offset, bytes));
     }
 
     public void StdinRoom(AttemptId attempt)
@@ -143,8 +135,10 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             if (!runs.TryRemove(exit.Attempt, out AttemptRun? run))
                 continue;
             stdins.TryRemove(exit.Attempt, out _);
-            SendLogEnd(run, LogStream.Stdout, exit.Stdout);
-            SendLogEnd(run, LogStream.Stderr, exit.Stderr);
+            if (exit.Stdout.Total > run.Kept.Head)
+                SendLogEnd(run, LogStream.Stdout, exit.Stdout);
+            if (exit.Stderr.Total > run.Kept.Head)
+                SendLogEnd(run, LogStream.Stderr, exit.Stderr);
             var usage = new AttemptUsage(exit.Usage.Wall, exit.Usage.Cpu, exit.Usage.PeakMemoryBytes, exit.Stdout.Total + exit.Stderr.Total);
             items[count++] = new Item(new WorkerInput.AttemptEnded(exit.Attempt, run.EndOf(exit), run.Outputs, usage) { Missing = run.Missing });
         }
@@ -152,15 +146,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         loop.Hand(items.AsSpan(0, count));
     }
 
-    /// <summary>What <see cref="Log"/> held back of a stream, as far as the driver has kept it.</summary>
-    private void SendLogEnd(AttemptRun run, LogStream stream, in CapturedLog log)
-    {
-        if (run.Task.Stdin || log.Total <= LogHeadMax)
-            return;
-        if (log.Head.Length > LogHeadMax)
-            SendLog(run, stream, LogHeadMax, log.Head.Span[LogHeadMax..]);
-        SendLog(run, stream, log.Head.Length + log.Dropped, log.Tail.Span);
-    }
+    private void SendLogEnd(AttemptRun run, LogStream stream, in CapturedLog log) => run.Kept.AtEnd(log, (offset, bytes) => SendLog(run, stream, offset, bytes));
 
     private void SendLog(AttemptRun run, LogStream stream, long offset, ReadOnlySpan<byte> bytes)
     {

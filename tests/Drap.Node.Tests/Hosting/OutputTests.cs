@@ -46,4 +46,20 @@ public sealed class OutputTests
 
         bool IsExecutable(string path) => (File.GetUnixFileMode(Path.Combine(folder, path)) & UnixFileMode.UserExecute) != 0;
     }
+
+    /// <summary>Numbered lines, 23 MB of them: a job keeps the beginning and the end, a command at the terminal all.</summary>
+    [Theory]
+    [InlineData(JobLimits.LogDefault, 8 << 20)]
+    [InlineData(JobLimits.LogMax, 22_888_896)]
+    [InlineData(1000, 1000)]
+    public async Task Of_a_long_log_as_much_is_kept_as_the_job_says(long max, int kept)
+    {
+        await using var room = new SwarmRoom();
+        SubmitRequest request = SwarmRoom.Request(SwarmRoom.Script("main", "seq 1 3000000") with { MaxLog = new ByteSize(max) });
+        Assert.Equal(JobState.Finished, (await room.RunAsync(request)).Job.State);
+        string log = await room.OutputAsync(request.Id);
+        Assert.Equal(kept, log.Length);
+        Assert.StartsWith("1\n2\n3\n", log, StringComparison.Ordinal);
+        Assert.EndsWith("\n2999999\n3000000\n", log, StringComparison.Ordinal);
+    }
 }
