@@ -106,6 +106,8 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
 
     Task<int> IBench.ThroughputAsync(Screen screen, CancellationToken cancel) => Task.FromResult(0);
 
+    Task<int> IBench.PackingAsync(Screen screen, int instances, CancellationToken cancel) => Task.FromResult(0);
+
     internal sealed record Result(int Code, string Out, string Err);
 
     private sealed class Host(FakeNode node) : INodeHost

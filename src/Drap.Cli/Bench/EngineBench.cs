@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime;
 using System.Text;
+using Drap.Cli.Bench.Packing;
 using Drap.Cli.Commands;
 using Drap.Cli.Output;
 using Drap.Core.Jobs;
@@ -135,6 +136,8 @@ internal sealed class EngineBench : IBench
                 return;
         }
     }
+
+    public Task<int> PackingAsync(Screen screen, int instances, CancellationToken cancel) => Task.FromResult(PackingBench.Run(screen, instances, cancel));
 
     private static double Floor(string kind) => kind == "process" ? SpawnFloor.MeasureRate(spawns: 2_000) : 0;
 

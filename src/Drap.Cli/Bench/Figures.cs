@@ -63,7 +63,33 @@ internal sealed record ThroughputFigures
 /// <summary>One size of job.</summary>
 internal sealed record ThroughputRow(string Kind, int Tasks, double TasksPerS, double FloorPerS);
 
+/// <summary>What <c>drap bench packing</c> measured.</summary>
+internal sealed record PackingFigures
+{
+    public int Version { get; init; } = 1;
+
+    public required IReadOnlyList<PackingRow> Rows { get; init; }
+}
+
+/// <summary>One strategy on all problems of a family.</summary>
+/// <param name="Family">What the problems are like.</param>
+/// <param name="Bound">What its choices are compared with: the exhaustive <c>optimum</c>, or the <c>linear</c> program's, which divides tasks.</param>
+/// <param name="Groups">Task groups of a problem; the mean where they differ.</param>
+/// <param name="Dimensions">Its dimensions; the mean where they differ.</param>
+/// <param name="Instances">How many problems.</param>
+/// <param name="Strategy">The strategy.</param>
+/// <param name="Fit">Tasks that it took of a problem, in the mean.</param>
+/// <param name="MeanPercent">Its worth as a share of the bound, in the mean.</param>
+/// <param name="LeastPercent">The same where it did worst.</param>
+/// <param name="Exact">Problems in which it reached the bound.</param>
+/// <param name="MsMean">Milliseconds for one problem, in the mean.</param>
+/// <param name="MsMost">The longest.</param>
+internal sealed record PackingRow(
+    string Family, string Bound, double Groups, double Dimensions, int Instances, string Strategy, double Fit, double MeanPercent, double LeastPercent, int Exact,
+    double MsMean, double MsMost);
+
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
 [JsonSerializable(typeof(PlacementFigures))]
 [JsonSerializable(typeof(ThroughputFigures))]
+[JsonSerializable(typeof(PackingFigures))]
 internal sealed partial class FiguresJson : JsonSerializerContext;

@@ -10,4 +10,7 @@ internal interface IBench
 
     /// <summary>Measures tasks per second; writes the figures and returns the exit code.</summary>
     Task<int> ThroughputAsync(Screen screen, CancellationToken cancel);
+
+    /// <summary>Measures how near to the optimum each strategy packs, and in what time; writes the figures and returns the exit code.</summary>
+    Task<int> PackingAsync(Screen screen, int instances, CancellationToken cancel);
 }

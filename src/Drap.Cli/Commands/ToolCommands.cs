@@ -5,21 +5,28 @@ namespace Drap.Cli.Commands;
 /// <summary><c>drap bench</c>, <c>drap completion</c> and <c>drap version</c>.</summary>
 internal static class ToolCommands
 {
-    private const int placementUsual = 200;
+    private const int placementUsual = 200, instancesUsual = 60;
 
     public static IEnumerable<Command> All(Common common) => [Bench(common), Completion(common), Version(common)];
 
     private static Command Bench(Common common)
     {
         var tasks = new Option<int>("--tasks", "-n") { Description = $"How many, one at a time [default: {placementUsual}]", HelpName = "N", DefaultValueFactory = _ => placementUsual };
+        var instances = new Option<int>("--instances", "-n")
+        {
+            Description = $"Problems of each family [default: {instancesUsual}]", HelpName = "N", DefaultValueFactory = _ => instancesUsual,
+        };
         return common.Command(
-            "bench", "Measure this machine and drap on it", ["drap bench placement", "drap bench throughput -o json"],
+            "bench", "Measure this machine and drap on it", ["drap bench placement", "drap bench throughput -o json", "drap bench packing"],
             common.Command(
                 "placement", "From submit to start and to the result, one no-op task at a time on an idle swarm", ["drap bench placement -n 1000 -o json"],
                 call => common.Context.Bench.PlacementAsync(call.Screen, call.Get(tasks), call.Cancel), tasks),
             common.Command(
                 "throughput", "Tasks per second, from 100 to 100 000 tasks", ["drap bench throughput -o json"],
-                call => common.Context.Bench.ThroughputAsync(call.Screen, call.Cancel)));
+                call => common.Context.Bench.ThroughputAsync(call.Screen, call.Cancel)),
+            common.Command(
+                "packing", "How near to the optimum a worker packs random windows of tasks, by strategy, and in what time", ["drap bench packing -n 10 -o json"],
+                call => common.Context.Bench.PackingAsync(call.Screen, Math.Clamp(call.Get(instances), 1, 10_000), call.Cancel), instances));
     }
 
     private static Command Completion(Common common)

@@ -1,3 +1,4 @@
+using Drap.Cli.Bench.Packing;
 using Drap.Core.Market.Packing;
 using FsCheck.Fluent;
 using FsCheck;
@@ -44,8 +45,8 @@ public class PackingTests
         int exact = 0;
         for (ulong seed = 1; seed <= instances; seed++)
         {
-            PackingProblem problem = Small(new Prng(seed));
-            long optimum = Exhaustive(problem);
+            PackingProblem problem = SmallPackings.Make(new Prng(seed));
+            long optimum = SmallPackings.Optimum(problem);
             foreach (PackingStrategy strategy in Strategies)
             {
                 ReadOnlySpan<int> taken = packer.Pack(problem, strategy);
@@ -162,43 +163,6 @@ public class PackingTests
             Assert.True(problem.TryAdd([1], 1, 1, (ulong)i));
         Assert.False(problem.TryAdd([1], 1, 1, 0));
         Assert.Equal(1, Sum(packer.Pack(problem, PackingStrategy.Hybrid)));
-    }
-
-    private static PackingProblem Small(Prng random)
-    {
-        int dimensions = 1 + random.Below(4);
-        var problem = new PackingProblem();
-        problem.Reset([.. Enumerable.Range(0, dimensions).Select(_ => random.Between(5, 40))]);
-        int items = 1 + random.Below(9);
-        bool isCorrelated = random.Chance(1, 2);
-        for (int i = 0; i < items; i++)
-        {
-            long[] need = [.. Enumerable.Range(0, dimensions).Select(_ => random.Chance(1, 5) ? 0 : random.Between(1, 20))];
-            problem.TryAdd(need, isCorrelated ? need.Sum() + 3 : random.Between(1, 50), random.Chance(1, 4) ? 3 : 1, random.NextUInt64());
-        }
-        return problem;
-    }
-
-    private static long Exhaustive(PackingProblem problem)
-    {
-        long[] free = problem.Capacity.ToArray();
-        return Best(0);
-
-        long Best(int item)
-        {
-            if (item == problem.Items)
-                return 0;
-            long best = Best(item + 1);
-            int copies = 0;
-            while (copies < problem.Count(item) && Fits(problem, item, free))
-            {
-                Add(problem, item, free, -1);
-                copies++;
-                best = Math.Max(best, copies * problem.Value(item) + Best(item + 1));
-            }
-            Add(problem, item, free, copies);
-            return best;
-        }
     }
 
     private static bool IsMaximal(PackingProblem problem, int[] taken)

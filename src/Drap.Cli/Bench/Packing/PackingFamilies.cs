@@ -1,9 +1,8 @@
 using Drap.Core.Market.Packing;
-using Xunit;
 
-namespace Drap.Core.Tests.Market;
+namespace Drap.Cli.Bench.Packing;
 
-/// <summary>Random packing problems of several kinds.</summary>
+/// <summary>Random packing problems of several kinds; the tests of the packer link this file, so that both speak of the same ones.</summary>
 internal static class PackingFamilies
 {
     public static readonly string[] All = ["uncorrelated", "weakly correlated", "strongly correlated", "tight", "cpu and gpu", "groups"];
@@ -24,7 +23,7 @@ internal static class PackingFamilies
         }
         problem.Reset(capacity);
         for (int i = 0; i < items; i++)
-            Assert.True(problem.TryAdd(needs[i], Value(family, needs[i], random), counts[i], random.NextUInt64()));
+            Invariant.Check(problem.TryAdd(needs[i], Value(family, needs[i], random), counts[i], random.NextUInt64()));
         return problem;
     }
 

@@ -1,4 +1,6 @@
-namespace Drap.Core.Tests.Market;
+using Drap.Core.Market.Packing;
+
+namespace Drap.Cli.Bench.Packing;
 
 /// <summary>
 /// The optimum of a packing problem in which copies may be divided, by the simplex method with bounded variables on a dense tableau.
@@ -14,9 +16,9 @@ internal sealed class LinearBound
     private readonly int[] basis;
     private double objective;
 
-    public static double Of(Drap.Core.Market.Packing.PackingProblem problem) => new LinearBound(problem).Solve();
+    public static double Of(PackingProblem problem) => new LinearBound(problem).Solve();
 
-    private LinearBound(Drap.Core.Market.Packing.PackingProblem problem)
+    private LinearBound(PackingProblem problem)
     {
         rows = problem.Dimensions;
         columns = problem.Items + rows;
