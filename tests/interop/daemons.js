@@ -57,6 +57,7 @@ export async function startJs (options) {
   await server.start()
 
   return {
+    server,
     client: createClient(server.getMultiaddr()),
     async stop () {
       await server.stop()

@@ -23,6 +23,9 @@ public sealed class DaemonFrames(int messageBytesMax = DaemonProtocol.MessageByt
     /// <summary>What has come and was not taken.</summary>
     public ReadOnlySpan<byte> Rest => buffer.AsSpan(start, end - start);
 
+    /// <summary>The length of the message that has begun, if that much has come; it may be longer than is taken.</summary>
+    public int? Begun => UnsignedVarint.TryRead(Rest, out ulong length, out _) == VarintStatus.Done ? (int)Math.Min(length, int.MaxValue) : null;
+
     /// <summary>
     /// Where the next bytes go; never none. Say with <see cref="Receive"/> how many came. To be called only when <see cref="TryTake"/> says
     /// that a message is not whole: so no more is kept than one message and what came with its end.
@@ -51,6 +54,13 @@ public sealed class DaemonFrames(int messageBytesMax = DaemonProtocol.MessageByt
     {
         Invariant.Check(length >= 0 && length <= buffer.Length - end);
         end += length;
+    }
+
+    /// <summary>Drops the first bytes of <see cref="Rest"/>.</summary>
+    public void Skip(int length)
+    {
+        Invariant.Check(length >= 0 && length <= end - start);
+        start += length;
     }
 
     /// <summary>

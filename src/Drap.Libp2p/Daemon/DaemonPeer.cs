@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using Drap.Libp2p.Multiformats;
 using Drap.Libp2p.Protobuf;
 
 namespace Drap.Libp2p.Daemon;
@@ -7,6 +8,16 @@ namespace Drap.Libp2p.Daemon;
 /// <summary>A peer and addresses of it, as binary multiaddrs that nobody has looked into yet.</summary>
 public sealed record DaemonPeer(PeerId Id, ImmutableArray<byte[]> Addresses)
 {
+    /// <summary>The addresses that are understood here; of the others nobody could make use.</summary>
+    public IEnumerable<Multiaddr> ReadAddresses()
+    {
+        foreach (byte[] bytes in Addresses)
+        {
+            if (Multiaddr.TryFromBytes(bytes, out Multiaddr? address))
+                yield return address;
+        }
+    }
+
     internal void WriteTo(ProtoWriter writer, int field)
     {
         int message = writer.BeginMessage(field);

@@ -1,3 +1,5 @@
+using Drap.Libp2p.Multiformats;
+
 namespace Drap.Libp2p.Daemon;
 
 /// <summary>
@@ -16,8 +18,8 @@ public static class DaemonProtocol
     /// <summary>Addresses of one peer, as many as identify takes: each is a dial that may be tried.</summary>
     public const int AddressesMax = 64;
 
-    /// <summary>Bytes of one address: as long as a relayed one with two peer ids and DNS names is.</summary>
-    public const int AddressBytesMax = 512;
+    /// <summary>Bytes of one address.</summary>
+    public const int AddressBytesMax = Multiaddr.BytesMax;
 
     /// <summary>Protocols that one request may name; each is asked for in turn.</summary>
     public const int ProtocolsMax = 64;

@@ -171,7 +171,7 @@ public sealed class DaemonMessageTests
         });
         Refused("more than 64 addresses");
         Wrap(1, 2, () => writer.Bytes(2, new byte[DaemonProtocol.AddressBytesMax + 1]));
-        Refused("an address has between 1 and 512 bytes");
+        Refused("an address has between 1 and 1024 bytes");
         Wrap(2, 3, () =>
         {
             writer.Bytes(1, EdPeer.Bytes);
