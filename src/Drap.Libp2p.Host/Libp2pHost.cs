@@ -140,6 +140,25 @@ public sealed class Libp2pHost : IAsyncDisposable
     /// <summary>Takes a reason of <see cref="Protect"/> back.</summary>
     public void Unprotect(PeerId peer, string reason) => hub.Table.Unprotect(peer, reason);
 
+    /// <summary>
+    /// Says what a peer is worth to somebody who uses the host: when there are too many connections, those of peers whose tags add up to less are closed first.
+    /// False if the peer has 64 tags, or as many peers are tagged as are known at most (<see cref="HostLimits.KnownPeersMax"/>).
+    /// </summary>
+    public bool TryTag(PeerId peer, string tag, long weight) => hub.Table.TryTag(peer, tag, weight);
+
+    /// <summary>Takes a tag of <see cref="TryTag"/> back.</summary>
+    public void Untag(PeerId peer, string tag) => hub.Table.Untag(peer, tag);
+
+    /// <summary>Closes the least useful connections now, down to <see cref="HostLimits.ConnectionsLow"/>, as it is done when there are too many.</summary>
+    public async Task TrimAsync()
+    {
+        List<PeerConnection> surplus = hub.Table.Surplus(hub.Clock.Now);
+        foreach (PeerConnection connection in surplus)
+            connection.Close(CloseReason.TooMany);
+        foreach (PeerConnection connection in surplus)
+            await connection.Closed.ConfigureAwait(false);
+    }
+
     /// <summary>Closes all connections, after what waits to be sent, and waits for the handlers' ends.</summary>
     public async ValueTask DisposeAsync()
     {

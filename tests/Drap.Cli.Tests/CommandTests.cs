@@ -38,6 +38,11 @@ public sealed class CommandTests : IAsyncDisposable
     [InlineData(ExitCode.Usage, "'first' names no job", "job", "show", "first")]
     [InlineData(ExitCode.Usage, "nothing to set", "job", "set", "last")]
     [InlineData(ExitCode.Usage, "--bid: found '-1'", "job", "set", "last", "--bid=-1")]
+    [InlineData(ExitCode.Usage, "'--control' is required", "p2pd")]
+    [InlineData(ExitCode.Usage, "--control: found 'p2pd.sock'; allowed: /unix/PATH", "p2pd", "--control", "p2pd.sock")]
+    [InlineData(ExitCode.Usage, "--listen: found '/ip4/1.2.3.4/udp/1'; allowed: /ip4/ADDRESS/tcp/PORT", "p2pd", "--control", "/unix/tmp/d", "--listen", "/ip4/1.2.3.4/udp/1")]
+    [InlineData(ExitCode.Usage, "nope.key is not there", "p2pd", "--control", "/unix/tmp/d", "--key", "nope.key")]
+    [InlineData(ExitCode.Usage, "'ssl'", "p2pd", "--control", "/unix/tmp/d", "--security", "ssl")]
     [InlineData(ExitCode.OwnFailure, "there is no option '--cpsu' in 'drap run'; did you mean '--cpus'?", "run", "--cpsu", "2", "--", "true")]
     [InlineData(ExitCode.OwnFailure, "--memory: found 'lots'", "run", "--memory", "lots", "--", "true")]
     [InlineData(ExitCode.OwnFailure, "no command after --", "run", "--")]
@@ -54,6 +59,7 @@ public sealed class CommandTests : IAsyncDisposable
     [InlineData("run", "drap run examples/wordcount/job.yaml")]
     [InlineData("job", "drap job explain 3.17")]
     [InlineData("market", "drap market --explain")]
+    [InlineData("p2pd", "drap p2pd --control /unix/tmp/p2pd.sock --listen /ip4/0.0.0.0/tcp/4001")]
     public async Task Help_ends_with_examples(string command, string example)
     {
         CliRunner.Result result = await cli.RunAsync(command, "--help");

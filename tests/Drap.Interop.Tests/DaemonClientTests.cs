@@ -31,14 +31,14 @@ public sealed class DaemonClientTests(JsPackages packages)
         {
             Assert.Equal((a.Id, "/reverse/1.0.0"), (stream.Remote, stream.Protocol));
             byte[] all = await ReadAsync(stream, data.Length);
-            all.Reverse();
+            Array.Reverse(all);
             await stream.WriteAsync(all, Cancel);
         }, Cancel);
         using DaemonStream stream = await ofA.OpenStreamAsync(b.Id, ["/nobody/1.0.0", "/reverse/1.0.0"], Cancel);
         Assert.Equal("/reverse/1.0.0", stream.Protocol);
         await stream.WriteAsync(data, Cancel);
         byte[] back = await ReadAsync(stream, data.Length);
-        data.Reverse();
+        Array.Reverse(data);
         Assert.Equal(data, back);
         Assert.Equal(0, await stream.ReadAsync(new byte[1], Cancel));
     }

@@ -13,6 +13,7 @@ internal sealed class ConnectionTable(PeerId self, HostLimits limits, ObserverQu
     private readonly Dictionary<PeerId, List<PeerConnection>> peers = [];
     private readonly ConcurrentDictionary<PeerId, PeerConnection> best = new();
     private readonly Dictionary<PeerId, HashSet<string>> protections = [];
+    private readonly PeerTags tags = new(limits.KnownPeersMax);
     private int count;
     private bool isClosed;
 
@@ -62,7 +63,7 @@ internal sealed class ConnectionTable(PeerId self, HostLimits limits, ObserverQu
             }
             if (count >= limits.ConnectionsMax)
             {
-                least = LeastUseful(now);
+                least = LeastUseful(now, count + 1 - limits.ConnectionsLow);
                 if (least.Count == 0)
                 {
                     refusal = "too many connections, all of them protected";
@@ -129,6 +130,25 @@ internal sealed class ConnectionTable(PeerId self, HostLimits limits, ObserverQu
         }
     }
 
+    public bool TryTag(PeerId peer, string tag, long weight)
+    {
+        lock (gate)
+            return tags.TrySet(peer, tag, weight);
+    }
+
+    public void Untag(PeerId peer, string tag)
+    {
+        lock (gate)
+            tags.Remove(peer, tag);
+    }
+
+    /// <summary>Those to close so that low water remains.</summary>
+    public List<PeerConnection> Surplus(Instant now)
+    {
+        lock (gate)
+            return LeastUseful(now, count - limits.ConnectionsLow);
+    }
+
     public bool IsProtected(PeerId peer)
     {
         lock (gate)
@@ -175,10 +195,10 @@ internal sealed class ConnectionTable(PeerId self, HostLimits limits, ObserverQu
         return oneFits != otherFits ? oneFits : one.OpenedAt < other.OpenedAt;
     }
 
-    // Spares first, then those without streams, then those that were used longest ago; new and protected ones never.
-    private List<PeerConnection> LeastUseful(Instant now) =>
+    // Spares first, then those of the least weight, those without streams, and those that were used longest ago; new and protected ones never.
+    private List<PeerConnection> LeastUseful(Instant now, int wanted) =>
         [.. peers.Values.SelectMany(c => c)
             .Where(c => !protections.ContainsKey(c.Remote) && now - c.OpenedAt >= limits.NewConnectionGrace)
-            .OrderByDescending(c => c.IsSpare).ThenBy(c => c.StreamCount > 0).ThenBy(c => c.UsedAt)
-            .Take(count + 1 - limits.ConnectionsLow)];
+            .OrderByDescending(c => c.IsSpare).ThenBy(c => tags.WeightOf(c.Remote)).ThenBy(c => c.StreamCount > 0).ThenBy(c => c.UsedAt)
+            .Take(wanted)];
 }

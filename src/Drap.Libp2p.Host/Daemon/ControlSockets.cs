@@ -104,8 +104,9 @@ internal static class ControlSockets
             File.Delete(path);
             socket.Bind(endPoint);
         }
-        // Nobody gets in before it listens.
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        // Nobody gets in before it listens. On Windows the folder's rights decide.
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
     }
 
     // A socket on which nobody listens is one of a process that has gone.

@@ -166,7 +166,7 @@ public sealed class DaemonClient(Multiaddr control) : IAsyncDisposable
 
     private async IAsyncEnumerable<DhtAnswer> AskRowAsync(DaemonRequest request, [EnumeratorCancellation] CancellationToken ct)
     {
-        using CancellationTokenSource late = Deadline(ct);
+        using var late = new Patience(TimeProvider.System, Timeout + Grace, ct);
         (DaemonSocket socket, DaemonResponse response) = await BeginAsync(request, late.Token).ConfigureAwait(false);
         using (socket)
         {
@@ -187,7 +187,7 @@ public sealed class DaemonClient(Multiaddr control) : IAsyncDisposable
     // The connection is the caller's if it was done.
     private async Task<(DaemonSocket Socket, DaemonResponse Response)> BeginAsync(DaemonRequest request, CancellationToken ct)
     {
-        using CancellationTokenSource late = Deadline(ct);
+        using var late = new Patience(TimeProvider.System, Timeout + Grace, ct);
         DaemonSocket? socket = null;
         try
         {
@@ -215,12 +215,5 @@ public sealed class DaemonClient(Multiaddr control) : IAsyncDisposable
         {
             socket?.Abort();
         }
-    }
-
-    private CancellationTokenSource Deadline(CancellationToken ct)
-    {
-        var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        late.CancelAfter(Timeout + Grace);
-        return late;
     }
 }

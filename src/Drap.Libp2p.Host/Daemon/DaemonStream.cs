@@ -33,7 +33,7 @@ public sealed class DaemonStream : IDisposable
     public ReadOnlyMemory<byte> RemoteAddress => info.Address;
 
     /// <summary>Reads at least one byte; 0 at the end of what the peer writes.</summary>
-    /// <exception cref="StreamResetException">The stream has ended.</exception>
+    /// <exception cref="DaemonException">The stream has ended.</exception>
     public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken ct = default)
     {
         try
@@ -44,12 +44,12 @@ public sealed class DaemonStream : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            throw new StreamResetException(e is SocketException ? StreamEnd.ResetByPeer : StreamEnd.ResetHere);
+            throw Ended(e);
         }
     }
 
     /// <summary>Writes all of it, or as much as the daemon takes before the stream ends.</summary>
-    /// <exception cref="StreamResetException">The stream has ended.</exception>
+    /// <exception cref="DaemonException">The stream has ended.</exception>
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
     {
         try
@@ -58,7 +58,7 @@ public sealed class DaemonStream : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            throw new StreamResetException(e is SocketException ? StreamEnd.ResetByPeer : StreamEnd.ResetHere);
+            throw Ended(e);
         }
     }
 
@@ -76,8 +76,7 @@ public sealed class DaemonStream : IDisposable
     internal async Task FinishAsync(CancellationToken ct)
     {
         CloseWrite();
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        late.CancelAfter(LingerTime);
+        using var late = new Patience(TimeProvider.System, LingerTime, ct);
         byte[] dropped = new byte[4096];
         while (!isReadOver)
             await ReadAsync(dropped, late.Token).ConfigureAwait(false);
@@ -91,4 +90,7 @@ public sealed class DaemonStream : IDisposable
         else
             socket.Abort();
     }
+
+    private static DaemonException Ended(Exception e) =>
+        new(e is SocketException ? "the peer or the daemon has reset the stream" : "the stream was reset here", e);
 }

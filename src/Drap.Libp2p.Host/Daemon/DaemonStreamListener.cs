@@ -13,7 +13,7 @@ internal sealed class DaemonStreamListener : IAsyncDisposable
     private const int StreamsMax = 4096;
 
     /// <summary>How long a connection may take to say which stream it carries: the daemon says it at once.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan GreetingTimeout = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, Func<DaemonStream, Task>> handlers = [];
     private readonly SocketAcceptor acceptor;
@@ -52,8 +52,7 @@ internal sealed class DaemonStreamListener : IAsyncDisposable
         using CancellationTokenRegistration ending = stopping.Register(socket.Abort);
         try
         {
-            using var late = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-            late.CancelAfter(Patience);
+            using var late = new Patience(TimeProvider.System, GreetingTimeout, stopping);
             byte[]? message = await socket.ReadMessageAsync(late.Token).ConfigureAwait(false);
             if (message is not null && StreamInfo.TryDecode(message, out StreamInfo? info) && handlers.TryGetValue(info.Protocol, out var handler))
             {
