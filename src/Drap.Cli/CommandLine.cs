@@ -110,6 +110,8 @@ internal static class CommandLine
             case NodeUnreachableException unreachable:
                 screen.Complain(unreachable.Message, "its jobs are kept: any drap command in this home goes on with them");
                 return ExitCode.Error;
+            case IOException { HResult: ExitCode.BrokenPipeError }:
+                return ExitCode.BrokenPipe;
             case IOException or UnauthorizedAccessException:
                 screen.Complain(e.Message);
                 return ExitCode.Error;

@@ -11,6 +11,9 @@ internal static class ExitCode
     /// <summary>Whoever read the output of a command has gone: 128 + SIGPIPE, as a shell has it.</summary>
     public const int BrokenPipe = 141;
 
+    /// <summary>The same as the system's own number (errno), which the framework's exceptions carry.</summary>
+    public const int BrokenPipeError = 32;
+
     public static int Of(JobSummary job) => job.State == JobState.Finished ? Ok : job.Reason?.Code switch
     {
         ReasonCodes.NotPlaced => NotPlaced,

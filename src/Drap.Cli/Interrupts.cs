@@ -7,6 +7,9 @@ namespace Drap.Cli;
 /// </summary>
 internal sealed class Interrupts : IDisposable
 {
+    /// <summary>To kill some hundred processes takes a fraction of it; whoever presses twice does not want to wait for one that hangs.</summary>
+    private static readonly TimeSpan leavePatience = TimeSpan.FromSeconds(3);
+
     private readonly CancellationTokenSource first = new();
     private readonly List<PosixSignalRegistration> signals = [];
     private int count;
@@ -16,6 +19,9 @@ internal sealed class Interrupts : IDisposable
 
     /// <summary>Whether there was one.</summary>
     public bool Any => first.IsCancellationRequested;
+
+    /// <summary>What must still be done at the second, for as long as <see cref="leavePatience"/>.</summary>
+    public Action? Leaving { get; set; }
 
     /// <summary>Listens to this process's signals.</summary>
     public static Interrupts OfProcess()
@@ -33,11 +39,23 @@ internal sealed class Interrupts : IDisposable
     /// <summary>What a signal does.</summary>
     public void Raise()
     {
-        if (Interlocked.Increment(ref count) == 1)
-            // Not on the signal's own thread: what waits on the token goes on there.
+        int raised = Interlocked.Increment(ref count);
+        // Not on the signal's own thread: what waits on the token goes on there.
+        if (raised == 1)
             ThreadPool.QueueUserWorkItem(_ => first.Cancel());
-        else
-            Environment.Exit(ExitCode.Interrupted);
+        else if (raised == 2)
+            new Thread(Leave) { IsBackground = true }.Start();
+    }
+
+    private void Leave()
+    {
+        if (Leaving is { } leave)
+        {
+            var leaving = new Thread(() => leave()) { IsBackground = true };
+            leaving.Start();
+            leaving.Join(leavePatience);
+        }
+        Environment.Exit(ExitCode.Interrupted);
     }
 
     public void Dispose()

@@ -13,11 +13,11 @@ using var interrupts = Interrupts.OfProcess();
 bool plain = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } || Environment.GetEnvironmentVariable("TERM") is "dumb";
 return await CommandLine.RunAsync(args, new CliContext
 {
-    Out = Console.Out,
-    Err = Console.Error,
-    Stdin = Console.OpenStandardInput,
+    Out = StandardFiles.IsGiven(1) ? Console.Out : TextWriter.Null,
+    Err = StandardFiles.IsGiven(2) ? Console.Error : TextWriter.Null,
+    Stdin = () => new StandardInput(),
     Stdout = StandardOutput.Open,
-    Stderr = Console.OpenStandardError,
+    Stderr = () => StandardFiles.IsGiven(2) ? Console.OpenStandardError() : Stream.Null,
     Live = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "dumb"),
     Colour = !plain && !Console.IsErrorRedirected,
     HasStdin = StandardInput.IsOpen(),

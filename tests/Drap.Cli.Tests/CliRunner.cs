@@ -116,6 +116,10 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
 
         public Task Completion => node.ShutDown.Task;
 
+        public void Abort()
+        {
+        }
+
         public Task IdleAsync(CancellationToken cancel) => Task.CompletedTask;
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -83,7 +83,7 @@ internal sealed class RunCommand
     private async Task<int> RunTaskAsync(Invocation call, NodeSession session, Job job, SubmitReply reply)
     {
         bool show = call.Screen.Format is OutputFormat.Table or OutputFormat.Quiet;
-        int code = await new AdHocRun(session.Node, call.Context, call.Screen).RunAsync(reply.Id, job.Spec.Segments[0].Stdin, show);
+        int code = await new AdHocRun(session.Node, session.Host is not null, call.Context, call.Screen).RunAsync(reply.Id, job.Spec.Segments[0].Stdin, show);
         bool hasResults = job.Spec.Segments[0].Outputs.Count > 0;
         if (code == ExitCode.Ok && hasResults || !show)
         {
@@ -154,6 +154,8 @@ internal sealed class RunCommand
                 ExitCode.OwnFailure, path is null ? "no command after --" : $"'{path}' stands before --: a job file and a command cannot both be run",
                 "drap run --help has examples");
         AdHocFlags flags = adHoc.Of(call, call.Tail);
+        if (flags.Dir is { } dir && !Directory.Exists(Path.GetFullPath(dir, call.Context.CurrentFolder)))
+            throw new CliException(ExitCode.OwnFailure, $"--dir: found '{dir}'; allowed: a folder that is there", "drap run --help has examples");
         return new Job(
             AdHocJob.Make(flags with { Stdin = interactive && flags.Array is null && call.Context.HasStdin }), new LocalFiles(call.Context.CurrentFolder), flags.Dir,
             AdHoc: true);

@@ -53,7 +53,8 @@ internal static class AdHocJob
             Command = Command(flags),
             Resources = Resources(flags),
             Constraints = new ConstraintsSpec { Labels = [.. flags.On], NotLabels = [.. flags.NotOn] },
-            Env = Pairs("--env", flags.Env, name => Environment.GetEnvironmentVariable(name)),
+            Env = Pairs("--env", flags.Env, name => Environment.GetEnvironmentVariable(name))
+                .ToImmutableSortedDictionary(e => e.Key, e => Verbatim(e.Value), StringComparer.Ordinal),
             Inputs = Inputs(flags),
             Outputs = Outputs(flags.Output),
             Bid = Money("--bid", flags.Bid) is { } bid ? new Price(bid.Micro) : null,
@@ -75,13 +76,39 @@ internal static class AdHocJob
             Segments = [segment],
         });
         ImmutableArray<JobProblem> problems = JobRules.Check(job);
-        return problems.IsEmpty ? job : throw Wrong(string.Join('\n', problems.Select(p => p.ToString().Replace("segments[0].", "--", StringComparison.Ordinal))));
+        return problems.IsEmpty ? job : throw Wrong(string.Join('\n', problems.Select(p => (p with { Path = FlagOf(p.Path) }).ToString()).Distinct()));
+    }
+
+    /// <summary>The flag whose value lies at a place of the job; places without one keep their name.</summary>
+    private static string FlagOf(string path)
+    {
+        string place = path.StartsWith("segments[0].", StringComparison.Ordinal) ? path["segments[0].".Length..] : path;
+        return place.Split('.', '[') switch
+        {
+            ["command", ..] => "the command",
+            ["resources", "cpu", ..] => "--cpus",
+            ["resources", "memory", ..] => "--memory",
+            ["resources", "gpu", ..] => "--gpus",
+            ["resources", "named", ..] => "--resource",
+            ["constraints", "labels", ..] => "--on",
+            ["constraints", "not_labels", ..] => "--not-on",
+            ["inputs", dirInput, ..] => "--dir",
+            ["inputs", ..] => "--input",
+            ["outputs", ..] => "--output",
+            ["env", ..] => "--env",
+            ["concurrency", ..] => "--array",
+            [var first, ..] when first.Length > 0 => "--" + first.Replace('_', '-'),
+            _ => place,
+        };
     }
 
     // The shipped folder is the task's current one, as it is the user's; the shell's own codes for a missing command are ours, too.
     private static CommandSpec Command(AdHocFlags flags) => flags.Dir is null
-        ? CommandSpec.Program([.. flags.Command])
-        : CommandSpec.Program(["/bin/sh", "-c", $"cd {dirInput} && exec \"$@\"", "sh", .. flags.Command]);
+        ? CommandSpec.Program([.. flags.Command.Select(Verbatim)])
+        : CommandSpec.Program(["/bin/sh", "-c", $"cd {dirInput} && exec \"$@\"", "sh", .. flags.Command.Select(Verbatim)]);
+
+    // What a person types after -- is the command's own, whatever it looks like.
+    private static string Verbatim(string text) => text.Replace("${{", "$${{", StringComparison.Ordinal);
 
     private static (ArrayRange? Array, int? Concurrency) Array(string? text)
     {
@@ -122,33 +149,39 @@ internal static class AdHocJob
     private static ImmutableSortedDictionary<string, InputSpec> Inputs(AdHocFlags flags)
     {
         var inputs = JobJson.EmptyMap<InputSpec>().ToBuilder();
+        if (flags.Dir is not null)
+            inputs[dirInput] = new InputSpec { Path = flags.Dir, To = dirInput };
         foreach (string text in flags.Input)
         {
             int equals = text.IndexOf('=', StringComparison.Ordinal);
             string path = equals > 0 ? text[(equals + 1)..] : text;
             string to = equals > 0 ? text[..equals] : Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
             bool isCid = Cid.TryParse(path, out Cid cid);
-            string name = FieldName(to, inputs.Count);
+            string name = FieldName(to, inputs.Keys);
             inputs[name] = isCid ? new InputSpec { Cid = cid.ToString(), To = to } : new InputSpec { Path = path, To = to };
         }
-        if (flags.Dir is not null)
-            inputs[dirInput] = new InputSpec { Path = flags.Dir, To = dirInput };
         return inputs.ToImmutable();
     }
 
     private static ImmutableSortedDictionary<string, OutputSpec> Outputs(IReadOnlyList<string> paths)
     {
         var outputs = JobJson.EmptyMap<OutputSpec>().ToBuilder();
-        foreach (string path in paths)
-            outputs[FieldName(path, outputs.Count)] = new OutputSpec { Path = path };
+        foreach (string path in paths.Distinct(StringComparer.Ordinal))
+            outputs[FieldName(path, outputs.Keys)] = new OutputSpec { Path = path };
         return outputs.ToImmutable();
     }
 
-    /// <summary>A name that a field may have, made of a path.</summary>
-    private static string FieldName(string path, int index)
+    /// <summary>A name that a field may have, made of a path: a pattern's matches lie in a folder of that name.</summary>
+    private static string FieldName(string path, IEnumerable<string> taken)
     {
         string name = new([.. path.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' ? c : '_')]);
-        return string.Create(CultureInfo.InvariantCulture, $"f{index}_{(name.Length > 40 ? name[^40..] : name)}");
+        name = name.Length > 40 ? name[^40..] : name;
+        if (name.Length == 0 || !char.IsAsciiLetterLower(name[0]))
+            name = "f" + name;
+        string free = name;
+        for (int n = 2; taken.Contains(free); n++)
+            free = string.Create(CultureInfo.InvariantCulture, $"{name}_{n}");
+        return free;
     }
 
     private static ImmutableSortedDictionary<string, string> Pairs(string flag, IReadOnlyList<string> texts, Func<string, string?> otherwise)

@@ -29,6 +29,8 @@ internal sealed class LogPrinter(Invocation call)
         await foreach (LogChunk chunk in node.LogsAsync(job, query, call.Cancel).WithCancellation(call.Cancel))
         {
             Stream target = chunk.Stream == LogStream.Stdout ? stdout : stderr;
+            if (chunk.Dropped > 0 && !documents)
+                call.Screen.Say(Words.Gap(chunk));
             if (documents)
                 await stdout.WriteAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(chunk, ApiJson.Line.LogChunk), .. newline], call.Cancel);
             else if (single)

@@ -114,6 +114,7 @@ internal sealed class NodeSession : IAsyncDisposable
         {
             HomeIdentity.Check(home);
             host = await context.Hosts.StartAsync(home, options, cancel).ConfigureAwait(false);
+            context.Interrupts.Leaving = host.Abort;
             ApiServer server = await ApiServer.StartAsync(host.Service, home, loggers, cancel).ConfigureAwait(false);
             // In this order: no more calls, no more engine, and only then somebody else's turn.
             return new NodeSession(host.Service) { Host = host, owned = { server, host, new Closing(taken) } };

@@ -10,6 +10,8 @@ internal static class StandardOutput
 {
     public static Stream Open()
     {
+        if (!StandardFiles.IsGiven(1))
+            return Stream.Null;
         var pipe = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
         return pipe.CanSeek ? Console.OpenStandardOutput() : pipe;
     }

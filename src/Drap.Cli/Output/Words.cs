@@ -34,6 +34,10 @@ internal static class Words
         return string.Create(CultureInfo.InvariantCulture, $"{value:0.#}{"KMGTP"[unit]}iB");
     }
 
+    /// <summary>That some of a stream is not there, before what follows it.</summary>
+    public static string Gap(LogChunk chunk) => string.Create(
+        CultureInfo.InvariantCulture, $"[{chunk.Dropped} bytes of {(chunk.Stream == LogStream.Stdout ? "stdout" : "stderr")} are missing here: a task's first GiB is kept and what it wrote last, as far as the disk takes it]");
+
     public static string Cores(long milli) => ((decimal)milli / 1000).ToString("0.##", CultureInfo.InvariantCulture);
 
     public static string Of(Credits? credits) => credits?.ToString() ?? "-";

@@ -1,3 +1,4 @@
+using Drap.Core.Jobs;
 using Drap.Core.Leases;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
@@ -128,7 +129,7 @@ public sealed class Executor
             Attempt = attempt.Id,
             Outcome = outcome,
             ExitCode = ExitCodeOf(end.End),
-            Detail = DetailOf(attempt, outcome, end.End.Detail),
+            Detail = DetailOf(attempt, outcome, end.End),
             Outputs = end.Outputs,
             Wall = end.Usage.Wall < TimeSpan.Zero ? TimeSpan.Zero : end.Usage.Wall,
             Waited = attempt.LaunchedAt - attempt.GrantedAt,
@@ -191,7 +192,7 @@ public sealed class Executor
                 continue;
             }
             attempt.EndedAs = Outcome.TimedOut;
-            attempt.EndedBecause = $"ran longer than its time-out of {TimeoutOf(attempt)}";
+            attempt.EndedBecause = $"it ran longer than its timeout of {Duration.Format(TimeoutOf(attempt))}";
             effects.Add(new WorkerEffect.Observe(new WorkerObservation.Ending(attempt.Id, Outcome.TimedOut)));
             Terminate(attempt, now + Grace, effects);
         }
@@ -349,7 +350,7 @@ public sealed class Executor
         Outcome seen = end.Kind switch
         {
             EndKind.Exited => end.Code == 0 ? Outcome.Succeeded : Outcome.Failed,
-            EndKind.Signalled => Outcome.Failed,
+            EndKind.Signalled => Outcome.Signalled,
             EndKind.NotStarted => Outcome.NotStarted,
             EndKind.OverLimit => Outcome.OverLimit,
             EndKind.OutputMissing => Outcome.OutputMissing,
@@ -364,9 +365,10 @@ public sealed class Executor
 
     private static int ExitCodeOf(AttemptEnd end) => end.Kind == EndKind.Signalled ? 128 + end.Code : end.Code;
 
-    private static string DetailOf(Attempt attempt, Outcome outcome, string detail)
+    private static string DetailOf(Attempt attempt, Outcome outcome, AttemptEnd end)
     {
-        string text = attempt.EndedAs == outcome && attempt.EndedBecause.Length > 0 ? attempt.EndedBecause : detail;
+        string text = attempt.EndedAs == outcome && attempt.EndedBecause.Length > 0 ? attempt.EndedBecause
+            : outcome == Outcome.Signalled && end.Detail.Length == 0 ? "it was ended by " + Signals.NameOf(end.Code) : end.Detail;
         return text.Length <= AttemptEnd.DetailCharsMax ? text : text[..AttemptEnd.DetailCharsMax];
     }
 }

@@ -38,14 +38,20 @@ public readonly record struct ByteSize(long Bytes) : IComparable<ByteSize>
         return true;
     }
 
-    /// <summary>An exact form, binary units before decimal ones: <c>512MiB</c>, <c>1GB</c>, or plain bytes.</summary>
+    /// <summary>An exact form in the largest unit that has one, a binary one before its decimal sister: <c>512MiB</c>, <c>64MB</c>, or plain bytes.</summary>
     public override string ToString()
     {
-        string? best = Shortest(1024, binaryUnits) ?? Shortest(1000, decimalUnits);
-        return best ?? Bytes.ToString(CultureInfo.InvariantCulture);
+        (long binary, int binaryPower) = Reduce(1024, binaryUnits);
+        (long dec, int decimalPower) = Reduce(1000, decimalUnits);
+        return binaryPower == 0 && decimalPower == 0 ? Bytes.ToString(CultureInfo.InvariantCulture)
+            : binaryPower >= decimalPower ? binary.ToString(CultureInfo.InvariantCulture) + binaryUnits[binaryPower - 1]
+            : dec.ToString(CultureInfo.InvariantCulture) + decimalUnits[decimalPower - 1];
     }
 
-    private string? Shortest(int factor, string[] units)
+    /// <summary>The same within a sentence, where plain bytes need their unit: <c>512MiB</c>, <c>4097 bytes</c>.</summary>
+    public string ToWords() => ToString() is var text && char.IsAsciiDigit(text[^1]) ? text + " bytes" : text;
+
+    private (long Value, int Power) Reduce(int factor, string[] units)
     {
         long rest = Bytes;
         int power = 0;
@@ -54,7 +60,7 @@ public readonly record struct ByteSize(long Bytes) : IComparable<ByteSize>
             rest /= factor;
             power++;
         }
-        return power == 0 ? null : rest.ToString(CultureInfo.InvariantCulture) + units[power - 1];
+        return (rest, power);
     }
 
     private static bool TryUnit(ReadOnlySpan<char> unit, out long factor)

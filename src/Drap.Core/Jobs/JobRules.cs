@@ -38,6 +38,7 @@ public static class JobRules
             EdgeRules.Check(job.Segments[i], $"segments[{i}]", segments, problems);
         }
         EdgeRules.CheckCycles(job, problems);
+        ResultRules.Check(job, problems);
         if (problems.Found.Length == 0)
             problems.Require(tasks <= JobLimits.TasksMax, "segments", $"{tasks} tasks in all", $"at most {JobLimits.TasksMax}");
         if (problems.Found.Length == 0)

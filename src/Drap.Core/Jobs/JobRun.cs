@@ -227,8 +227,8 @@ public sealed class SegmentRun
     /// <summary>A gang whose members were told to start; until then none of them runs.</summary>
     public bool HasGone { get; set; }
 
-    /// <summary>An offer was let go since what is left of the budget does not bear it.</summary>
-    public bool IsShort { get; set; }
+    /// <summary>What a task would have had set aside when its offer was let go, since what is left of the budget does not bear it; null if none was.</summary>
+    public Credits? ShortOf { get; set; }
 
     /// <summary>Groups with the allocator: one for the segment and one for each alternative; empty while it wants nothing.</summary>
     public List<int> Groups { get; } = [];

@@ -78,7 +78,7 @@ public enum Outcome
     /// <summary>Exit code, declared outputs and check say that the result is valid.</summary>
     Succeeded = 1,
 
-    /// <summary>The program ended with a code other than 0, or by a signal of its own.</summary>
+    /// <summary>The program ended with a code other than 0.</summary>
     Failed = 2,
 
     /// <summary>It ran longer than its time-out.</summary>
@@ -107,6 +107,9 @@ public enum Outcome
 
     /// <summary>A blob that it takes as an input is nowhere to be had; <see cref="AttemptResult.Missing"/> names it. Nothing was started.</summary>
     InputMissing = 11,
+
+    /// <summary>A signal that was not the worker's ended the program; the exit code is 128 and its number.</summary>
+    Signalled = 12,
 }
 
 /// <summary>The scheduler has each of these ends on disk: the worker may forget them.</summary>

@@ -25,7 +25,7 @@ internal readonly struct AttemptResultShape : IShape<AttemptResult>
     {
         AttemptId attempt = f.Attempt(1, nameof(m.Attempt), m.Attempt);
         // An end that is not known here is surely no success, and as a failure it is bounded by the task's retries.
-        Outcome outcome = f.Enum(2, nameof(m.Outcome), m.Outcome, Outcome.InputMissing, Outcome.Failed);
+        Outcome outcome = f.Enum(2, nameof(m.Outcome), m.Outcome, Outcome.Signalled, Outcome.Failed);
         int exitCode = f.IntOr(3, nameof(m.ExitCode), m.ExitCode, 0, int.MinValue, int.MaxValue);
         string detail = f.TextOrEmpty(4, nameof(m.Detail), m.Detail, CborLimits.TextBytes);
         var outputs = f.List<TaskOutput, TaskOutputShape>(5, nameof(m.Outputs), m.Outputs, AttemptResult.OutputsMax);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Drap.Core.Jobs;
 using Drap.Node.Sandbox;
 using Drap.Node.Time;
 
@@ -73,7 +74,7 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
         // The file was found, so what is missing is what its first line names.
         Libc.ENOENT => Failed(plan, ExitReason.NotExecutable, $"{command}: its interpreter is missing", 126),
         Libc.ENOMEM when plan.Limits.MemoryBytes > 0 =>
-            Failed(plan, ExitReason.OutOfMemory, $"its memory limit of {plan.Limits.MemoryBytes} bytes is too small to start {command}", 137),
+            Failed(plan, ExitReason.OutOfMemory, $"the {new ByteSize(plan.Limits.MemoryBytes).ToWords()} of memory that it had asked for are too few to start {command}", 137),
         Libc.EAGAIN or Libc.ENOMEM or Libc.EMFILE or Libc.ENFILE =>
             Failed(plan, ExitReason.Machine, $"{command}: cannot be started: {Libc.ErrorText(errno)}"),
         _ => Failed(plan, ExitReason.NotExecutable, $"{command}: cannot be executed: {Libc.ErrorText(errno)}", 126),

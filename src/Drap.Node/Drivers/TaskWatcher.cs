@@ -1,3 +1,4 @@
+using Drap.Core.Jobs;
 using Drap.Node.Sandbox;
 using Drap.Node.Time;
 
@@ -67,6 +68,9 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
         Instant endedAt = BootClock.Now;
         FamilyEnded = family.EndRest();
         cgroup?.ReleaseCpu();
+        // A file that may not grow any more ends whoever writes it; what that one's parent makes of it is an exit code like any other.
+        if (status != 0 && overDisk is null && MeasureDisk() >= DiskLimitBytes)
+            overDisk = $"its work folder filled the {DiskLimit}";
         Stdin.Close();
         stdout.Drain(plan.Attempt, driver.Events, endedAt);
         stderr.Drain(plan.Attempt, driver.Events, endedAt);
@@ -151,16 +155,19 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
             Look(now);
     }
 
+    private long DiskLimitBytes => plan.Limits.DiskBytes > 0 ? plan.Limits.DiskBytes : driver.Options.DiskDefault;
+
+    private string DiskLimit => plan.Limits.DiskBytes > 0
+        ? $"{new ByteSize(plan.Limits.DiskBytes).ToWords()} of disk that it had asked for" : $"{new ByteSize(driver.Options.DiskDefault).ToWords()} of disk that a task has which asks for none";
+
     private void Look(Instant now)
     {
         Orphans.ReapSometimes();
-        long limit = plan.Limits.DiskBytes > 0 ? plan.Limits.DiskBytes : driver.Options.DiskDefault;
-        diskUsed = FolderTree.Measure(folder.Path, limit);
-        if (diskUsed > limit && overDisk is null)
+        if (MeasureDisk() > DiskLimitBytes && overDisk is null)
         {
             overDisk = diskUsed == long.MaxValue
                 ? "its work folder cannot be measured: more than a million folders, or paths over 4 095 bytes"
-                : $"its work folder grew over its limit of {limit} bytes of disk";
+                : $"its work folder filled the {DiskLimit}";
             cgroup?.Seal();
             family.Signal(Libc.SIGKILL);
         }
@@ -168,6 +175,8 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
         TimeSpan rest = (after - now) * 20;
         lookAt = after + (rest > LookInterval ? rest : LookInterval);
     }
+
+    private long MeasureDisk() => diskUsed = FolderTree.Measure(folder.Path, DiskLimitBytes);
 
     private static int WaitFor(int pid, Libc.RUsage* usage)
     {
@@ -185,9 +194,9 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
         {
             _ when lost is not null => (ExitReason.Machine, lost),
             _ when overDisk is not null => (ExitReason.Disk, overDisk),
-            (Libc.SIGXFSZ, _) => (ExitReason.Disk, "it wrote a file larger than its limit of disk"),
+            (Libc.SIGXFSZ, _) => (ExitReason.Disk, $"it wrote a file larger than the {DiskLimit}"),
             (_, not 0) when cgroup is { HasOomKilled: true } =>
-                (ExitReason.OutOfMemory, $"it went over its limit of {plan.Limits.MemoryBytes} bytes of memory"),
+                (ExitReason.OutOfMemory, $"it went over the {new ByteSize(plan.Limits.MemoryBytes).ToWords()} of memory that it had asked for"),
             (not 0, _) => (ExitReason.Signaled, null),
             _ => (ExitReason.Exited, (string?)null),
         };

@@ -21,6 +21,12 @@ public interface INodeHost : IAsyncDisposable
     /// <summary>Completes when no job is open and none has been for a moment, so that a process that serves one run may end.</summary>
     Task IdleAsync(CancellationToken cancel);
 
+    /// <summary>
+    /// Kills what runs, without a grace and without a word to the scheduler, which takes it for lost at the next start: for a process that must
+    /// end now. Nothing else is of use after it. Any thread.
+    /// </summary>
+    void Abort();
+
     /// <summary>Completes when the engine has stopped, by <see cref="INodeService.ShutdownAsync"/> or, with the fault, by one of its own.</summary>
     Task Completion { get; }
 }

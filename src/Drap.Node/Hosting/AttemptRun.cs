@@ -159,15 +159,17 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
         if (exit.Reason != ExitReason.Exited || exit.ExitCode != 0)
             return;
         var made = ImmutableArray.CreateBuilder<TaskOutput>(Task.Outputs.Count);
+        var collector = new OutputCollector(blobs, folder.Out, Order.Job, isOnly: Task.Outputs.Count == 1);
         foreach ((string name, OutputSpec output) in Task.Outputs)
         {
-            if (OutputCollector.Take(blobs, folder.Out, output, Order.Job) is { } taken)
+            if (collector.Take(output) is { } taken)
             {
                 made.Add(new TaskOutput(name, taken.Content, taken.Bytes, taken.Executable));
             }
             else if (!output.Optional)
             {
-                end = new AttemptEnd(EndKind.OutputMissing, 0, $"it left no output '{name}' ({output.Path} in $DRAP_OUT)");
+                end = new AttemptEnd(EndKind.OutputMissing, 0, Short(
+                    $"nothing in $DRAP_OUT {(Glob.HasMagic(output.Path) ? "matches" : "is")} its output '{output.Path}'"));
                 return;
             }
         }

@@ -160,6 +160,9 @@ public sealed class EmbeddedSwarm : INodeHost
         completion.TrySetResult();
     }
 
+    /// <inheritdoc/>
+    public void Abort() => Parallel.ForEach(workers, worker => worker.Loop.Dispose());
+
     /// <summary>Jobs that were forgotten as the process ended leave nothing; and pins, which a crash may have lost, are made again.</summary>
     private static void Resume(SchedulerState state, BlobStore blobs, LogStore logs)
     {

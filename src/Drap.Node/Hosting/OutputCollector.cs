@@ -4,48 +4,86 @@ using Drap.Node.Blobs;
 namespace Drap.Node.Hosting;
 
 /// <summary>Takes declared outputs out of an attempt's folder into the store.</summary>
-internal static class OutputCollector
+/// <param name="blobs">The store.</param>
+/// <param name="folder">The task's output folder.</param>
+/// <param name="job">Whose pins keep what is taken.</param>
+/// <param name="isOnly">Whether one output is declared alone; two may have files in common, which then must stay for the second.</param>
+internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job, bool isOnly)
 {
     /// <summary>The content of one output; null if it is not there.</summary>
-    /// <param name="blobs">The store.</param>
-    /// <param name="folder">The task's output folder.</param>
-    /// <param name="output">What was declared.</param>
-    /// <param name="job">Whose pins keep it.</param>
-    public static (Cid Content, long Bytes, bool Executable)? Take(BlobStore blobs, string folder, OutputSpec output, JobId job)
+    public (Cid Content, long Bytes, bool Executable)? Take(OutputSpec output)
     {
         // What is delivered to a person is on disk before it counts; what only feeds other tasks can be made again.
         var add = new AddOptions { Owner = job, Durable = output.Result ?? true };
         if (Glob.HasMagic(output.Path))
-            return TakeGlob(blobs, folder, output.Path, add);
+            return TakeGlob(output.Path, add);
         string path = Path.Combine(folder, output.Path);
         if (Directory.Exists(path))
-        {
-            FolderAdded added = blobs.AddTree(path, add);
-            return (added.Root, added.FileBytes, false);
-        }
+            return TakeFolder(path, add);
         if (!File.Exists(path))
             return null;
         bool executable = (File.GetUnixFileMode(path) & UnixFileMode.UserExecute) != 0;
-        Cid cid = blobs.AddFile(path, AddMode.Move, add);
+        Cid cid = blobs.AddFile(path, isOnly ? AddMode.Move : AddMode.Link, add);
         return (cid, blobs.TryGetSize(cid, out long bytes) ? bytes : 0, executable);
     }
 
-    private static (Cid, long, bool)? TakeGlob(BlobStore blobs, string folder, string glob, AddOptions add)
+    private (Cid Content, long Bytes, bool Executable) TakeFolder(string path, AddOptions add)
     {
-        var pattern = new Glob(glob);
-        string[] matches = [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
-            .Select(p => Path.GetRelativePath(folder, p)).Where(pattern.Matches).Order(StringComparer.Ordinal)];
-        if (matches.Length == 0)
-            return null;
-        string gathered = folder + ".glob";
-        foreach (string match in matches)
-        {
-            string target = Path.Combine(gathered, match);
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Move(Path.Combine(folder, match), target);
-        }
-        FolderAdded added = blobs.AddTree(gathered, add);
-        Directory.Delete(gathered, recursive: true);
+        FolderAdded added = blobs.AddTree(path, add);
         return (added.Root, added.FileBytes, false);
     }
+
+    /// <summary>Files and folders that match, gathered in a folder of their own for as long as they are taken.</summary>
+    private (Cid Content, long Bytes, bool Executable)? TakeGlob(string glob, AddOptions add)
+    {
+        var pattern = new Glob(glob);
+        string root = Path.Combine(folder, pattern.Folder);
+        if (!Directory.Exists(root))
+            return null;
+        string gathered = folder + ".glob";
+        var moved = new List<string>();
+        foreach (string match in Matches(root, pattern))
+        {
+            string name = Path.GetRelativePath(folder, match), target = Path.Combine(gathered, name);
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            Move(match, target);
+            moved.Add(name);
+        }
+        if (moved.Count == 0)
+            return null;
+        (Cid Content, long Bytes, bool Executable) taken = TakeFolder(gathered, add);
+        foreach (string name in moved)
+            Move(Path.Combine(gathered, name), Path.Combine(folder, name));
+        Directory.Delete(gathered, recursive: true);
+        return taken;
+    }
+
+    /// <summary>In the order of their names; what lies in a folder that matches goes with it.</summary>
+    private static List<string> Matches(string root, Glob pattern)
+    {
+        var matches = new List<string>();
+        Look(root);
+        return matches;
+
+        void Look(string at)
+        {
+            foreach (string entry in Directory.GetFileSystemEntries(at).Order(StringComparer.Ordinal))
+            {
+                if (pattern.Matches(Path.GetRelativePath(root, entry)))
+                    matches.Add(entry);
+                else if (Directory.Exists(entry) && !IsLink(entry))
+                    Look(entry);
+            }
+        }
+    }
+
+    private static void Move(string from, string to)
+    {
+        if (Directory.Exists(from) && !IsLink(from))
+            Directory.Move(from, to);
+        else
+            File.Move(from, to);
+    }
+
+    private static bool IsLink(string path) => (File.GetAttributes(path) & FileAttributes.ReparsePoint) != 0;
 }

@@ -217,7 +217,19 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     public IAsyncEnumerable<LogChunk> LogsAsync(JobId job, LogQuery query, CancellationToken cancel) => logFeed.LogsAsync(job, query, cancel);
 
     /// <inheritdoc/>
-    public Task FeedAsync(JobId job, Stream input, CancellationToken cancel) => stdin.FeedAsync(job, input, cancel);
+    public async Task FeedAsync(JobId job, Stream input, CancellationToken cancel)
+    {
+        try
+        {
+            await stdin.FeedAsync(job, input, cancel).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            // Whoever gave the input has gone before its end: the task would wait for the rest for ever. A job that is over refuses, and that is well.
+            await port.AskAsync(ticket => new SchedulerInput.Act(ticket, job, JobDeed.Cancel, [], FailedOnly: false), default).ConfigureAwait(false);
+            throw;
+        }
+    }
 
     /// <inheritdoc/>
     public async Task<ResultsDocument> ResultsAsync(JobId job, CancellationToken cancel)

@@ -45,6 +45,13 @@ internal sealed partial class DrapProgram : IAsyncDisposable
         return await EndAsync(process, output, error);
     }
 
+    /// <summary>Runs a shell's line in which <c>drap</c> is the program.</summary>
+    public async Task<Ended> ShellAsync(string line)
+    {
+        using Process process = Launch("exec </dev/null; drap() { \"$0\" \"$@\"; }; " + line, []);
+        return await EndAsync(process, process.StandardOutput.ReadToEndAsync(Cancel), process.StandardError.ReadToEndAsync(Cancel));
+    }
+
     /// <summary>Waits for the end of a command that <see cref="Start"/> began.</summary>
     public static async Task<Ended> EndAsync(Process process, Task<string> output, Task<string> error)
     {
@@ -61,19 +68,19 @@ internal sealed partial class DrapProgram : IAsyncDisposable
     }
 
     /// <summary>Begins a command; with an input its standard input is a pipe, else the null device.</summary>
-    public Process Start(bool input, params string[] args)
-    {
+    public Process Start(bool input, params string[] args) =>
         // The shell gives the null device; .NET itself can only leave its own or make a pipe. What a shell runs in its background ignores
         // interrupts, and so do all below it, unless they are told otherwise.
+        Launch("exec env --default-signal=INT \"$0\" \"$@\"" + (input ? "" : " </dev/null"), args, input);
+
+    /// <summary>A shell with the program as its $0.</summary>
+    private Process Launch(string script, string[] args, bool input = false)
+    {
         var start = new ProcessStartInfo("/bin/sh")
         {
             RedirectStandardInput = input, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = Folder,
         };
-        start.ArgumentList.Add("-c");
-        start.ArgumentList.Add("exec env --default-signal=INT \"$@\"" + (input ? "" : " </dev/null"));
-        start.ArgumentList.Add("sh");
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "drap"));
-        foreach (string arg in args)
+        foreach (string arg in (IEnumerable<string>)["-c", script, Path.Combine(AppContext.BaseDirectory, "drap"), .. args])
             start.ArgumentList.Add(arg);
         foreach ((string name, string value) in Environment)
             start.Environment[name] = value;

@@ -81,13 +81,13 @@ public sealed class MarketTests(PricedSwarm swarm) : IClassFixture<PricedSwarm>
               small  no          -              -          -  cpu: needs 1 core, has 0.5 cores; memory: needs 9.09 TiB, has 256 MiB
             """, ended.Err, StringComparison.Ordinal);
         Assert.Equal(2, ended.Err.Split("it fits on none").Length);
-        Assert.Contains("3 of 3 tasks found no place by their deadline; task 1: not placed within 4 s of the submit; last heard: "
+        Assert.Contains("3 of 3 tasks found no place by their deadline; task 1: not placed within 4s of the submit; last heard: "
             + "large (memory: needs 9.09 TiB, has 1 GiB), small (cpu: needs 1 core, has 0.5 cores; memory: needs 9.09 TiB, has 256 MiB)", ended.Err, StringComparison.Ordinal);
 
         ended = await swarm.RunAsync("run", "--memory", "10TB", "--deadline", "4s", "--", "echo");
         Assert.Equal((125, ""), (ended.Code, ended.Out));
         Assert.StartsWith("task .1 (run): placing\n  it fits on none of the 2 machines\n", ended.Err, StringComparison.Ordinal);
-        Assert.Contains("drap: not placed within 4 s of the submit; last heard: large (memory: needs 9.09 TiB, has 1 GiB)", ended.Err, StringComparison.Ordinal);
+        Assert.Contains("drap: not placed within 4s of the submit; last heard: large (memory: needs 9.09 TiB, has 1 GiB)", ended.Err, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -72,7 +72,7 @@ public sealed class ShapesTests(ThreeWorkers swarm) : IClassFixture<ThreeWorkers
         DrapProgram.Ended ended = await swarm.RunAsync("run", "--array", "1-3", "--budget", "0.000002", "-o", "json", "--", "sleep", "0.2");
         Assert.Equal(3, ended.Code);
         JsonElement job = ended.Document.GetProperty("job");
-        Assert.Contains("the budget of 0.000002 does not bear it", job.GetProperty("reason").GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Contains("the budget of 0.000002 credits", job.GetProperty("reason").GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.InRange(job.GetProperty("cost").GetDecimal(), 0, 0.000002m);
         Assert.Equal(0, (await swarm.RunAsync("run", "--budget", "1", "--", "true")).Code);
     }

@@ -24,6 +24,17 @@ public sealed class ValueFormTests
     }
 
     [Theory]
+    [InlineData(0, "0", "0 bytes")]
+    [InlineData(4097, "4097", "4097 bytes")]
+    [InlineData(1_024_000, "1000KiB", "1000KiB")]
+    [InlineData(64_000_000, "64MB", "64MB")]
+    [InlineData(64L << 20, "64MiB", "64MiB")]
+    [InlineData(1_000_000_000, "1GB", "1GB")]
+    [InlineData(8L << 50, "8PiB", "8PiB")]
+    public void A_size_is_written_in_the_largest_unit_that_is_exact(long bytes, string text, string words) =>
+        Assert.Equal((text, words), (new ByteSize(bytes).ToString(), new ByteSize(bytes).ToWords()));
+
+    [Theory]
     [InlineData("")]
     [InlineData("-1")]
     [InlineData("1e9")]

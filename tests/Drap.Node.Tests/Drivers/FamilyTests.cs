@@ -106,7 +106,7 @@ public sealed class FamilyInCgroupTests() : FamilyTests(new DriverRoom())
         LaunchPlan greedy = DriverRoom.Shell("head -c 200000000 /dev/zero | tail -c 200000000 | wc -c; exit 1") with { Limits = new LaunchLimits(0, 64 << 20, 0, 0) };
         AttemptExit exit = Room.Run(greedy).Exit;
         Assert.Equal(ExitReason.OutOfMemory, exit.Reason);
-        Assert.Equal($"it went over its limit of {64 << 20} bytes of memory", exit.Message);
+        Assert.Equal("it went over the 64MiB of memory that it had asked for", exit.Message);
         // The same slot, other limits: neither the old limit nor the old verdict stays.
         Assert.Equal(ExitReason.Exited, Room.Run(DriverRoom.Shell("exit 1") with { Limits = greedy.Limits }).Exit.Reason);
         Ended free = Room.Run(DriverRoom.Shell("head -c 200000000 /dev/zero | tail -c 200000000 | wc -c"));

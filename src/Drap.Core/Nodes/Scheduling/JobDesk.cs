@@ -52,10 +52,29 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
         context.Touch(job);
     }
 
+    /// <summary>
+    /// At the start: whoever gave a task its standard input did so through the process that was here before, and nobody gives the rest, or the
+    /// whole once more. Such a task would wait for ever.
+    /// </summary>
+    public void EndUnfed()
+    {
+        foreach (JobRun job in context.State.Jobs.Where(j => j.End == JobEnd.None && j.Segments.Any(s => s.Spec.Stdin)).ToArray())
+        {
+            List<int> tasks = [.. Numbers(job, []).Where(n => IsOpen(job.Tasks.State(n)))];
+            Close(job, TaskState.Failed, "its standard input went with the node that passed it on; run it anew", tasks);
+            placement.CancelAttempts(job, tasks, CancelReason.User, Grace);
+        }
+    }
+
     public void Act(SchedulerInput.Act act)
     {
         if (!TryFind(act.Ticket, act.Job, out JobRun? job))
             return;
+        if (act.Deed is JobDeed.Rerun or JobDeed.Requeue && job.Segments.Any(s => s.Spec.Stdin))
+        {
+            Refuse(act.Ticket, RefusedBecause.Conflict, $"job {job.Number} reads standard input, which cannot be given to it a second time; run it anew");
+            return;
+        }
         if (job.End != JobEnd.None && act.Deed != JobDeed.Rerun)
         {
             Refuse(act.Ticket, RefusedBecause.Conflict, $"job {job.Number} has ended; only rerun is possible");
@@ -119,7 +138,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
         context.Record(new SchedulerRecord.Changed(job.Id, context.Utc, values));
         foreach (SegmentRun segment in job.Segments)
         {
-            segment.IsShort = false;
+            segment.ShortOf = null;
             SetDeadline(job, segment);
             placement.TermsChanged(job, segment);
         }
@@ -149,7 +168,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
                 if (job.Tasks.State(task) is TaskState.Ready or TaskState.Blocked or TaskState.Held && job.Tasks.Tries(task) == 0)
                     late.Add(task);
             if (late.Count > 0)
-                Close(job, TaskState.NotPlaced, $"not placed within {segment.Spec.Deadline!.Value.TotalSeconds:0.###} s of the submit{LastWords(job, segment)}", late);
+                Close(job, TaskState.NotPlaced, $"not placed within {Duration.Format(segment.Spec.Deadline!.Value)} of the submit{LastWords(job, segment)}", late);
             // What is left was placed in time: should it have to be placed again, the deadline is met already.
             placement.TermsChanged(job, segment);
         }
@@ -270,16 +289,19 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
     private void CloseUnpaid(JobRun job)
     {
         bool isUsedUp = job.Budget.Available <= Credits.Zero;
-        if ((!isUsedUp && !job.Segments.Any(s => s.IsShort)) || job.Segments.Any(s => s.Live > 0))
+        if ((!isUsedUp && job.Segments.All(s => s.ShortOf is null)) || job.Segments.Any(s => s.Live > 0))
             return;
         foreach (SegmentRun segment in job.Segments)
         {
-            if (!isUsedUp && !segment.IsShort)
+            if (!isUsedUp && segment.ShortOf is null)
                 continue;
-            segment.IsShort = false;
+            Credits? need = segment.ShortOf;
+            segment.ShortOf = null;
             List<int> waiting = [.. Enumerable.Range(segment.First, segment.Count).Where(n => job.Tasks.State(n) is TaskState.Ready or TaskState.Placed)];
             if (waiting.Count > 0)
-                Close(job, TaskState.Failed, $"the budget of {job.Budget.Budget} does not bear it: {job.Budget.Spent} are spent", waiting);
+                Close(job, TaskState.Failed, isUsedUp
+                    ? $"the budget of {job.Budget.Budget} credits is used up"
+                    : $"the budget of {job.Budget.Budget} credits is too small: {job.Budget.Spent} are spent, and {need} must be set aside for the task before it starts", waiting);
         }
     }
 

@@ -531,10 +531,11 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     private bool TryReserve(PlacementGroup group, int number, AwardEntry entry)
     {
         TimeSpan period = MoneyDesk.FirstPeriod(context.Allocator.Estimate(entry.Group));
-        if (group.Job.Budget.TryReserve(NextAttempt(group.Job, number), Billing.Amount(entry.Ask, period)))
+        Credits need = Billing.Amount(entry.Ask, period);
+        if (group.Job.Budget.TryReserve(NextAttempt(group.Job, number), need))
             return true;
         PutInQueue(group.Job, group.Segment, number);
-        group.Segment.IsShort = true;
+        group.Segment.ShortOf = need;
         context.Touch(group.Job);
         return false;
     }

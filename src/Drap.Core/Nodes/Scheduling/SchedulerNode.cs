@@ -78,6 +78,7 @@ public sealed class SchedulerNode
             leases.Adopt(id, attempt);
         foreach (JobRun job in context.State.Jobs)
             jobs.Resume(job);
+        jobs.EndUnfed();
         placement.CancelUnwanted();
         foreach (JobRun job in context.State.Jobs.Where(j => j.End == JobEnd.None).ToArray())
             gangs.Recover(job);

@@ -275,7 +275,7 @@ internal readonly struct PastAttemptShape : IShape<PastAttempt>
     public static PastAttempt Walk<TFields>(scoped ref TFields f, PastAttempt m)
         where TFields : IFields, allows ref struct =>
         new(f.Int(1, "number", m.Number, 1, CborLimits.AttemptMax), f.IntOr(2, "node", m.Node, -1, -1, int.MaxValue),
-            f.Enum(3, "outcome", m.Outcome, Outcome.InputMissing, Outcome.Failed), f.Enum(4, "verdict", m.Verdict, Verdict.Returned, Verdict.Lost),
+            f.Enum(3, "outcome", m.Outcome, Outcome.Signalled, Outcome.Failed), f.Enum(4, "verdict", m.Verdict, Verdict.Returned, Verdict.Lost),
             f.IntOr(5, "exit_code", m.ExitCode, 0, int.MinValue, int.MaxValue), f.TextOrEmpty(6, "detail", m.Detail, CborLimits.TextBytes),
             f.Duration(7, "wall", m.Wall), f.Credits(8, "cost", m.Cost), SchedulerRecords.Utc(9, ref f, m.EndedAt), f.Price(10, "price", m.Price));
 }

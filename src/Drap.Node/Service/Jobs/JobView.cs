@@ -126,7 +126,7 @@ internal static class JobView
                 case ApiState.Cancelled: cancelled++; break;
                 default: expired++; break;
             }
-            if (tasks.EndedAt(number) is { Milliseconds: > 0 } end)
+            if (tasks.EndedAt(number) is { Milliseconds: > 0 } end && tasks.Tries(number) > 0)
                 Start((end + -tasks.Wall(number)).Milliseconds);
             else if (firstStart == 0 && tasks.State(number) == CoreState.Placed && at.Attempts(job, number) is [{ } first, ..])
                 Start(at.PlacedAt(first).Milliseconds);

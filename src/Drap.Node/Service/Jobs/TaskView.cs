@@ -32,7 +32,8 @@ internal static class TaskView
             Price = tasks.Tries(number) > 0 ? tasks.Price(number) : null,
             Cost = tasks.Cost(number),
             ExitCode = isOver && hasEnded ? tasks.ExitCode(number) : null,
-            StartedAt = live.Count > 0 ? at.PlacedAt(live[^1]) : hasEnded ? endedAt + -tasks.Wall(number) : null,
+            // One that was closed without an attempt has an end and no beginning.
+            StartedAt = live.Count > 0 ? at.PlacedAt(live[^1]) : hasEnded && tasks.Tries(number) > 0 ? endedAt + -tasks.Wall(number) : null,
             EndedAt = isOver && hasEnded ? endedAt : null,
             History = history ? HistoryOf(at, job, number) : [],
         };
@@ -74,10 +75,10 @@ internal static class TaskView
                 return new Reason(CodeOf(last.Outcome, last.ExitCode), $"attempt {last.Number} {WordsOf(last)}; it is tried again");
             case CoreState.Failed when tasks.Losses(number) > 0 && last is { Outcome: Outcome.Succeeded }:
                 return new Reason(ReasonCodes.OutputLost, detail);
-            case CoreState.Failed when last is not null:
+            case CoreState.Failed when last is not null && (detail.Length == 0 || detail == last.Detail):
                 return new Reason(CodeOf(last.Outcome, last.ExitCode), detail.Length > 0 ? detail : WordsOf(last));
             case CoreState.Failed:
-                return new Reason(ReasonCodes.MissingOutput, detail);
+                return new Reason(CodeOfClosed(job, number), detail);
             case CoreState.Cancelled:
                 return detail.Length > 0 && last is null ? new Reason(ReasonCodes.MaxFails, detail) : new Reason(ReasonCodes.Cancelled, "cancelled by its user");
             case CoreState.Skipped:
@@ -95,7 +96,8 @@ internal static class TaskView
 
     public static string CodeOf(Outcome outcome, int exitCode) => outcome switch
     {
-        Outcome.Failed => exitCode > 128 ? ReasonCodes.Signal : ReasonCodes.ExitCode,
+        Outcome.Failed => ReasonCodes.ExitCode,
+        Outcome.Signalled => ReasonCodes.Signal,
         Outcome.TimedOut => ReasonCodes.Timeout,
         Outcome.OverLimit => ReasonCodes.LimitExceeded,
         Outcome.OutputMissing => ReasonCodes.MissingOutput,
@@ -105,6 +107,14 @@ internal static class TaskView
         Outcome.NodeFault => ReasonCodes.WorkerFault,
         Outcome.InputMissing => ReasonCodes.InputMissing,
         _ => ReasonCodes.Cancelled,
+    };
+
+    /// <summary>Why a task failed without an attempt that did: its gang, its input, its budget, or what it needs.</summary>
+    private static string CodeOfClosed(JobRun job, int number) => job.SegmentOf(number).Spec switch
+    {
+        { Nodes: not null } => ReasonCodes.Gang,
+        { Stdin: true } => ReasonCodes.WorkerLost,
+        _ => job.Budget.Budget < Credits.LimitMax ? ReasonCodes.Budget : ReasonCodes.MissingOutput,
     };
 
     private static string WordsOf(PastAttempt past) => past.Detail.Length > 0 ? $"failed: {past.Detail}" : $"ended as {past.Outcome} with exit code {past.ExitCode}";
