@@ -135,7 +135,7 @@ public sealed class NodeServiceTests : IDisposable
         JobId job = await SubmitAsync(TestSwarm.Request(3, s => s with { Deadline = TimeSpan.FromMilliseconds(1) }));
         swarm.Step(new SchedulerInput.Utc((await swarm.Service.JobAsync(job, Cancel)).Job.SubmittedAt + TimeSpan.FromMilliseconds(1)));
         swarm.Pass(TimeSpan.FromSeconds(1));
-        const string why = "not placed within 0.001 s of the submit; last heard: anvil (memory: needs 8 GiB, has 1.5 GiB)";
+        const string why = "not placed within 1ms of the submit; last heard: anvil (memory: needs 8 GiB, has 1.5 GiB)";
         TaskSummary task = (await swarm.Service.TasksAsync(job, 2, 1, false, Cancel)).Tasks.Single();
         Assert.Equal((TaskState.Expired, new Reason(ReasonCodes.NotPlaced, why)), (task.State, task.Reason));
         JobSummary ended = (await swarm.Service.JobAsync(job, Cancel)).Job;
