@@ -41,24 +41,58 @@ public sealed class Requester
         if (body.Length > options.BodyMax)
             throw new ArgumentException($"a request has at most {options.BodyMax} bytes", nameof(body));
         AskedPeer asked = Of(peer);
-        await asked.Turn.WaitAsync(ct).ConfigureAwait(false);
-        long number;
-        lock (gate)
-            number = asked.Numbers.Take();
+        long number = 0;
         try
         {
+            number = await TakeAsync(asked, ct).ConfigureAwait(false);
             return await AskAsync(peer, asked, number, body, ct).ConfigureAwait(false);
         }
         finally
         {
             lock (gate)
             {
-                asked.Numbers.Settle(number);
+                if (number > 0)
+                    Settle(asked, number);
                 asked.Users--;
                 if (asked.Users == 0 && peers.Count > IdlePeersMax)
                     peers.Remove(peer);
             }
-            asked.Turn.Release();
+        }
+    }
+
+    // In the order of asking.
+    private ValueTask<long> TakeAsync(AskedPeer asked, CancellationToken ct)
+    {
+        TaskCompletionSource<long> turn;
+        lock (gate)
+        {
+            if (asked.Waiting.Count == 0 && asked.Numbers.CanTake(options))
+                return new ValueTask<long>(asked.Numbers.Take());
+            turn = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
+            asked.Waiting.Enqueue(turn);
+        }
+        return new ValueTask<long>(WaitAsync(turn, ct));
+    }
+
+    private static async Task<long> WaitAsync(TaskCompletionSource<long> turn, CancellationToken ct)
+    {
+        await using (ct.UnsafeRegister(static (t, token) => ((TaskCompletionSource<long>)t!).TrySetCanceled(token), turn).ConfigureAwait(false))
+            return await turn.Task.ConfigureAwait(false);
+    }
+
+    // Under the lock.
+    private void Settle(AskedPeer asked, long number)
+    {
+        asked.Numbers.Settle(number);
+        while (asked.Waiting.Count > 0 && asked.Numbers.CanTake(options))
+        {
+            TaskCompletionSource<long> turn = asked.Waiting.Dequeue();
+            // A turn that is taken by nobody is not taken from the numbers.
+            if (turn.Task.IsCompleted)
+                continue;
+            long next = asked.Numbers.Take();
+            if (!turn.TrySetResult(next))
+                asked.Numbers.Settle(next);
         }
     }
 
@@ -165,20 +199,17 @@ public sealed class Requester
         lock (gate)
         {
             if (!peers.TryGetValue(peer, out AskedPeer? asked))
-                peers.Add(peer, asked = new AskedPeer(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), options.UnderWayMax));
+                peers.Add(peer, asked = new AskedPeer(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8))));
             asked.Users++;
             return asked;
         }
     }
 
-    // Its semaphore hands out no wait handle, so there is nothing to dispose.
-#pragma warning disable CA1001
-    private sealed class AskedPeer(ulong session, int underWayMax)
-#pragma warning restore CA1001
+    private sealed class AskedPeer(ulong session)
     {
         public readonly ulong Session = session;
         public readonly SettledNumbers Numbers = new();
-        public readonly SemaphoreSlim Turn = new(underWayMax);
+        public readonly Queue<TaskCompletionSource<long>> Waiting = new();
         public int Users;
     }
 }

@@ -21,13 +21,15 @@ public sealed class AnswerTable(RequestOptions options)
     {
         Forget(now);
         answer = null;
-        Session session = Hear(peer, header.Session, now);
+        if (Hear(peer, header.Session, now) is not { } session)
+            return Verdict.Busy;
         Settle(session, header.Settled);
         if (header.Number < session.Settled)
             return Verdict.Gone;
         if (session.Answers.TryGetValue(header.Number, out answer))
             return answer.Body is not null ? Verdict.Answered : answer.IsForgotten ? Verdict.Gone : Verdict.Wait;
-        if (session.Answers.Count >= options.AnswersPerSessionMax)
+        // By number, not by count: the asker's oldest request, which holds all others back, is always taken.
+        if (header.Number - session.Settled >= options.AnswersPerSessionMax)
             return Verdict.Busy;
         answer = new Answer(session);
         session.Answers.Add(header.Number, answer);
@@ -49,7 +51,7 @@ public sealed class AnswerTable(RequestOptions options)
             ForgetAnswers(oldest.Value);
     }
 
-    private Session Hear(PeerId peer, ulong id, Instant now)
+    private Session? Hear(PeerId peer, ulong id, Instant now)
     {
         if (sessions.TryGetValue((peer, id), out LinkedListNode<Session>? node))
         {
@@ -58,8 +60,12 @@ public sealed class AnswerTable(RequestOptions options)
         }
         else
         {
-            if (sessions.Count >= options.SessionsMax && heard.FirstOrDefault(s => s.UnderWay == 0) is { } idle)
+            if (sessions.Count >= options.SessionsMax)
+            {
+                if (heard.FirstOrDefault(s => s.UnderWay == 0) is not { } idle)
+                    return null;
                 Remove(idle);
+            }
             node = heard.AddLast(new Session(peer, id));
             sessions.Add((peer, id), node);
         }

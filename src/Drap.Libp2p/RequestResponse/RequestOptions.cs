@@ -27,7 +27,11 @@ public sealed record RequestOptions
     /// <summary>Requests to one peer that may be under way. Default 256. More wait.</summary>
     public int UnderWayMax { get; init; } = 256;
 
-    /// <summary>Answers kept for one session of an asker until he says that they are settled. Default 1 024, four times what one asker has under way. Above it requests are answered <see cref="ResponseStatus.Busy"/>.</summary>
+    /// <summary>
+    /// How far above his oldest unsettled request an asker's newest may be, and so how many answers are kept for one session. Default 1 024, four times what
+    /// one asker has under way, so that one slow answer does not hold the others back. An asker waits at it; requests above it are answered
+    /// <see cref="ResponseStatus.Busy"/>.
+    /// </summary>
     public int AnswersPerSessionMax { get; init; } = 1024;
 
     /// <summary>Sessions of askers whose answers are kept. Default 4 096, one a connection. The one that was heard longest ago is forgotten.</summary>

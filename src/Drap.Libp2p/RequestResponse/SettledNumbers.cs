@@ -14,6 +14,9 @@ public sealed class SettledNumbers
     /// <summary>Requests that are not settled.</summary>
     public int UnderWay { get; private set; }
 
+    /// <summary>Whether another request may be sent: not too many are under way, and the oldest is not too far behind.</summary>
+    public bool CanTake(RequestOptions options) => UnderWay < options.UnderWayMax && Next - Settled < options.AnswersPerSessionMax;
+
     /// <summary>Takes the next number.</summary>
     public long Take()
     {

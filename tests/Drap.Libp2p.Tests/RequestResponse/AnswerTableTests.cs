@@ -59,6 +59,26 @@ public sealed class AnswerTableTests
     }
 
     [Fact]
+    public void However_many_were_answered_above_it_the_oldest_request_is_taken()
+    {
+        var table = new AnswerTable(new RequestOptions { AnswersPerSessionMax = 3 });
+        Assert.Equal(Verdict.Do, Ask(table, 3, 1, out _));
+        Assert.Equal(Verdict.Do, Ask(table, 2, 1, out _));
+        Assert.Equal(Verdict.Busy, Ask(table, 4, 1, out _));
+        Assert.Equal(Verdict.Do, Ask(table, 1, 1, out _));
+    }
+
+    [Fact]
+    public void A_new_asker_waits_while_all_sessions_have_something_under_way()
+    {
+        var table = new AnswerTable(new RequestOptions { SessionsMax = 1 });
+        Assert.Equal(Verdict.Do, Ask(table, 1, 1, out Answer? answer));
+        Assert.Equal(Verdict.Busy, table.Ask(Peer, new RequestHeader(8, 1, 1, 0), Instant.Zero, out _));
+        table.Complete(answer!, ResponseStatus.Answered, default);
+        Assert.Equal(Verdict.Do, table.Ask(Peer, new RequestHeader(8, 1, 1, 0), Instant.Zero, out _));
+    }
+
+    [Fact]
     public void Numbers_are_settled_in_any_order()
     {
         var numbers = new SettledNumbers();
@@ -72,6 +92,22 @@ public sealed class AnswerTableTests
         numbers.Settle(4);
         numbers.Settle(5);
         Assert.Equal((6, 6, 0), (numbers.Settled, numbers.Next, numbers.UnderWay));
+        var options = new RequestOptions { UnderWayMax = 2, AnswersPerSessionMax = 4 };
+        numbers.Take();
+        Assert.True(numbers.CanTake(options));
+        numbers.Take();
+        Assert.False(numbers.CanTake(options));
+        for (int i = 0; i < 2; i++)
+        {
+            numbers.Settle(7 + i);
+            Assert.True(numbers.CanTake(options));
+            numbers.Take();
+        }
+        numbers.Settle(9);
+        // The oldest is three behind the next already.
+        Assert.False(numbers.CanTake(options));
+        numbers.Settle(6);
+        Assert.True(numbers.CanTake(options));
     }
 
     [Fact]
