@@ -357,6 +357,7 @@ public sealed class P2pStream : IDisposable, IThreadPoolWorkItem
         int read = inbox.Read(destination, mux.Memory);
         if (read > 0)
             mux.Session.Consumed(yamux, read, mux.Clock.Now);
+        mux.Freed();
         return read;
     }
 

@@ -1,29 +1,20 @@
-using System.Runtime.CompilerServices;
 using Drap.Libp2p.Host.Links;
 using Drap.Libp2p.Host.Memory;
 using Drap.Libp2p.Host.Time;
-using Drap.Libp2p.Noise;
 using Drap.Libp2p.Yamux;
 
 namespace Drap.Libp2p.Host.Streams;
 
 /// <summary>
-/// Performs a yamux session on a link: one loop reads, and whoever has something to say sends, also what others have to say meanwhile. No
-/// thread and no task of its own but the loop's, and no buffer while nothing comes or goes.
+/// Performs a yamux session on a link: one loop reads (<see cref="Receiver"/>), and whoever has something to say sends (<see cref="Sender"/>). Both, and the
+/// streams' readers and writers, meet here under one lock, which nobody holds while he waits, encrypts or runs what is not ours.
 /// </summary>
 /// <remarks>
-/// When is sent. A writer on a quiet connection sends at once, on its own thread. While others that this connection's last bytes have
-/// woken are still to run (<see cref="awake"/>), their answers are likely to come, too: then sending is put behind them in the pool's queue, so that
-/// many answers go out in one frame. Acknowledgements of streams alone wait until the last of them has run, since they ride on the answers.
+/// Whoever waits on a stream runs on the pool, after the batch of bytes that woke him. The connection counts those that are still to run
+/// (<see cref="AwakeCount"/>), since they are likely to have something to send: acknowledgements of streams wait for the last of them, and ride on the answers.
 /// </remarks>
-internal sealed class Multiplexer : IThreadPoolWorkItem
+internal sealed class Multiplexer
 {
-    /// <summary>How long reading stands still for a peer that has all the memory it can have, before the streams that hold most of it are reset.</summary>
-    private static readonly TimeSpan PatienceWithReaders = TimeSpan.FromSeconds(5);
-
-    /// <summary>Frames that one thread sends in a row before it gives the rest to the pool: a writer is not to send for others for ever.</summary>
-    private const int FramesInARow = 8;
-
     /// <summary>Streams whose opening may wait for room: as many as may be open. More fail at once.</summary>
     private const int OpeningsMax = 1000;
 
@@ -34,21 +25,15 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
     internal readonly Deadlines Deadlines;
     private readonly Link link;
     private readonly Sealing sealing;
-    private readonly ChunkPool chunks;
-    private readonly Outbox outbox;
-    private readonly Action sent;
+    private readonly Sender sender;
+    private readonly Receiver receiver;
 
     // Under the lock.
     private readonly Queue<P2pStream> blocked = new();
     private readonly Queue<TaskCompletionSource<P2pStream>> openings = new();
     private P2pStream? awakeFirst;
-    private bool isFlushing, isHandedOver, isFlushQueued, closesWhenSent, isClosed;
+    private bool closesWhenSent, isClosed, areKeysForgotten;
     private bool isReading = true;
-    private TaskCompletionSource? room;
-
-    // Owned by the thread that sends.
-    private byte[]? sending;
-    private ConfiguredValueTaskAwaitable.ConfiguredValueTaskAwaiter sendingAwaiter;
 
     // Touched from several threads.
     private int awake;
@@ -58,12 +43,11 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         Owner = owner;
         this.link = link;
         this.sealing = sealing;
-        chunks = parts.Chunks;
         Deadlines = parts.Deadlines;
         Clock = parts.Clock;
         Memory = parts.Memory;
-        outbox = new Outbox(chunks, sealing);
-        sent = Sent;
+        sender = new Sender(this, link, sealing, parts.Chunks);
+        receiver = new Receiver(this, link, sealing, parts.Chunks);
         BatchTime = UsedAt = Clock.Now;
         Session = new YamuxSession(isDialer, parts.Yamux, BatchTime);
     }
@@ -74,7 +58,13 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
     public Instant BatchTime { get; private set; }
 
     /// <summary>Whether there is something to send that nobody sends. Under the lock.</summary>
-    public bool IsFlushDue => !isFlushing && !isFlushQueued && (outbox.HasBytes || Session.IsControlUrgent || (Session.HasControl && awake == 0));
+    public bool IsFlushDue => !sender.IsBusy && (sender.Outbox.HasBytes || Session.IsControlUrgent || (Session.HasControl && awake == 0));
+
+    /// <summary>Whether there is anything to send, or the end to be reached. Under the lock.</summary>
+    public bool HasToSend => !isClosed && (sender.Outbox.HasBytes || Session.HasControl || blocked.Count > 0 || closesWhenSent);
+
+    /// <summary>Those that were woken and have not run yet.</summary>
+    public int AwakeCount => Volatile.Read(ref awake);
 
     public bool IsClosed => isClosed;
 
@@ -87,7 +77,7 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         TaskCompletionSource<P2pStream> opening;
         lock (Gate)
         {
-            if (TryOpen() is { } stream)
+            if (openings.Count == 0 && TryOpen() is { } stream)
                 return new ValueTask<P2pStream>(stream);
             if (isClosed || Session.IsGoingAway || Session.RemoteGoAway is not null)
                 return ValueTask.FromException<P2pStream>(new ConnectionClosedException("the connection is closed or about to be"));
@@ -99,71 +89,8 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         return new ValueTask<P2pStream>(WaitForOpening(opening, ct));
     }
 
-    /// <summary>Reads until the link ends or the peer breaks a rule; the loop of the connection.</summary>
-    /// <param name="plain">What was received behind the handshake and opened.</param>
-    /// <param name="sealedBytes">What was received behind that, still sealed.</param>
-    public async Task ReadAsync(ReadOnlyMemory<byte> plain, ReadOnlyMemory<byte> sealedBytes)
-    {
-        byte[]? buffer = null;
-        try
-        {
-            int start = 0, end = sealedBytes.Length;
-            bool mayHaveMore = true;
-            if (!plain.IsEmpty)
-                TakePlain(plain.Span);
-            if (end > 0)
-            {
-                buffer = chunks.Rent();
-                sealedBytes.CopyTo(buffer);
-                start = Open(buffer, 0, end);
-            }
-            while (!isClosed)
-            {
-                if (Memory.IsOver)
-                    await WaitForReadersAsync().ConfigureAwait(false);
-                if (start == end && !mayHaveMore && buffer is not null)
-                {
-                    chunks.Return(buffer);
-                    buffer = null;
-                }
-                else if (start > 0)
-                {
-                    buffer.AsSpan(start, end - start).CopyTo(buffer);
-                }
-                end -= start;
-                start = 0;
-                if (!mayHaveMore)
-                    await link.WaitAsync().ConfigureAwait(false);
-                buffer ??= chunks.Rent();
-                int wanted = buffer.Length - end;
-                int received = await link.ReceiveAsync(buffer.AsMemory(end)).ConfigureAwait(false);
-                mayHaveMore = received == wanted;
-                if (received == 0)
-                {
-                    Close(CloseReason.ClosedByPeer, null);
-                    return;
-                }
-                if (received < 0)
-                    continue;
-                end += received;
-                start = Open(buffer, 0, end);
-            }
-        }
-        catch (Exception failure)
-        {
-            Close(CloseReason.Failed, failure);
-        }
-        finally
-        {
-            if (buffer is not null)
-                chunks.Return(buffer);
-            lock (Gate)
-            {
-                isReading = false;
-                ForgetKeysIfUnused();
-            }
-        }
-    }
+    /// <summary>Reads until the connection ends; see <see cref="Receiver.RunAsync"/>.</summary>
+    public Task ReadAsync(ReadOnlyMemory<byte> plain, ReadOnlyMemory<byte> sealedBytes) => receiver.RunAsync(plain, sealedBytes);
 
     /// <summary>Says that no more streams are opened, sends what waits, and closes.</summary>
     public void CloseGracefully()
@@ -173,7 +100,7 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
             Session.GoAway(YamuxGoAway.Normal);
             closesWhenSent = true;
         }
-        Flush();
+        sender.Flush();
     }
 
     /// <summary>Closes at once; every stream ends with it.</summary>
@@ -188,13 +115,13 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
             foreach (YamuxStream stream in Session.Streams)
                 ((P2pStream?)stream.Owner)?.Over(StreamEnd.ConnectionClosed);
             Session.Abort(YamuxGoAway.InternalError);
-            outbox.Clear();
+            sender.Outbox.Clear();
             blocked.Clear();
             while (openings.TryDequeue(out TaskCompletionSource<P2pStream>? opening))
                 opening.TrySetException(new ConnectionClosedException("the connection closed"));
-            room?.TrySetResult();
+            receiver.Stop();
             Memory.Close();
-            ForgetKeysIfUnused();
+            ForgetKeys();
             woken = TakeAwake();
         }
         link.Close();
@@ -215,7 +142,7 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         if (isGone)
             Close(CloseReason.PeerSilent, null);
         else
-            Flush();
+            sender.Flush();
         return next;
     }
 
@@ -224,7 +151,7 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
     {
         lock (Gate)
             Session.Probe(now);
-        Flush();
+        sender.Flush();
     }
 
     /// <summary>After something was done under the lock: wakes whom it concerns, and sends what is due.</summary>
@@ -237,54 +164,84 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
             OpenWaiting();
             woken = TakeAwake();
             flushes = IsFlushDue;
-            if (room is not null && !Memory.IsOver)
-                room.TrySetResult();
+            receiver.Freed();
         }
         Dispatch(woken);
         if (flushes)
-            FlushSoon();
+            sender.FlushSoon();
     }
 
-    /// <summary>Sends what waits: here and now, or behind those who are about to have more to say.</summary>
-    public void FlushSoon()
-    {
-        if (Volatile.Read(ref awake) <= 1)
-        {
-            Flush();
-            return;
-        }
-        lock (Gate)
-        {
-            if (isFlushing || isFlushQueued)
-                return;
-            isFlushQueued = true;
-        }
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-    }
+    /// <summary>Sends what waits; see <see cref="Sender.FlushSoon"/>.</summary>
+    public void FlushSoon() => sender.FlushSoon();
 
     /// <summary>One of those that were woken has run.</summary>
     public void Slept()
     {
         if (Interlocked.Decrement(ref awake) == 0)
-            Flush();
+            sender.Flush();
     }
 
-    /// <summary>The pool's turn to send.</summary>
-    void IThreadPoolWorkItem.Execute()
+    /// <summary>Runs those that were woken, on the pool.</summary>
+    public static void Dispatch(P2pStream? woken)
     {
-        bool goesOn;
+        while (woken is not null)
+        {
+            P2pStream stream = woken;
+            woken = stream.NextAwake;
+            stream.NextAwake = null;
+            ThreadPool.UnsafeQueueUserWorkItem(stream, preferLocal: true);
+        }
+    }
+
+    /// <summary>Opened bytes of the peer; false if they broke a rule. Whom they concern runs after <see cref="EndBatch"/>.</summary>
+    public bool Receive(ReadOnlySpan<byte> bytes, Instant now)
+    {
         lock (Gate)
         {
-            goesOn = isHandedOver;
-            if (goesOn)
-                isHandedOver = false;
-            else
-                isFlushQueued = false;
+            BatchTime = now;
+            return Do(bytes, now);
         }
-        if (goesOn)
-            Send();
-        else
-            Flush();
+    }
+
+    /// <summary>All that has come is done: wakes whom it concerns, and sends what is due.</summary>
+    public void EndBatch(bool isGood)
+    {
+        P2pStream? woken;
+        bool flushes;
+        lock (Gate)
+        {
+            OpenWaiting();
+            woken = TakeAwake();
+            flushes = IsFlushDue || (blocked.Count > 0 && !sender.IsBusy);
+        }
+        Dispatch(woken);
+        if (!isGood)
+            EndByViolation();
+        else if (flushes)
+            sender.FlushSoon();
+    }
+
+    /// <summary>The sender has nothing more to send.</summary>
+    public void AllSent()
+    {
+        bool closes;
+        lock (Gate)
+        {
+            closes = closesWhenSent && !isClosed && !sender.IsSending;
+            ForgetKeys();
+        }
+        if (closes)
+            Close(CloseReason.ClosedHere, null);
+    }
+
+    /// <summary>The loop that reads is through.</summary>
+    public void ReadingEnded()
+    {
+        lock (Gate)
+        {
+            isReading = false;
+            ForgetKeys();
+        }
     }
 
     // The rest, up to the next such line, is under the lock.
@@ -309,6 +266,28 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         Append(stream, default);
         if (!stream.Prelude.IsEmpty)
             Block(stream);
+    }
+
+    /// <summary>Puts what waits into what goes out: what writers have left, then frames without payload; returns whom that woke.</summary>
+    public P2pStream? Fill()
+    {
+        Refill();
+        WriteControl();
+        return TakeAwake();
+    }
+
+    /// <summary>Bytes were read or dropped: the loop may read on.</summary>
+    public void Freed() => receiver.Freed();
+
+    /// <summary>Resets the stream of which most was not read; false if there is none.</summary>
+    public bool TryResetLargest()
+    {
+        P2pStream? largest = Session.Streams.Select(s => (P2pStream?)s.Owner).Where(s => s is { UnreadBytes: > 0 }).MaxBy(s => s!.UnreadBytes);
+        if (largest is null)
+            return false;
+        Session.Reset(largest.Yamux);
+        largest.Over(StreamEnd.ResetHere);
+        return true;
     }
 
     /// <summary>The stream has more to write than there is room or credit for.</summary>
@@ -337,13 +316,13 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         {
             int wanted = (int)Math.Min(bytes.Length - done, stream.Yamux.SendWindow);
             // A frame's rest that is too small for a header and some payload stays empty.
-            Span<byte> free = outbox.Room(YamuxHeader.Bytes + Math.Min(wanted, 512));
+            Span<byte> free = sender.Outbox.Room(YamuxHeader.Bytes + Math.Min(wanted, 512));
             if (free.IsEmpty)
                 break;
             int length = Math.Min(wanted, free.Length - YamuxHeader.Bytes);
             Session.BeginData(stream.Yamux, length, free);
             bytes.Slice(done, length).CopyTo(free[YamuxHeader.Bytes..]);
-            outbox.Commit(YamuxHeader.Bytes + length);
+            sender.Outbox.Commit(YamuxHeader.Bytes + length);
             done += length;
         }
         return done;
@@ -388,15 +367,20 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         Instant now = Session.HasControl ? Clock.Now : default;
         while (Session.HasControl)
         {
-            Span<byte> free = outbox.Room(YamuxHeader.Bytes);
+            Span<byte> free = sender.Outbox.Room(YamuxHeader.Bytes);
             if (free.IsEmpty)
                 return;
-            outbox.Commit(Session.WriteControl(free, now));
+            sender.Outbox.Commit(Session.WriteControl(free, now));
         }
     }
 
     private void OpenWaiting()
     {
+        if (Session.RemoteGoAway is not null || Session.IsGoingAway)
+        {
+            while (openings.TryDequeue(out TaskCompletionSource<P2pStream>? refused))
+                refused.TrySetException(new ConnectionClosedException("the connection is about to be closed"));
+        }
         while (openings.Count > 0 && Session.CanOpen)
         {
             TaskCompletionSource<P2pStream> opening = openings.Dequeue();
@@ -425,70 +409,7 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         return woken;
     }
 
-    // What follows takes the lock itself.
-
-    private static void Dispatch(P2pStream? woken)
-    {
-        while (woken is not null)
-        {
-            P2pStream stream = woken;
-            woken = stream.NextAwake;
-            stream.NextAwake = null;
-            ThreadPool.UnsafeQueueUserWorkItem(stream, preferLocal: true);
-        }
-    }
-
-    /// <summary>Opens the whole frames in the buffer and does what they say; returns where the rest begins.</summary>
-    private int Open(byte[] buffer, int start, int end)
-    {
-        bool isBroken = false;
-        Instant now = Clock.Now;
-        while (start < end && !isBroken)
-        {
-            NoiseFrameStatus status = sealing.Open(buffer.AsSpan(start, end - start), out int consumed, out Span<byte> plain);
-            if (status == NoiseFrameStatus.Incomplete)
-                break;
-            isBroken = status == NoiseFrameStatus.Broken;
-            start += consumed;
-            if (!isBroken)
-            {
-                lock (Gate)
-                {
-                    BatchTime = now;
-                    isBroken = !Receive(plain, now);
-                }
-            }
-        }
-        EndBatch(isBroken);
-        return start;
-    }
-
-    private void TakePlain(ReadOnlySpan<byte> bytes)
-    {
-        bool isBroken;
-        lock (Gate)
-            isBroken = !Receive(bytes, BatchTime);
-        EndBatch(isBroken);
-    }
-
-    private void EndBatch(bool isBroken)
-    {
-        P2pStream? woken;
-        bool flushes;
-        lock (Gate)
-        {
-            OpenWaiting();
-            woken = TakeAwake();
-            flushes = IsFlushDue || (blocked.Count > 0 && !isFlushing && !isFlushQueued);
-        }
-        Dispatch(woken);
-        if (isBroken)
-            EndByViolation();
-        else if (flushes)
-            FlushSoon();
-    }
-
-    private bool Receive(ReadOnlySpan<byte> bytes, Instant now)
+    private bool Do(ReadOnlySpan<byte> bytes, Instant now)
     {
         while (Session.Receive(ref bytes, now, out YamuxEvent happened))
         {
@@ -525,6 +446,17 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         return true;
     }
 
+    // The keys are in use while the loop reads and while somebody sends.
+    private void ForgetKeys()
+    {
+        if (!isClosed || isReading || sender.IsSending || areKeysForgotten)
+            return;
+        areKeysForgotten = true;
+        sealing.Dispose();
+    }
+
+    // What follows takes the lock itself.
+
     private void EndByViolation()
     {
         YamuxViolation violation = Session.Violation;
@@ -533,117 +465,8 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         Owner.Broke(failure);
         // The last word, if it can be said at once.
         if (violation != YamuxViolation.None)
-            Flush();
+            sender.Flush();
         Close(CloseReason.Violation, failure);
-    }
-
-    private void Flush()
-    {
-        lock (Gate)
-        {
-            if (isFlushing || isClosed || !(outbox.HasBytes || Session.HasControl || blocked.Count > 0 || closesWhenSent))
-                return;
-            isFlushing = true;
-        }
-        Send();
-    }
-
-    // Only by whoever set isFlushing.
-    private void Send()
-    {
-        for (int frames = 0; ; frames++)
-        {
-            byte[] frame;
-            int plain;
-            bool closes;
-            P2pStream? woken;
-            lock (Gate)
-            {
-                Refill();
-                WriteControl();
-                frame = outbox.Take(out plain);
-                isFlushing = frame.Length > 0;
-                closes = !isFlushing && closesWhenSent && !isClosed;
-                woken = TakeAwake();
-                if (!isFlushing)
-                    ForgetKeysIfUnused();
-            }
-            Dispatch(woken);
-            if (frame.Length == 0)
-            {
-                if (closes)
-                    Close(CloseReason.ClosedHere, null);
-                return;
-            }
-            sending = frame;
-            // Waited for by a callback that is made once: each frame would else cost a task.
-#pragma warning disable CA2012 // consumed once, in TryEndSend
-            sendingAwaiter = SealAndSend(frame, plain).ConfigureAwait(false).GetAwaiter();
-#pragma warning restore CA2012
-            if (!sendingAwaiter.IsCompleted)
-            {
-                sendingAwaiter.UnsafeOnCompleted(sent);
-                return;
-            }
-            if (!TryEndSend())
-                return;
-            if (frames == FramesInARow)
-            {
-                lock (Gate)
-                    isHandedOver = true;
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-                return;
-            }
-        }
-    }
-
-    private ValueTask SealAndSend(byte[] frame, int plain)
-    {
-        int length = sealing.Seal(frame, plain);
-        if (length == 0)
-            return ValueTask.FromException(new Libp2pException("the connection's keys are used up"));
-        try
-        {
-            return link.SendAsync(frame.AsMemory(0, length));
-        }
-        catch (Exception failure)
-        {
-            return ValueTask.FromException(failure);
-        }
-    }
-
-    private void Sent()
-    {
-        if (TryEndSend())
-            Send();
-    }
-
-    private bool TryEndSend()
-    {
-        chunks.Return(sending!);
-        sending = null;
-        try
-        {
-            sendingAwaiter.GetResult();
-            return true;
-        }
-        catch (Exception failure)
-        {
-            Close(CloseReason.Failed, failure);
-            lock (Gate)
-            {
-                isFlushing = false;
-                ForgetKeysIfUnused();
-            }
-            return false;
-        }
-    }
-
-    // The keys are in use while the loop reads and while somebody sends.
-    private void ForgetKeysIfUnused()
-    {
-        if (isClosed && !isReading && !isFlushing)
-            sealing.Dispose();
     }
 
     private static async Task<P2pStream> WaitForOpening(TaskCompletionSource<P2pStream> opening, CancellationToken ct)
@@ -651,41 +474,6 @@ internal sealed class Multiplexer : IThreadPoolWorkItem
         await using (ct.UnsafeRegister(static (source, token) => ((TaskCompletionSource<P2pStream>)source!).TrySetCanceled(token), opening).ConfigureAwait(false))
             return await opening.Task.ConfigureAwait(false);
     }
-
-    private async Task WaitForReadersAsync()
-    {
-        Instant until = Clock.Now + PatienceWithReaders;
-        var look = new CallAt(() => room?.TrySetResult());
-        while (true)
-        {
-            Task wait;
-            lock (Gate)
-            {
-                Memory.Borrow();
-                if (isClosed || !Memory.IsOver)
-                {
-                    room = null;
-                    return;
-                }
-                if (Clock.Now >= until && Largest() is { } largest)
-                {
-                    Session.Reset(largest.Yamux);
-                    largest.Over(StreamEnd.ResetHere);
-                    continue;
-                }
-                room = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                wait = room.Task;
-            }
-            Settle();
-            // Others may give memory back, of which nobody tells.
-            Deadlines.Set(look, Clock.Now + TimeSpan.FromMilliseconds(250));
-            await wait.ConfigureAwait(false);
-            Deadlines.Clear(look);
-        }
-    }
-
-    private P2pStream? Largest() =>
-        Session.Streams.Select(s => (P2pStream?)s.Owner).Where(s => s is { UnreadBytes: > 0 }).MaxBy(s => s!.UnreadBytes);
 }
 
 /// <summary>What a host shares with each of its multiplexers.</summary>
