@@ -196,8 +196,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     {
         if (!Holds() && journal.HasRoom && buffer.TakeBatch() is { } records)
             journal.Submit(records);
-        foreach (SchedulerEffect effect in effects)
-            Perform(effect);
+        using (overlay!.Batch())
+            foreach (SchedulerEffect effect in effects)
+                Perform(effect);
         effects.Clear();
         if (buffer.SnapshotDue && buffer.PendingBytes == 0)
             Snapshot();

@@ -201,13 +201,16 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
 
     private void Perform()
     {
-        foreach (WorkerEffect effect in effects)
+        using (overlay!.Batch())
         {
-            if (effect is not WorkerEffect.Launch)
-                LaunchAll();
-            if (effect is not WorkerEffect.StoreOutbox || toStore.Count == StoredTogetherMax)
-                StoreAll();
-            Perform(effect);
+            foreach (WorkerEffect effect in effects)
+            {
+                if (effect is not WorkerEffect.Launch)
+                    LaunchAll();
+                if (effect is not WorkerEffect.StoreOutbox || toStore.Count == StoredTogetherMax)
+                    StoreAll();
+                Perform(effect);
+            }
         }
         LaunchAll();
         StoreAll();

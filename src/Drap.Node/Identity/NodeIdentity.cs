@@ -9,7 +9,13 @@ namespace Drap.Node.Identity;
 /// </summary>
 public sealed class NodeIdentity
 {
-    private NodeIdentity(PeerId peer) => Peer = peer;
+    private readonly string file;
+
+    private NodeIdentity(string file, PeerId peer)
+    {
+        this.file = file;
+        Peer = peer;
+    }
 
     /// <summary>The name that follows from the key.</summary>
     public PeerId Peer { get; }
@@ -20,18 +26,24 @@ public sealed class NodeIdentity
     {
         if (!File.Exists(file))
             Create(file);
+        using PrivateKey key = Read(file);
+        return new NodeIdentity(file, key.PeerId);
+    }
+
+    /// <summary>Reads the key itself, for who proves to others who this node is; the caller disposes it.</summary>
+    /// <exception cref="InvalidDataException">The file holds no such key any more.</exception>
+    public PrivateKey OpenKey() => Read(file);
+
+    private static PrivateKey Read(string file)
+    {
         byte[] bytes = File.ReadAllBytes(file);
         bool read = PrivateKey.TryDecode(bytes, out PrivateKey? key);
         CryptographicOperations.ZeroMemory(bytes);
-        using (key)
-        {
-            if (!read || key!.Type != KeyType.Ed25519)
-            {
-                throw new InvalidDataException(
-                    $"{file}: not an Ed25519 private key in the libp2p form (68 bytes that begin with 08 01 12 40 and end with the public half)");
-            }
-            return new NodeIdentity(key.PeerId);
-        }
+        if (read && key!.Type == KeyType.Ed25519)
+            return key;
+        key?.Dispose();
+        throw new InvalidDataException(
+            $"{file}: not an Ed25519 private key in the libp2p form (68 bytes that begin with 08 01 12 40 and end with the public half)");
     }
 
     private static void Create(string file)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 
 namespace Drap.Node.Overlay;
@@ -73,11 +74,38 @@ public sealed class MemoryOverlay
             return topics.GetValueOrDefault(topic, []);
     }
 
-    private sealed class Endpoint(MemoryOverlay overlay, PeerId self, IOverlayEvents events) : IOverlay
+    private ImmutableArray<PeerId> Others(PeerId self)
     {
-        public PeerId Self { get; } = self;
+        lock (gate)
+            return [.. endpoints.Keys.Where(e => e != self).Order()];
+    }
 
-        public IOverlayEvents Events { get; } = events;
+    private sealed class Endpoint : IOverlay
+    {
+        private readonly MemoryOverlay overlay;
+        private readonly ConcurrentDictionary<string, Func<PeerId, OverlayStream, CancellationToken, Task>> handlers = new(StringComparer.Ordinal);
+        private readonly CancellationTokenSource leaving = new();
+        private readonly CancellationToken left;
+        private int isLeft;
+
+        public Endpoint(MemoryOverlay overlay, PeerId self, IOverlayEvents events)
+        {
+            this.overlay = overlay;
+            Self = self;
+            Events = events;
+            left = leaving.Token;
+        }
+
+        public PeerId Self { get; }
+
+        public IOverlayEvents Events { get; }
+
+        public ImmutableArray<string> Addresses => [];
+
+        // Whoever is in this process is trusted with the keys of all of it.
+        public OverlayAbilities Abilities => OverlayAbilities.ProvenPeers;
+
+        public ImmutableArray<PeerId> Peers => overlay.Others(Self);
 
         public void Subscribe(string topic) => overlay.Change(overlay.topics, topic, this, add: true);
 
@@ -87,14 +115,20 @@ public sealed class MemoryOverlay
 
         public void Publish(string topic, ReadOnlyMemory<byte> frame)
         {
+            OverlayRules.CheckLength(frame);
             foreach (Endpoint hearer in overlay.Hearers(topic))
                 hearer.Events.Frame(Self, frame);
         }
 
-        public bool Send(PeerId to, ReadOnlyMemory<byte> frame) => overlay.Find(to)?.Events.Frame(Self, frame) ?? false;
+        public bool Send(PeerId to, ReadOnlyMemory<byte> frame)
+        {
+            OverlayRules.CheckLength(frame);
+            return overlay.Find(to)?.Events.Frame(Self, frame) ?? false;
+        }
 
         public bool SendWaiting(PeerId to, ReadOnlyMemory<byte> frame)
         {
+            OverlayRules.CheckLength(frame);
             while (overlay.Find(to) is { } peer)
             {
                 if (peer.Events.Frame(Self, frame))
@@ -104,6 +138,56 @@ public sealed class MemoryOverlay
             return false;
         }
 
-        public void Dispose() => overlay.Leave(this);
+        public void BeginBatch()
+        {
+        }
+
+        public void EndBatch()
+        {
+        }
+
+        public void Know(PeerId peer, IEnumerable<string> addresses)
+        {
+        }
+
+        public void Handle(string protocol, Func<PeerId, OverlayStream, CancellationToken, Task> serve)
+        {
+            if (!handlers.TryAdd(protocol, serve))
+                throw new InvalidOperationException($"{protocol} is served already");
+        }
+
+        public ValueTask<OverlayStream> OpenStreamAsync(PeerId peer, string protocol, CancellationToken ct)
+        {
+            ct.ThrowIfCancellationRequested();
+            if (overlay.Find(peer) is not { } there)
+                throw new OverlayException(OverlayFailure.Unreachable, $"{peer} is not of this process");
+            if (!there.handlers.TryGetValue(protocol, out Func<PeerId, OverlayStream, CancellationToken, Task>? serve))
+                throw new OverlayException(OverlayFailure.NotServed, $"{peer} does not serve {protocol}");
+            var streams = new MemoryStreams(Self, peer);
+            _ = Task.Run(() => ServeAsync(streams, there, serve), CancellationToken.None);
+            return new ValueTask<OverlayStream>(streams.Opened);
+        }
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref isLeft, 1) != 0)
+                return;
+            overlay.Leave(this);
+            leaving.Cancel();
+            leaving.Dispose();
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+
+        private async Task ServeAsync(MemoryStreams streams, Endpoint there, Func<PeerId, OverlayStream, CancellationToken, Task> serve)
+        {
+            using CancellationTokenRegistration gone = left.UnsafeRegister(static s => ((OverlayStream)s!).Reset(), streams.Opened);
+            await OverlayRules.ServeAsync(Self, streams.Served, serve, there.left).ConfigureAwait(false);
+            streams.Abandon();
+        }
     }
 }

@@ -1,0 +1,96 @@
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using Drap.Libp2p.Host;
+using Drap.Libp2p.Multiformats;
+
+namespace Drap.Node.Overlay;
+
+/// <summary>Whose library carries a node's messages.</summary>
+public enum OverlayKind
+{
+    /// <summary>Nobody's: only nodes of this process are reached.</summary>
+    Memory,
+
+    /// <summary>Our own libp2p.</summary>
+    Libp2p,
+
+    /// <summary>That of a libp2p daemon beside this process.</summary>
+    P2pd,
+}
+
+/// <summary>How a node joins its swarm.</summary>
+public sealed record OverlayOptions
+{
+    /// <summary>Where a node listens by default: on this machine alone, on any free port. On loopback a swarm is open until it has certificates.</summary>
+    public static readonly ImmutableArray<Multiaddr> ListenDefault = [Multiaddr.Parse("/ip4/127.0.0.1/tcp/0")];
+
+    /// <summary>Whose library carries it.</summary>
+    public required OverlayKind Kind { get; init; }
+
+    /// <summary>The room of nodes that reach each other in memory; needed for <see cref="OverlayKind.Memory"/>.</summary>
+    public MemoryOverlay? Room { get; init; }
+
+    /// <summary>Where the daemon listens; needed for <see cref="OverlayKind.P2pd"/>. The node's name is then the daemon's.</summary>
+    public Multiaddr? Daemon { get; init; }
+
+    /// <summary>Where to listen: IP addresses with a TCP port, 0 for any free one. A daemon listens where it was told itself.</summary>
+    public ImmutableArray<Multiaddr> Listen { get; init; } = ListenDefault;
+
+    /// <summary>Addresses to tell others besides those: such as a router's outside.</summary>
+    public ImmutableArray<Multiaddr> Announce { get; init; } = [];
+
+    /// <summary>Peers by which the swarm is found, each with its name at the end. They are dialed again and again until some are connected.</summary>
+    public ImmutableArray<Multiaddr> Bootstrap { get; init; } = [];
+
+    /// <summary>Whether to find and be found on the LAN. Default not.</summary>
+    public bool Mdns { get; init; }
+
+    /// <summary>Who may stay connected; null lets everybody: the swarm is open. Not with a daemon, which has none.</summary>
+    public IConnectionGate? Gate { get; init; }
+
+    /// <summary>What bounds the host.</summary>
+    public HostLimits Limits { get; init; } = new();
+
+    /// <summary>Reads what <c>--overlay</c> says: <c>memory</c>, <c>libp2p</c> or <c>p2pd:MULTIADDR</c>.</summary>
+    public static bool TryParse(string text, [NotNullWhen(true)] out OverlayOptions? options, [NotNullWhen(false)] out string? error)
+    {
+        (options, error) = text switch
+        {
+            "memory" => (new OverlayOptions { Kind = OverlayKind.Memory }, (string?)null),
+            "libp2p" => (new OverlayOptions { Kind = OverlayKind.Libp2p }, null),
+            _ when text.StartsWith("p2pd:", StringComparison.Ordinal) => ParseDaemon(text["p2pd:".Length..]),
+            _ => (null, $"--overlay {text}: memory, libp2p or p2pd:MULTIADDR is expected, such as p2pd:/unix/tmp/p2pd.sock"),
+        };
+        return options is not null;
+    }
+
+    /// <summary>Reads addresses that <paramref name="option"/> gives; with <paramref name="named"/> each must end with <c>/p2p/ID</c>.</summary>
+    public static bool TryParseAddresses(
+        string option, IEnumerable<string> texts, bool named, out ImmutableArray<Multiaddr> addresses, [NotNullWhen(false)] out string? error)
+    {
+        var read = ImmutableArray.CreateBuilder<Multiaddr>();
+        error = null;
+        foreach (string text in texts)
+        {
+            if (!Multiaddr.TryParse(text, out Multiaddr? address))
+                error = $"{option} {text}: no multiaddr, such as /ip4/192.0.2.1/tcp/4001{(named ? "/p2p/12D3KooW…" : "")}";
+            else if (!address.IsCircuit && !address.TryGetTcp(out _, out _))
+                error = $"{option} {text}: an IP address or a name with a TCP port is expected, such as /ip4/192.0.2.1/tcp/4001";
+            else if (named && address.Peer is null)
+                error = $"{option} {text}: does not end with the peer's name, /p2p/12D3KooW…";
+            else
+                read.Add(address);
+            if (error is not null)
+                break;
+        }
+        addresses = read.ToImmutable();
+        return error is null;
+    }
+
+    private static (OverlayOptions?, string?) ParseDaemon(string address) =>
+        !Multiaddr.TryParse(address, out Multiaddr? daemon)
+            ? (null, $"--overlay p2pd:{address}: no multiaddr, such as /unix/tmp/p2pd.sock or /ip4/127.0.0.1/tcp/4010")
+            : !daemon.TryGetUnixPath(out _) && !daemon.TryGetTcp(out _, out _)
+                ? (null, $"--overlay p2pd:{address}: a daemon is reached at /unix/PATH or at an IP address with a TCP port")
+                : (new OverlayOptions { Kind = OverlayKind.P2pd, Daemon = daemon }, null);
+}
