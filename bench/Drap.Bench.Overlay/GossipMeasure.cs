@@ -1,0 +1,69 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using Drap.Libp2p.Host;
+using Drap.Libp2p.Multiformats;
+
+namespace Drap.Bench.Overlay;
+
+/// <summary>Publishes to one peer that hears the topic, and asks it what it has heard.</summary>
+internal static class GossipMeasure
+{
+    /// <summary>Publishers at once. One would leave a core idle whenever it waits.</summary>
+    private const int Publishers = 4;
+
+    private const int Latencies = 500;
+
+    public static async Task RunAsync(PeerId peer, Multiaddr[] addresses, bool quick, Dictionary<string, double> figures)
+    {
+        await using BenchPeer me = await BenchPeer.StartAsync(gossips: true);
+        await me.Host.ConnectAsync(peer, addresses);
+        while (!me.Gossip!.PeersOf(BenchPeer.Topic).Contains(peer))
+            await Task.Delay(10);
+        TimeSpan time = TimeSpan.FromSeconds(quick ? 1 : 4);
+        await FloodAsync(me, peer, time / 2);
+        (double rate, long lost) = await FloodAsync(me, peer, time);
+        figures["gossipPerSecond"] = Math.Round(rate);
+        figures["gossipLost"] = lost;
+        for (int i = 0; i < Latencies / (quick ? 5 : 1); i++)
+        {
+            await PublishAsync(me);
+            await Task.Delay(5);
+        }
+        byte[] heard = await HeardAsync(me.Host, peer, Latencies / (quick ? 5 : 1));
+        figures["gossipMsP50"] = Math.Round(Milliseconds(heard, 16), 4);
+        figures["gossipMsP99"] = Math.Round(Milliseconds(heard, 24), 4);
+    }
+
+    private static async Task<(double Rate, long Lost)> FloodAsync(BenchPeer me, PeerId peer, TimeSpan time)
+    {
+        long published = 0, begun = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, Publishers).Select(_ => Task.Run(async () =>
+        {
+            for (; Stopwatch.GetElapsedTime(begun) < time; Interlocked.Increment(ref published))
+                await PublishAsync(me);
+        })));
+        byte[] heard = await HeardAsync(me.Host, peer, published);
+        long count = BinaryPrimitives.ReadInt64LittleEndian(heard);
+        return (count / Stopwatch.GetElapsedTime(begun, BinaryPrimitives.ReadInt64LittleEndian(heard.AsSpan(8))).TotalSeconds, published - count);
+    }
+
+    private static async Task PublishAsync(BenchPeer me)
+    {
+        byte[] data = new byte[BenchPeer.GossipBytes];
+        BinaryPrimitives.WriteInt64LittleEndian(data, Stopwatch.GetTimestamp());
+        await me.Gossip!.PublishAsync(BenchPeer.Topic, data);
+    }
+
+    private static async Task<byte[]> HeardAsync(Libp2pHost host, PeerId peer, long expected)
+    {
+        P2pStream stream = await host.OpenStreamAsync(peer, [BenchPeer.Heard]);
+        byte[] message = new byte[Ear.AnswerBytes];
+        BinaryPrimitives.WriteInt64LittleEndian(message, expected);
+        await stream.WriteAndCloseAsync(message.AsMemory(0, 8));
+        await Messages.FillAsync(stream, message);
+        stream.Dispose();
+        return message;
+    }
+
+    private static double Milliseconds(byte[] heard, int at) => BinaryPrimitives.ReadInt64LittleEndian(heard.AsSpan(at)) * 1000.0 / Stopwatch.Frequency;
+}
