@@ -1,5 +1,6 @@
 using Drap.Core.Jobs;
 using Drap.Core.Leases;
+using Drap.Core.Market.Pricing;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
 
@@ -52,6 +53,9 @@ public sealed class Executor
 
     /// <summary>Attempts in line start only if they end before this: a patient task has a reservation then. Never: no reservation.</summary>
     public Instant BackfillUntil { get; set; } = Instant.Never;
+
+    /// <summary>What attempts in line must leave.</summary>
+    public Reserve Reserve { get; set; } = new();
 
     /// <summary>The next time-out or end of a grace; may be earlier than something is to be done.</summary>
     public Instant NextDeadline => signalCheck;
@@ -247,7 +251,7 @@ public sealed class Executor
         {
             if (chosen is not null && chosen.Terms.Principal == line.Terms.Principal)
                 continue;
-            if (line.Waiting == 0 || !MayBackfill(line, now) || !capacity.Free.Fits(line.Terms.Request)
+            if (line.Waiting == 0 || !MayBackfill(line, now) || !Reserve.Lets(capacity.Free, line.Terms.Request)
                 || outbox.CountOf(line.Terms.Scheduler.Id) >= Outbox.UnacknowledgedMax)
                 continue;
             chosen = line;
@@ -268,7 +272,8 @@ public sealed class Executor
     private void LaunchFrom(Line line, Instant now, List<WorkerEffect> effects)
     {
         int room = Outbox.UnacknowledgedMax - outbox.CountOf(line.Terms.Scheduler.Id);
-        while (room-- > 0 && Placed < PlacedMax && line.Peek() is { } attempt && capacity.TryTake(line.Terms.Request) is { } grant)
+        while (room-- > 0 && Placed < PlacedMax && line.Peek() is { } attempt && Reserve.Lets(capacity.Free, line.Terms.Request)
+            && capacity.TryTake(line.Terms.Request) is { } grant)
         {
             line.Dequeue();
             Waiting--;

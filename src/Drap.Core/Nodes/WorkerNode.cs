@@ -32,13 +32,11 @@ public sealed class WorkerNode
     private readonly Told told;
     private readonly Hearing hearing;
     private readonly Receipts receipts;
+    private readonly Departure departure;
     private readonly List<Lease> due = [];
     private readonly List<(PeerId To, KnownScheduler Scheduler, long Number)> heartbeats = [];
     private UtcTime utcAtSet;
     private Instant utcSetAt = Instant.Zero;
-    private string? degraded;
-    private Instant drainEnds = Instant.Never;
-    private bool isDraining, hasLeft;
 
     /// <summary>A worker that knows nothing yet and holds nothing.</summary>
     /// <param name="self">Its own key.</param>
@@ -54,6 +52,7 @@ public sealed class WorkerNode
         told = new Told();
         hearing = new Hearing(self);
         receipts = new Receipts();
+        departure = new Departure(arbiter, executor, leases);
         Apply(options);
     }
 
@@ -72,7 +71,7 @@ public sealed class WorkerNode
         get
         {
             Instant next = Instant.Min(Instant.Min(leases.NextDeadline, executor.NextDeadline), Instant.Min(outbox.NextDeadline, arbiter.NextDeadline));
-            return Instant.Min(next, Instant.Min(told.NextDeadline, drainEnds));
+            return Instant.Min(next, Instant.Min(told.NextDeadline, departure.EndsAt));
         }
     }
 
@@ -108,13 +107,13 @@ public sealed class WorkerNode
                 hearing.SetSwarmSize(size.Workers);
                 break;
             case WorkerInput.Drain drain:
-                Drain(drain.Within, now, effects);
+                departure.Drain(drain.Within, now, UtcAt(now), GiveBack, effects);
                 break;
             case WorkerInput.Degraded d:
-                SetDegraded(d.What);
+                departure.SetDegraded(d.What);
                 break;
             case WorkerInput.Recovered:
-                SetDegraded(null);
+                departure.SetDegraded(null);
                 break;
             case WorkerInput.Restored restored:
                 Restore(restored, now);
@@ -130,16 +129,15 @@ public sealed class WorkerNode
     {
         RunDue(now, effects);
         executor.Launch(now, effects);
-        outbox.Flush(now, schedulers, effects, all: isDraining || heartbeats.Count > 0, isSupplied: executor.Waiting > 0);
+        outbox.Flush(now, schedulers, effects, all: departure.IsUnderWay || heartbeats.Count > 0, isSupplied: executor.Waiting > 0);
         told.Flush(effects);
         receipts.Flush(effects);
         arbiter.Flush(now, UtcAt(now), effects);
         hearing.Flush(Options, capacity, now, effects);
         foreach ((PeerId to, KnownScheduler scheduler, long number) in heartbeats)
-            Reply(to, scheduler, number, effects);
+            effects.Add(new WorkerEffect.Send(to, new HeartbeatReply(number, scheduler.LeaseSet, Told.StartedOf(scheduler, leases))));
         heartbeats.Clear();
-        if (isDraining && !hasLeft && leases.Count == 0)
-            Leave(effects);
+        departure.Flush(effects);
     }
 
     /// <summary>What must hold after a flush if this code is right. Walks everything: for tests and simulations.</summary>
@@ -155,7 +153,7 @@ public sealed class WorkerNode
     }
 
     /// <summary>What it shows of itself on the market.</summary>
-    public NodeState Describe(Instant now) => NodeView.Of(Options, capacity, executor, arbiter, UtcAt(now), isDraining);
+    public NodeState Describe(Instant now) => NodeView.Of(Options, capacity, executor, arbiter, UtcAt(now), departure.IsUnderWay);
 
     private UtcTime UtcAt(Instant now) => utcAtSet + (now - utcSetAt);
 
@@ -167,8 +165,7 @@ public sealed class WorkerNode
         arbiter.RunDue(now, effects);
         outbox.RunDue(now, UtcAt(now), schedulers, effects);
         told.RunDue(now);
-        if (now >= drainEnds)
-            EndAll(now, effects);
+        departure.RunDue(now, UtcAt(now), effects);
     }
 
     /// <summary>
@@ -423,11 +420,6 @@ public sealed class WorkerNode
         executor.Return(attempt);
     }
 
-    private void Reply(PeerId to, KnownScheduler scheduler, long number, List<WorkerEffect> effects)
-    {
-        effects.Add(new WorkerEffect.Send(to, new HeartbeatReply(number, scheduler.LeaseSet, Told.StartedOf(scheduler, leases))));
-    }
-
     /// <summary>The scheduler that a message names, if its epoch is not over and there is room to know it.</summary>
     private KnownScheduler? Meet(PeerId from, PeerId id, Epoch epoch, MessageKind kind, Instant now, List<WorkerEffect> effects)
     {
@@ -472,6 +464,7 @@ public sealed class WorkerNode
         Options = options;
         outbox.AgeMax = options.OutboxAge;
         outbox.BytesMax = options.OutboxBytesMax;
+        executor.Reserve = options.Pricing.Reserve;
         arbiter.Configure(options);
         hearing.Changed();
     }
@@ -483,65 +476,6 @@ public sealed class WorkerNode
                 yield return grant;
         foreach (Grant grant in arbiter.Holds.Grants)
             yield return grant;
-    }
-
-    private void SetDegraded(string? what)
-    {
-        degraded = what;
-        CloseOrOpen();
-    }
-
-    /// <summary>A node that drains or is degraded offers nothing and confirms nothing.</summary>
-    private void CloseOrOpen()
-    {
-        arbiter.Closed = isDraining ? new RefusalEntry(0, RefusalReason.Draining, [], Price.Zero, "")
-            : degraded is not null ? new RefusalEntry(0, RefusalReason.Degraded, [], Price.Zero, degraded) : null;
-        if (arbiter.Closed is not null)
-            arbiter.GiveUpHolds();
-        arbiter.Wake();
-    }
-
-    private void Drain(TimeSpan within, Instant now, List<WorkerEffect> effects)
-    {
-        bool begins = !isDraining;
-        isDraining = true;
-        drainEnds = Instant.Min(drainEnds, now + within);
-        if (begins)
-        {
-            CloseOrOpen();
-            ReturnUnstarted(effects);
-            if (within > TimeSpan.Zero)
-                Told.Everyone(NoticeKind.Draining, within, leases, effects);
-        }
-        if (now >= drainEnds)
-            EndAll(now, effects);
-    }
-
-    private void ReturnUnstarted(List<WorkerEffect> effects)
-    {
-        var returned = new List<Attempt>();
-        for (Lease? lease = leases.First; lease is not null; lease = LeaseTable.After(lease))
-            if (((Attempt)lease).Phase is AttemptPhase.Waiting or AttemptPhase.AwaitsGo or AttemptPhase.Ready)
-                returned.Add((Attempt)lease);
-        foreach (Attempt attempt in returned)
-            GiveBack(attempt);
-        Told.Returned(returned, effects);
-    }
-
-    private void EndAll(Instant now, List<WorkerEffect> effects)
-    {
-        drainEnds = Instant.Never;
-        Told.Everyone(NoticeKind.Leaving, TimeSpan.Zero, leases, effects);
-        // What had not started was given back when the drain began, so ending takes nothing out of the list that is walked.
-        for (Lease? lease = leases.First; lease is not null; lease = LeaseTable.After(lease))
-            executor.End((Attempt)lease, Outcome.NodeFault, "the node was stopped", Executor.Grace, now, UtcAt(now), effects);
-    }
-
-    private void Leave(List<WorkerEffect> effects)
-    {
-        hasLeft = true;
-        drainEnds = Instant.Never;
-        effects.Add(new WorkerEffect.Left());
     }
 
     private void Restore(WorkerInput.Restored restored, Instant now)

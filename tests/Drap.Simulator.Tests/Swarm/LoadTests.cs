@@ -211,7 +211,48 @@ public sealed class LoadTests
         Segments = [Jobs.Segment("l", 1) with { Resources = new ResourcesSpec { Cpu = new Cores(milliCores) } }],
     };
 
-    /// <summary>A time for this task that does not depend on when or where it runs.</summary>
+    /// <summary>Endless processor work of every length, in one job or in many, never takes the core without which nobody could use the free device.</summary>
+    [Theory]
+    [InlineData(1, 1, 5)]
+    [InlineData(2, 1, 2_000)]
+    [InlineData(3, 30, 5)]
+    [InlineData(4, 30, 2_000)]
+    [InlineData(5, 200, 40)]
+    public void Work_that_wants_only_processors_never_strands_a_device(ulong seed, int jobs, int longest)
+    {
+        var swarm = new SimulatedSwarm(seed, new NodeResources
+        {
+            MilliCpus = 4000, MemoryBytes = 16L << 30, DiskBytes = 1L << 40, Gpus = [new GpuDevice(0, "h200", 100L << 30)],
+        }) { ChecksInvariants = false };
+        SimulatedWorker worker = swarm.Workers.Values.Single();
+        JobId wants = default;
+        long most = 0;
+        swarm.RunsLike = (task, _) =>
+        {
+            if (task.Job != wants && worker.Orders.All(o => o.Grant.Devices.IsEmpty))
+                most = Math.Max(most, 1000 + worker.Orders.Sum(o => o.Grant.Request.MilliCpus));
+            return (Drawn(seed, task, TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(longest)), 0);
+        };
+        for (int i = 0; i < jobs; i++)
+        {
+            swarm.Submit(Jobs.Of("small", 20_000 / jobs));
+            swarm.RunFor(TimeSpan.FromMilliseconds(50));
+        }
+        swarm.RunFor(TimeSpan.FromSeconds(5));
+        for (int i = 0; i < 5; i++)
+        {
+            wants = swarm.Submit(Jobs.One(Jobs.Segment("device", 1) with
+            {
+                Resources = new ResourcesSpec { Cpu = new Cores(1000), Gpu = new GpuSpec { Count = 1 } },
+            }));
+            Instant submitted = swarm.Simulation.Now;
+            Assert.True(swarm.Simulation.RunUntil(() => swarm.Executions.ContainsKey(new TaskId(wants, 1)), submitted + TimeSpan.FromMinutes(1)), "it never ran");
+            Assert.True(swarm.Executions[new TaskId(wants, 1)][0].From - submitted < TimeSpan.FromMilliseconds(500),
+                $"it waited {swarm.Executions[new TaskId(wants, 1)][0].From - submitted}");
+        }
+        Assert.Equal(3000, most);
+    }
+
     /// <summary>Results of a megabyte and more in one batch, 16 MiB in all: each message and each record stays within its bound.</summary>
     [Fact]
     public void Tasks_with_a_thousand_outputs_each_end_at_once()
@@ -226,6 +267,7 @@ public sealed class LoadTests
         Assert.Equal(1000, job.Tasks.Outputs(200).Length);
     }
 
+    /// <summary>A time for this task that does not depend on when or where it runs.</summary>
     private static TimeSpan Drawn(ulong seed, TaskId task, TimeSpan least, TimeSpan most)
     {
         ulong mixed = seed * 0x9E3779B97F4A7C15UL;

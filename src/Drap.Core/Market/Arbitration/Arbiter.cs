@@ -336,7 +336,7 @@ internal sealed class Arbiter
             Reservation = new Reservation(group, now);
         if (Reservation is null)
             return;
-        Reservation.Update(Holds.HoldsAny ? WithoutHolds() : capacity.Free, leases, now);
+        Reservation.Update(Holds.HoldsAny ? WithoutHolds() : capacity.Free, Options.Pricing.Reserve, leases, now);
     }
 
     /// <summary>The oldest patient group that would fit an empty node and does not fit now.</summary>
@@ -345,7 +345,7 @@ internal sealed class Arbiter
         foreach (StandingAd ad in Standing.Ads)
             foreach (StandingGroup group in ad.Groups)
                 if (group.IsOpen && group.IsPatient && group.Hold is null && group.NotBefore <= now
-                    && !capacity.Free.Fits(group.Group.Resources)
+                    && !Options.Pricing.Reserve.Lets(capacity.Free, group.Group.Resources)
                     && Eligibility.Judge(group.Group, ad.Ad.Principal, Options, capacity.Empty) is null)
                     return group;
         return null;

@@ -173,10 +173,10 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
             return part.TakeGrant();
         if (executor.Placed >= Executor.PlacedMax || !part.TakeSoft())
             return null;
-        Grant? grant = capacity.TryTake(part.Task.Resources);
-        while (grant is null && arbiter.GiveUpOlder(hold, now))
-            grant = capacity.TryTake(part.Task.Resources);
-        return grant;
+        while (!executor.Reserve.Lets(capacity.Free, part.Task.Resources))
+            if (!arbiter.GiveUpOlder(hold, now))
+                return null;
+        return capacity.TryTake(part.Task.Resources);
     }
 
     private void Reserve(Attempt attempt, UtcTime utc)

@@ -228,6 +228,8 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         if (now + expected > group.Deadline || now >= group.Deadline)
             return Eligibility.Refuse(task, RefusalReason.Deadline);
         if (IsReservedAgainst(group, expected, now))
+            most = Math.Min(most, KeptPlaces(task));
+        if (most == 0)
             return Eligibility.Refuse(task, RefusalReason.Reserved);
         int wanted = Wanted(group, most);
         bool onlyFirm = task.FirmOnly || group.IsGang;
@@ -239,7 +241,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             count = Fair(group, count);
         if (count == 0 && !onlyFirm)
         {
-            count = Math.Max(Decided(group, wanted), Overbooked(group, wanted));
+            count = Math.Max(Decided(group, wanted, utc), Overbooked(group, wanted, utc));
             isFirm = false;
         }
         // Whether it fits comes before what it costs: a full worker's price is no evidence that a higher bid would help.
@@ -274,12 +276,14 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
     }
 
     /// <summary>How many fit beside what the reserve keeps. Whether it keeps its share from this group is decided by the ask for one.</summary>
-    private int Free(StandingGroup group, int wanted, UtcTime utc)
+    private int Free(StandingGroup group, int wanted, UtcTime utc) =>
+        Room.For(capacity.Free, group.Group.Resources, KeptFrom(group, capacity.Free, utc), wanted);
+
+    private Kept KeptFrom(StandingGroup group, ResourcePool free, UtcTime utc)
     {
         Reserve reserve = arbiter.Options.Pricing.Reserve;
         bool isHigh = reserve.SharePermille > 0 && reserve.IsHighValue(group.Group.Bid, AskFor(group, 1, utc));
-        Kept kept = reserve.KeptFrom(capacity.Free, isHigh, group.Group.Resources.Gpu is not null);
-        return Room.For(capacity.Free, group.Group.Resources, kept, wanted);
+        return reserve.KeptFrom(free, isHigh, group.Group.Resources.Gpu is not null);
     }
 
     /// <summary>While another principal's ad stands here, one principal holds at most a quarter of the worker, and always one task.</summary>
@@ -301,7 +305,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
     /// Places that are held for offers to this very scheduler on older ads. It has decided on those, so a scheduler that places one task
     /// after another finds its losers' places again at once, not when their holds lapse.
     /// </summary>
-    private int Decided(StandingGroup group, int wanted)
+    private int Decided(StandingGroup group, int wanted, UtcTime utc)
     {
         if (wanted == 0 || !arbiter.Holds.HoldsAny)
             return 0;
@@ -313,15 +317,15 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
                     foreach (HoldPart part in hold.Parts)
                         part.Grants.ForEach(pool.Give);
         }
-        return Room.For(pool, group.Group.Resources, default, wanted);
+        return Room.For(pool, group.Group.Resources, KeptFrom(group, pool, utc), wanted);
     }
 
     /// <summary>Places that others hold but, going by what was learnt, will mostly not take.</summary>
-    private int Overbooked(StandingGroup group, int wanted)
+    private int Overbooked(StandingGroup group, int wanted, UtcTime utc)
     {
         if (wanted == 0 || !arbiter.Holds.HoldsAny)
             return 0;
-        int places = Room.For(unheld!, group.Group.Resources, default, wanted);
+        int places = Room.For(unheld!, group.Group.Resources, KeptFrom(group, unheld!, utc), wanted);
         return Math.Clamp(arbiter.Overbooking.SoftOffers(places) - arbiter.Holds.SoftPlaces, 0, Math.Min(wanted, places));
     }
 
@@ -373,6 +377,20 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
     private bool IsReservedAgainst(StandingGroup group, TimeSpan expected, Instant now) =>
         arbiter.Reservation is { } reservation && reservation.Group != group && reservation.Group.Hold is null
         && (expected == TimeSpan.Zero || now + expected > reservation.FitsAt);
+
+    /// <summary>Places that are the devices' own: whoever waits for the worker without wanting one would not get them anyway.</summary>
+    private int KeptPlaces(TaskGroup task)
+    {
+        if (task.Resources.Gpu is null || arbiter.Reservation!.Group.Group.Resources.Gpu is not null)
+            return 0;
+        Kept kept = arbiter.Options.Pricing.Reserve.KeptFrom(capacity.Free, highValue: true, wantsGpu: false);
+        long places = Confirm.TasksMax;
+        if (task.Resources.MilliCpus > 0)
+            places = Math.Min(places, kept.MilliCpus / task.Resources.MilliCpus);
+        if (task.Resources.MemoryBytes > 0)
+            places = Math.Min(places, kept.MemoryBytes / task.Resources.MemoryBytes);
+        return (int)places;
+    }
 
     /// <summary>At the end of its credit line a principal gets only what nobody else wants.</summary>
     private bool IsSpent(Principal principal, UtcTime utc) =>

@@ -1,5 +1,6 @@
 using Drap.Core.Execution;
 using Drap.Core.Leases;
+using Drap.Core.Market.Pricing;
 
 namespace Drap.Core.Market.Arbitration;
 
@@ -22,14 +23,14 @@ internal sealed class Reservation(StandingGroup group, Instant since)
     /// <summary>When the task is thought to fit.</summary>
     public Instant FitsAt { get; private set; }
 
-    public void Update(ResourcePool freeWithoutHolds, LeaseTable leases, Instant now)
+    public void Update(ResourcePool freeWithoutHolds, Reserve reserve, LeaseTable leases, Instant now)
     {
         if (now < refreshAt)
             return;
         refreshAt = now + Refresh;
         ResourcePool pool = freeWithoutHolds.Copy();
         FitsAt = now;
-        if (pool.Fits(Group.Group.Resources))
+        if (reserve.Lets(pool, Group.Group.Resources))
             return;
         var running = new List<Attempt>();
         for (Lease? lease = leases.First; lease is not null; lease = LeaseTable.After(lease))
@@ -40,7 +41,7 @@ internal sealed class Reservation(StandingGroup group, Instant since)
         {
             FitsAt = Instant.Max(now, attempt.ExpectedEnd);
             pool.Give(attempt.Grant!);
-            if (pool.Fits(Group.Group.Resources))
+            if (reserve.Lets(pool, Group.Group.Resources))
                 return;
         }
     }

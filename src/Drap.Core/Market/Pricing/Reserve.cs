@@ -43,6 +43,21 @@ public sealed record Reserve
         return new Kept(cpus, memory, gpu);
     }
 
+    /// <summary>
+    /// Whether a bundle may be taken now: it fits, and leaves the free devices what is kept for them. Whether it may use the share that is kept
+    /// for those who pay well was settled when it was offered.
+    /// </summary>
+    public bool Lets(ResourcePool free, ResourceRequest request)
+    {
+        if (!free.Fits(request))
+            return false;
+        if (request.Gpu is not null)
+            return true;
+        Kept kept = KeptFrom(free, highValue: true, wantsGpu: false);
+        return (request.MilliCpus == 0 || request.MilliCpus <= free.FreeMilliCpus - kept.MilliCpus)
+            && (request.MemoryBytes == 0 || request.MemoryBytes <= free.FreeMemoryBytes - kept.MemoryBytes);
+    }
+
     private static long Part(long total, long permille) => (long)((Int128)total * permille / 1000);
 
     private static long PerDevice(long amount, long devices, long total) => (long)Int128.Min((Int128)amount * devices, total / 2);
