@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Core.Groups;
 using Drap.Core.Jobs;
 using Drap.Core.Leases;
 using Drap.Core.Market.Allocation;
@@ -6,43 +7,34 @@ using Drap.Core.Messages;
 
 namespace Drap.Core.Nodes;
 
-/// <summary>
-/// Starts gangs in two phases: all members are confirmed and hold their places; only when each has acknowledged and the journal says so,
-/// all are told to go. If one is refused or lost before that, all are released and the gang is advertised anew.
-/// </summary>
+/// <summary>Brings what happens to gangs' members to their gangs, and does what these say: records that one has gone, tells, releases, ends.</summary>
 internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement, LeaseDesk leases)
 {
-    /// <summary>A start that nobody confirmed is told again.</summary>
-    private static readonly TimeSpan GoInterval = TimeSpan.FromSeconds(1);
-
-    private readonly SortedDictionary<(int Job, int Segment), Gang> gangs = [];
+    private readonly SortedDictionary<(int Job, int Segment), Run> runs = [];
 
     /// <summary>When something has to be told again.</summary>
-    public Instant NextDeadline => gangs.Count == 0 ? Instant.Never : gangs.Values.Min(g => g.NextGo);
+    public Instant NextDeadline => runs.Count == 0 ? Instant.Never : runs.Values.Min(r => r.Gang.NextTell);
 
     public void Award(AllocatorEffect.AwardGang award)
     {
-        if (placement.AwardGang(award) is not var (job, segment, members))
+        if (placement.AwardGang(award) is not var (job, segment, attempts))
             return;
-        var gang = new Gang(job, segment, members);
-        gangs[(job.Number, segment.Index)] = gang;
+        var run = new Run(job, segment, new Gang(attempts, segment.Count));
+        runs[(job.Number, segment.Index)] = run;
         // A rank that could not be placed (the budget, a bad template) breaks the gang at once.
-        if (gang.Attempts.Count < segment.Count)
-            Break(gang, "a member of the gang could not be placed");
+        if (!run.Gang.IsWhole)
+            Obey(run, run.Gang.Break(), "a member of the gang could not be placed");
     }
 
     /// <summary>Members acknowledged; when all have, the journal is told, and then they are.</summary>
     public void OnAck(ImmutableArray<AttemptId> attempts)
     {
         foreach (AttemptId id in attempts)
-            if (Find(id) is { } gang)
-                gang.Waiting.Remove(id);
-        foreach (Gang gang in gangs.Values.Where(g => g is { HasGone: false, Waiting.Count: 0 }).ToArray())
-        {
-            gang.HasGone = true;
-            context.Record(new SchedulerRecord.GangWent(gang.Job.Id, gang.Segment.Index, context.Utc));
-            Tell(gang);
-        }
+            if (Find(id) is { } run && run.Gang.Acknowledge(id))
+            {
+                context.Record(new SchedulerRecord.GangWent(run.Job.Id, run.Segment.Index, context.Utc));
+                Tell(run.Gang);
+            }
     }
 
     /// <summary>Members that are under way no more, for whatever cause: what becomes of the others.</summary>
@@ -52,15 +44,8 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
         for (int i = 0; i < context.LeftGangs.Count; i++)
         {
             AttemptId id = context.LeftGangs[i];
-            if (Find(id) is not { } gang)
-                continue;
-            gang.Attempts.Remove(id);
-            if (!gang.HasGone)
-                Break(gang, "another member of the gang ended, was refused or is lost");
-            else if (gang.Job.Tasks.State(id.Task.Number) != TaskState.Succeeded)
-                EndMembers(gang);
-            if (gang.Attempts.Count == 0)
-                gangs.Remove((gang.Job.Number, gang.Segment.Index));
+            if (Find(id) is { } run)
+                Obey(run, run.Gang.Leave(id, run.Job.Tasks.State(id.Task.Number) == TaskState.Succeeded), "another member of the gang ended, was refused or is lost");
         }
         context.LeftGangs.Clear();
     }
@@ -73,91 +58,67 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
     {
         foreach (SegmentRun segment in job.Segments.Where(s => s.Spec.Nodes is not null))
         {
-            LeasedAttempt[] members = [.. Enumerable.Range(segment.First, segment.Count)
-                .SelectMany(n => context.Leases.OfTask(new TaskId(job.Id, n)))];
+            AttemptId[] members = [.. Enumerable.Range(segment.First, segment.Count)
+                .SelectMany(n => context.Leases.OfTask(new TaskId(job.Id, n))).Select(a => a.Id)];
             if (members.Length == 0)
                 continue;
-            if (segment.HasGone)
+            if (!segment.HasGone)
             {
-                var gang = new Gang(job, segment, [.. members.GroupBy(m => m.Worker).OrderBy(g => g.Key)
-                    .Select(g => (g.Key, g.Select(m => m.Id).ToImmutableArray()))]) { HasGone = true };
-                gangs[(job.Number, segment.Index)] = gang;
-                Tell(gang);
-                if (Enumerable.Range(segment.First, segment.Count).Any(n => job.Tasks.State(n) is not (TaskState.Placed or TaskState.Succeeded)))
-                    EndMembers(gang);
+                Release(members, "the scheduler restarted before the gang had gone");
                 continue;
             }
-            foreach (IGrouping<PeerId, LeasedAttempt> worker in members.GroupBy(m => m.Worker).OrderBy(g => g.Key))
-            {
-                context.EmitDurable(new SchedulerEffect.Send(worker.Key, new Release([.. worker.Select(m => m.Id)])));
-                leases.GiveBack(worker.Key, [.. worker.Select(m => m.Id)], "the scheduler restarted before the gang had gone");
-            }
+            var run = new Run(job, segment, Gang.Recovered(members, segment.Count));
+            runs[(job.Number, segment.Index)] = run;
+            Tell(run.Gang);
+            if (Enumerable.Range(segment.First, segment.Count).Any(n => job.Tasks.State(n) is not (TaskState.Placed or TaskState.Succeeded)))
+                Obey(run, run.Gang.EndOthers(), "");
         }
     }
 
     public void Tick()
     {
-        foreach (Gang gang in gangs.Values.Where(g => g.NextGo <= context.Now).ToArray())
-            Tell(gang);
+        foreach (Run run in runs.Values.Where(r => r.Gang.NextTell <= context.Now).ToArray())
+            Tell(run.Gang);
+    }
+
+    private void Obey(Run run, GangVerdict verdict, string why)
+    {
+        if (verdict is GangVerdict.Breaks or GangVerdict.Over)
+            runs.Remove((run.Job.Number, run.Segment.Index));
+        if (verdict == GangVerdict.Breaks)
+            Release([.. run.Gang.Members], why);
+        // It is placed again as a whole, if no rank has its end yet.
+        if (verdict == GangVerdict.Ends)
+            placement.CancelAttempts(run.Job, run.Gang.Members.Select(m => m.Task.Number), CancelReason.Superseded, JobDesk.Grace);
     }
 
     private void Tell(Gang gang)
     {
-        gang.NextGo = Instant.Never;
-        foreach (IGrouping<PeerId, LeasedAttempt> worker in gang.Attempts.Order()
-            .Select(id => context.Leases.TryGet(id, out LeasedAttempt? a) ? a : null).OfType<LeasedAttempt>()
-            .Where(a => a.Phase != LeasePhase.Running).GroupBy(a => a.Worker).OrderBy(g => g.Key))
+        foreach ((PeerId worker, ImmutableArray<AttemptId> told) in ByWorker(gang.Tell(IsOver, context.Now)))
+            context.EmitDurable(new SchedulerEffect.Send(worker, new Go(told)));
+
+        bool IsOver(AttemptId id) => !context.Leases.TryGet(id, out LeasedAttempt? attempt) || attempt.Phase == LeasePhase.Running;
+    }
+
+    private void Release(IReadOnlyList<AttemptId> members, string why)
+    {
+        foreach ((PeerId worker, ImmutableArray<AttemptId> released) in ByWorker(members).ToArray())
         {
-            gang.NextGo = context.Now + GoInterval;
-            context.EmitDurable(new SchedulerEffect.Send(worker.Key, new Go([.. worker.Select(a => a.Id)])));
+            context.EmitDurable(new SchedulerEffect.Send(worker, new Release(released)));
+            leases.GiveBack(worker, released, why);
         }
     }
 
-    /// <summary>One rank failed while others run: they cannot finish without it. They are ended and the gang is placed again as a whole, if no rank has its end yet.</summary>
-    private void EndMembers(Gang gang)
-    {
-        if (gang.IsEnding)
-            return;
-        gang.IsEnding = true;
-        List<int> rest = [.. gang.Attempts.Select(a => a.Task.Number).Order()];
-        placement.CancelAttempts(gang.Job, rest, CancelReason.Superseded, JobDesk.Grace);
-    }
+    /// <summary>Those of the attempts that are under way, by worker.</summary>
+    private IEnumerable<(PeerId Worker, ImmutableArray<AttemptId> Attempts)> ByWorker(IReadOnlyList<AttemptId> attempts) =>
+        attempts.Select(id => context.Leases.TryGet(id, out LeasedAttempt? a) ? a : null).OfType<LeasedAttempt>()
+            .GroupBy(a => a.Worker).OrderBy(g => g.Key).Select(g => (g.Key, g.Select(a => a.Id).ToImmutableArray()));
 
-    private void Break(Gang gang, string why)
-    {
-        gangs.Remove((gang.Job.Number, gang.Segment.Index));
-        foreach ((PeerId worker, ImmutableArray<AttemptId> attempts) in gang.Members)
-        {
-            ImmutableArray<AttemptId> left = [.. attempts.Where(a => context.Leases.TryGet(a, out _))];
-            if (left.IsEmpty)
-                continue;
-            context.EmitDurable(new SchedulerEffect.Send(worker, new Release(left)));
-            leases.GiveBack(worker, left, why);
-        }
-    }
-
-    private Gang? Find(AttemptId id) =>
-        gangs.Count > 0 && context.State.TryGet(id.Task.Job, out JobRun? job)
-        && gangs.TryGetValue((job.Number, job.SegmentOf(id.Task.Number).Index), out Gang? gang) && gang.Attempts.Contains(id)
-            ? gang
+    private Run? Find(AttemptId id) =>
+        runs.Count > 0 && context.State.TryGet(id.Task.Job, out JobRun? job)
+        && runs.TryGetValue((job.Number, job.SegmentOf(id.Task.Number).Index), out Run? run) && run.Gang.Has(id)
+            ? run
             : null;
 
-    private sealed class Gang(JobRun job, SegmentRun segment, List<(PeerId Worker, ImmutableArray<AttemptId> Attempts)> members)
-    {
-        public JobRun Job { get; } = job;
-
-        public SegmentRun Segment { get; } = segment;
-
-        public List<(PeerId Worker, ImmutableArray<AttemptId> Attempts)> Members { get; } = members;
-
-        public HashSet<AttemptId> Attempts { get; } = [.. members.SelectMany(m => m.Attempts)];
-
-        public HashSet<AttemptId> Waiting { get; } = [.. members.SelectMany(m => m.Attempts)];
-
-        public bool HasGone { get; set; }
-
-        public bool IsEnding { get; set; }
-
-        public Instant NextGo { get; set; } = Instant.Never;
-    }
+    private sealed record Run(JobRun Job, SegmentRun Segment, Gang Gang);
 }

@@ -47,7 +47,7 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
             // Each way of running the tasks is asked for, since the best offer for any of them will win.
             for (int variant = 0; variant <= segment.Alternatives.Length; variant++)
             {
-                GroupTerms terms = placement.TermsOf(segment, variant, Instant.Never, context.Now, count);
+                GroupTerms terms = SegmentTerms.Of(segment, variant, context.Options.Prices, Instant.Never, context.Now, context.Now);
                 string topic = Topics.ForTask(terms.Resources, context.Options.Region);
                 ImmutableArray<PeerId> members = context.Allocator.Audience(topic);
                 Ad ad = context.Allocator.QuoteAd(terms, i + 1, Math.Max(1, count), members.Length);

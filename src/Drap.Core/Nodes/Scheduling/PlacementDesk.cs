@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics.CodeAnalysis;
 using Drap.Core.Jobs;
 using Drap.Core.Leases;
 using Drap.Core.Market;
@@ -9,23 +8,11 @@ using Drap.Core.Messages;
 namespace Drap.Core.Nodes;
 
 /// <summary>
-/// Gives tasks to workers: opens groups for segments, turns awards into attempts and confirmations, and takes acknowledgements.
-/// The winning path of a task runs through here: award, record, (persisted,) confirmation, acknowledgement.
+/// Gives tasks to workers: opens groups for segments, says how many places they want, and chooses tasks for the offers that won. The winning
+/// path of a task runs through here to <see cref="ConfirmationDesk"/>: award, record, (persisted,) confirmation, acknowledgement.
 /// </summary>
-internal sealed class PlacementDesk(SchedulerContext context) : IDemand
+internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk confirmations) : IDemand
 {
-    /// <summary>
-    /// A bid is six times the base price where the job names none: the last core of a machine asks 5.4 times it at the curve's end, and a
-    /// machine that stands idle behind a backlog serves nobody. A worker offers at its own ask, so a high bid costs nothing.
-    /// </summary>
-    private const int DefaultBidFactor = 6;
-
-    /// <summary>And its limit twice the bid.</summary>
-    private const int DefaultLimitFactor = 2;
-
-    /// <summary>A confirmation that was not answered is sent again after this, then twice, four times … as long.</summary>
-    private static readonly TimeSpan ConfirmRetry = TimeSpan.FromMilliseconds(500);
-
     /// <summary>A confirmation is full at this size: with the largest single task on top (a template of 256 KiB) it still fits a frame of 1 MiB.</summary>
     private const int ConfirmBytesMax = 640 * 1024;
 
@@ -36,13 +23,10 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     private static readonly TimeSpan StealInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly Dictionary<int, PlacementGroup> groups = [];
-    private readonly Dictionary<OfferId, OpenConfirm> open = [];
-    private readonly PriorityQueue<OfferId, Instant> resend = new();
     private readonly SortedSet<(Instant At, int Job, int Segment)> delays = [];
 
-    /// <summary>Confirmations to be sent again, and retries whose time comes.</summary>
-    public Instant NextDeadline => Instant.Min(
-        resend.TryPeek(out _, out Instant at) ? at : Instant.Never, delays.Count > 0 ? delays.Min.At : Instant.Never);
+    /// <summary>Retries whose time comes.</summary>
+    public Instant NextDeadline => delays.Count > 0 ? delays.Min.At : Instant.Never;
 
     /// <summary>A task wants its places: one, or as many as must agree.</summary>
     public void Ready(JobRun job, int number)
@@ -168,7 +152,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
             if (groups.TryGetValue(segment.Groups[i], out PlacementGroup? group))
             {
                 context.Allocator.SetTerms(segment.Groups[i], TermsOf(job, segment, group.Variant));
-                group.Shared = null;
+                group.ForgetTemplate();
             }
     }
 
@@ -177,7 +161,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     {
         foreach (SegmentRun segment in job.Segments)
             foreach (int id in segment.Groups)
-                groups[id].Shared = null;
+                groups[id].ForgetTemplate();
     }
 
     /// <summary>The job is over: its groups want nothing.</summary>
@@ -206,7 +190,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     public int PendingFor(int group, PeerId worker) =>
         groups.TryGetValue(group, out PlacementGroup? g) ? Allowed(g, g.Segment.Queue.CountFor(worker, context.Now, HasCopy(g))) : 0;
 
-    /// <summary>Looks at what waited for its time, and sends again what was not answered.</summary>
+    /// <summary>Looks at what waited for its time.</summary>
     public void Tick()
     {
         while (delays.Count > 0 && delays.Min.At <= context.Now)
@@ -216,26 +200,12 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
             if (context.State.TryGet(number, out JobRun? job) && job.Segments[index].Queue.Release(context.Now))
                 Wake(job, job.Segments[index]);
         }
-        while (resend.TryPeek(out OfferId offer, out Instant at) && at <= context.Now)
-        {
-            resend.Dequeue();
-            if (!open.TryGetValue(offer, out OpenConfirm? confirm))
-                continue;
-            if (!confirm.Attempts.Any(a => context.Leases.TryGet(a, out _)))
-            {
-                open.Remove(offer);
-                continue;
-            }
-            confirm.Tries++;
-            context.Emit(new SchedulerEffect.Send(confirm.Worker, confirm.Message));
-            resend.Enqueue(offer, context.Now + TimeSpan.FromTicks(ConfirmRetry.Ticks << Math.Min(confirm.Tries, 5)));
-        }
     }
 
     /// <summary>An offer won: its tasks are chosen, recorded, and confirmed when that is durable.</summary>
     public void Award(AllocatorEffect.Award award)
     {
-        if (open.ContainsKey(award.Offer))
+        if (confirmations.IsOpen(award.Offer))
             return;
         var entries = new List<(PlacementGroup, AwardEntry, List<int>)>(award.Entries.Length);
         int room = Messages.Confirm.TasksMax;
@@ -251,11 +221,11 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
         Confirm(award, entries, []);
     }
 
-    /// <summary>A whole gang has offers: its ranks are given out together; the attempts, by the worker that has them.</summary>
-    public (JobRun Job, SegmentRun Segment, List<(PeerId Worker, ImmutableArray<AttemptId> Attempts)> Members)? AwardGang(AllocatorEffect.AwardGang award)
+    /// <summary>A whole gang has offers: its ranks are given out together; the attempts that came of it.</summary>
+    public (JobRun Job, SegmentRun Segment, List<AttemptId> Members)? AwardGang(AllocatorEffect.AwardGang award)
     {
         if (!groups.TryGetValue(award.Group, out PlacementGroup? group) || Pending(award.Group) < group.Segment.Count
-            || award.Members.Any(m => open.ContainsKey(m.Offer)))
+            || award.Members.Any(m => confirmations.IsOpen(m.Offer)))
             return null;
         var shares = new List<(AllocatorEffect.Award Award, List<int> Tasks)>();
         string[] hosts = new string[group.Segment.Count];
@@ -266,21 +236,17 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
             foreach (int task in tasks)
                 hosts[task - group.Segment.First] = context.Names.TryGetValue(member.Worker, out SchedulerInput.Named? named) ? named.Host : "";
         }
-        var members = new List<(PeerId, ImmutableArray<AttemptId>)>();
+        var members = new List<AttemptId>();
         foreach ((AllocatorEffect.Award member, List<int> tasks) in shares)
-            members.Add((member.Worker, Confirm(member, [(group, member.Entries[0], tasks)], [.. hosts])));
+            members.AddRange(Confirm(member, [(group, member.Entries[0], tasks)], [.. hosts]));
         return (group.Job, group.Segment, members);
     }
 
-    /// <summary>Records and confirms; the attempts, or none if nothing came of it.</summary>
+    /// <summary>Chooses what can be placed of what was won, with the full price set aside, and confirms it; the attempts, or none if nothing came of it.</summary>
     private ImmutableArray<AttemptId> Confirm(
         AllocatorEffect.Award award, List<(PlacementGroup Group, AwardEntry Entry, List<int> Tasks)> entries, ImmutableArray<string> hosts)
     {
-        var works = ImmutableArray.CreateBuilder<Work>();
-        var assignments = ImmutableArray.CreateBuilder<Assignment>();
-        var attempts = ImmutableArray.CreateBuilder<AttemptId>();
-        // First what can be placed, with the full price set aside; how many those are says which price is agreed.
-        var templates = new Dictionary<(int Group, int Number), ImmutableArray<byte>>();
+        var chosen = new List<Choice>();
         ImmutableArray<byte> last = default;
         int bytes = 0;
         foreach ((PlacementGroup group, AwardEntry entry, List<int> tasks) in entries)
@@ -296,101 +262,10 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
                 if (TemplateOf(group, number) is not { } template || !TryReserve(group, number, entry))
                     continue;
                 bytes += AssignmentBytes + (template == last ? 0 : template.Length + group.SecretBytes);
-                templates.Add((entry.Group, number), last = template);
+                last = template;
+                chosen.Add(new Choice(group, entry, number, template));
             }
-        int count = templates.Count;
-        foreach ((PlacementGroup group, AwardEntry entry, List<int> tasks) in entries)
-        {
-            Price ask = award.Discount.Of(entry.Ask, count);
-            var placed = ImmutableArray.CreateBuilder<AttemptId>(tasks.Count);
-            foreach (int number in tasks)
-            {
-                if (!templates.TryGetValue((entry.Group, number), out ImmutableArray<byte> template))
-                    continue;
-                if (works.Count == 0 || works[^1].Group != entry.Group || works[^1].Template != template)
-                    works.Add(new Work(group.Job.Id, entry.Group, ask, template, group.Secrets));
-                AttemptId id = NextAttempt(group.Job, number);
-                context.Leases.Add(new LeasedAttempt(id, award.Worker, entry.Group, ask) 
-                {
-                    PlacedAt = context.Now, ReservedFor = MoneyDesk.FirstPeriod(context.Allocator.Estimate(entry.Group)),
-                }, context.Now);
-                placed.Add(id);
-                int index = number - group.Segment.First;
-                assignments.Add(new Assignment
-                {
-                    Work = works.Count - 1,
-                    Number = number,
-                    Attempt = id.Fence.Attempt,
-                    Index = index,
-                    ArrayNumber = JobForm.Number(group.Segment.Spec, index),
-                    Hosts = hosts,
-                });
-            }
-            if (placed.Count == 0)
-                continue;
-            context.Record(new SchedulerRecord.Placed(group.Job.Id, award.Worker, context.NameOf(award.Worker), ask, context.Utc, placed.ToImmutable()));
-            attempts.AddRange(placed);
-            foreach (AttemptId id in placed)
-                context.Touch(group.Job, id.Task.Number);
-            group.Segment.Live += placed.Count;
-            context.Allocator.Placed(entry.Group, award.Worker, placed.Count);
-        }
-        if (assignments.Count == 0)
-            return [];
-        var confirm = new Confirm
-        {
-            Offer = award.Offer,
-            Scheduler = context.Options.Scheduler,
-            Principal = context.Options.Principal,
-            Epoch = context.Epoch,
-            Lease = LeaseBook.LeaseTime,
-            AwaitGo = !hosts.IsEmpty,
-            Works = works.ToImmutable(),
-            Tasks = assignments.ToImmutable(),
-        };
-        open[award.Offer] = new OpenConfirm(award.Worker, confirm, attempts.ToImmutable());
-        resend.Enqueue(award.Offer, context.Now + ConfirmRetry);
-        context.EmitDurable(new SchedulerEffect.Send(award.Worker, confirm));
-        return attempts.ToImmutable();
-    }
-
-    /// <summary>The worker took a confirmation; the attempts that stand now.</summary>
-    public ImmutableArray<AttemptId> OnAck(PeerId from, Ack ack)
-    {
-        if (!open.TryGetValue(ack.Offer, out OpenConfirm? confirm) || confirm.Worker != from)
-            return [];
-        open.Remove(ack.Offer);
-        var unwanted = ImmutableArray.CreateBuilder<AttemptId>();
-        foreach (AttemptId id in confirm.Attempts)
-        {
-            if (!context.Leases.TryGet(id, out LeasedAttempt? attempt))
-            {
-                unwanted.Add(id);
-            }
-            else if (attempt.Phase == LeasePhase.Confirmed)
-            {
-                context.Leases.Acknowledge(attempt, context.Now);
-                if (context.State.TryGet(id.Task.Job, out JobRun? job))
-                    context.Touch(job, id.Task.Number);
-            }
-        }
-        // Taken back meanwhile, and the word of it may have come before the confirmation; what has ended by itself is not there any more.
-        if (unwanted.Count > 0)
-            context.Emit(new SchedulerEffect.Send(from, new Release(unwanted.ToImmutable())));
-        return confirm.Attempts;
-    }
-
-    /// <summary>The worker refused a confirmation, or some of its tasks: those attempts never were.</summary>
-    public ImmutableArray<AttemptId> OnNack(PeerId from, Nack nack)
-    {
-        if (!open.TryGetValue(nack.Offer, out OpenConfirm? confirm) || confirm.Worker != from)
-            return [];
-        ImmutableArray<AttemptId> refused = nack.Refused.IsEmpty ? confirm.Attempts : [.. nack.Refused.Intersect(confirm.Attempts)];
-        if (refused.Length == confirm.Attempts.Length)
-            open.Remove(nack.Offer);
-        else
-            open[nack.Offer] = confirm with { Attempts = [.. confirm.Attempts.Except(refused)] };
-        return refused;
+        return chosen.Count == 0 ? [] : confirmations.Open(award, chosen, hosts);
     }
 
     /// <summary>A worker has room, and others have long lines: some of what stands there is asked back.</summary>
@@ -429,49 +304,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
 
     /// <summary>What would be bid for a segment, or an alternative of it.</summary>
     public GroupTerms TermsOf(JobRun job, SegmentRun segment, int variant) =>
-        TermsOf(segment.Spec, variant, DeadlineOf(job, segment), job.SubmittedOn, segment.Count);
-
-    /// <summary>The same for a segment of a job that is not submitted.</summary>
-    public GroupTerms TermsOf(SegmentSpec spec, int variant, Instant deadline, Instant submitted, int count)
-    {
-        AlternativeSpec? alternative = variant == 0 ? null : spec.Alternatives[variant - 1];
-        ConstraintsSpec constraints = alternative?.Constraints ?? spec.Constraints;
-        ResourceRequest request = (alternative?.Resources ?? spec.Resources).ToRequest();
-        Price bid = spec.Bid ?? context.Options.Prices.BaseOf(request, new NodeResources()).Times(DefaultBidFactor, 1);
-        Price limit = spec.Limit ?? bid.Times(DefaultLimitFactor, 1);
-        Driver driver = alternative?.Driver ?? spec.Driver;
-        return new GroupTerms
-        {
-            Resources = request,
-            Placement = new Placement
-            {
-                Labels = [.. constraints.Labels.Order(StringComparer.Ordinal)],
-                NotLabels = [.. constraints.NotLabels.Order(StringComparer.Ordinal)],
-                Architecture = constraints.Architecture ?? "",
-                Region = constraints.Region ?? "",
-                Zone = constraints.Zone ?? "",
-            },
-            Driver = driver == Driver.Dotnet ? "dotnet" : "process",
-            Handler = driver == Driver.Dotnet ? alternative?.Handler ?? spec.Handler ?? "" : "",
-            Estimate = spec.Estimate ?? TimeSpan.Zero,
-            Bid = bid < limit ? bid : limit,
-            Limit = limit,
-            // Once it has passed, only what was placed in time is left, and may be placed again.
-            Deadline = deadline > context.Now ? deadline : Instant.Never,
-            Priority = spec.Priority,
-            FirmOnly = spec.Exclusive,
-            GangSize = spec.Nodes ?? 0,
-            Submitted = submitted,
-            WorkersMax = constraints.MaxWorkers ?? 0,
-            PreferColocated = constraints.PreferColocated,
-            Policy = spec.Policy switch
-            {
-                Policy.Cheapest => OfferPolicy.Cheapest,
-                Policy.Fastest => OfferPolicy.Fastest,
-                _ => OfferPolicy.Balanced,
-            },
-        };
-    }
+        SegmentTerms.Of(segment.Spec, variant, context.Options.Prices, DeadlineOf(job, segment), job.SubmittedOn, context.Now);
 
     private void Wake(JobRun job, SegmentRun segment)
     {
@@ -532,7 +365,7 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
     {
         TimeSpan period = MoneyDesk.FirstPeriod(context.Allocator.Estimate(entry.Group));
         Credits need = Billing.Amount(entry.Ask, period);
-        if (group.Job.Budget.TryReserve(NextAttempt(group.Job, number), need))
+        if (group.Job.Budget.TryReserve(context.NextAttempt(group.Job, number), need))
             return true;
         PutInQueue(group.Job, group.Segment, number);
         group.Segment.ShortOf = need;
@@ -540,92 +373,15 @@ internal sealed class PlacementDesk(SchedulerContext context) : IDemand
         return false;
     }
 
-    private AttemptId NextAttempt(JobRun job, int number) =>
-        new(new TaskId(job.Id, number), new Fence(context.Epoch, job.Tasks.Attempts(number) + 1));
-
-    /// <summary>
-    /// What a task runs; tasks that are all alike share one, made once. Null if it cannot be made, which fails the task for good: its job's
-    /// fault, the same at each try.
-    /// </summary>
+    /// <summary>What a task runs; null if it cannot be made, which fails the task for good: its job's fault, the same at each try.</summary>
     private ImmutableArray<byte>? TemplateOf(PlacementGroup group, int number)
     {
-        if (group.Shared is { } shared)
-            return shared;
-        JobRun job = group.Job;
-        if (!JobTasks.TryMake(job.Graph, group.Segment.Index, number - group.Segment.First, group.Variant, OutputOf(job), out TaskSpec? task, out string? error)
-            || !TryTakeSecrets(group, out error))
-        {
-            if (group.Segment.Queue.ChoosyOf(number) > 0)
-                group.Segment.Queue.Withdraw(number);
-            context.Record(new SchedulerRecord.Closed(job.Id, context.Utc, TaskState.Failed, error, [number]));
-            context.Touch(job, number);
-            return null;
-        }
-        // Where outputs are delivered is the client's business, and differs from task to task.
-        ImmutableSortedDictionary<string, OutputSpec> declared = task.Outputs.ToImmutableSortedDictionary(o => o.Key, o => o.Value with { To = "" }, StringComparer.Ordinal);
-        ImmutableArray<byte> json = [.. JobJson.Write(task with { Timeout = group.Segment.Spec.Timeout, Outputs = declared })];
-        if (group.IsUniform)
-            group.Shared = json;
-        return json;
-    }
-
-    /// <summary>Gives the group what its tasks get as secrets; false if the journal has them, but sealed with another key.</summary>
-    private bool TryTakeSecrets(PlacementGroup group, [NotNullWhen(false)] out string? error)
-    {
-        error = null;
-        ImmutableSortedDictionary<string, string> wanted = group.Segment.Spec.Secrets;
-        if (wanted.Count == group.Secrets.Length)
-            return true;
-        JobRun job = group.Job;
-        job.Secrets ??= context.Options.Unseal(job.Id, job.SealedSecrets);
-        if (job.Secrets is not { } values || !wanted.Values.All(values.ContainsKey))
-        {
-            error = "its secrets cannot be read: the node's secret.key is not the one they were sealed with";
-            return false;
-        }
-        group.Secrets = [.. wanted.Select(s => new SecretVariable(s.Key, values[s.Value]))];
-        return true;
-    }
-
-    private static OutputLookup OutputOf(JobRun job) => (int segment, int index, string name, out string cid, out bool executable) =>
-    {
-        executable = false;
-        foreach (TaskOutput output in job.Tasks.Outputs(job.Graph.NumberOf(segment, index)))
-            if (output.Name == name)
-            {
-                cid = output.Content.ToString();
-                executable = output.Executable;
-                return true;
-            }
-        cid = "";
-        return false;
-    };
-
-    private sealed class PlacementGroup(JobRun job, SegmentRun segment, int variant)
-    {
-        public JobRun Job { get; } = job;
-
-        public SegmentRun Segment { get; } = segment;
-
-        public int Variant { get; } = variant;
-
-        /// <summary>Whether its tasks differ in nothing but their index.</summary>
-        public bool IsUniform { get; } = JobTasks.IsUniform(segment.Spec, variant);
-
-        /// <summary>What they run, once it was made.</summary>
-        public ImmutableArray<byte>? Shared { get; set; }
-
-        /// <summary>What they get as secrets, once the first was given out.</summary>
-        public ImmutableArray<SecretVariable> Secrets { get; set; } = [];
-
-        /// <summary>What these take of a confirmation, at most.</summary>
-        public int SecretBytes => Secrets.Sum(s => s.Name.Length + (3 * s.Value.Length));
-
-        public Instant NextSteal { get; set; } = Instant.Zero;
-    }
-
-    private sealed record OpenConfirm(PeerId Worker, Confirm Message, ImmutableArray<AttemptId> Attempts)
-    {
-        public int Tries { get; set; }
+        if (group.TryMakeTemplate(number, context.Options.Unseal, out ImmutableArray<byte> template, out string? error))
+            return template;
+        if (group.Segment.Queue.ChoosyOf(number) > 0)
+            group.Segment.Queue.Withdraw(number);
+        context.Record(new SchedulerRecord.Closed(group.Job.Id, context.Utc, TaskState.Failed, error, [number]));
+        context.Touch(group.Job, number);
+        return null;
     }
 }

@@ -50,6 +50,9 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
 
     public Epoch Epoch => State.Epoch;
 
+    /// <summary>The name of a task's next attempt.</summary>
+    public AttemptId NextAttempt(JobRun job, int number) => new(new TaskId(job.Id, number), new Fence(Epoch, job.Tasks.Attempts(number) + 1));
+
     /// <summary>Appends a record and applies it. Ends of the same job that were not appended yet go before it.</summary>
     public void Record(SchedulerRecord record)
     {

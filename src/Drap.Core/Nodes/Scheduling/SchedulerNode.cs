@@ -25,6 +25,7 @@ namespace Drap.Core.Nodes;
 public sealed class SchedulerNode
 {
     private readonly SchedulerContext context;
+    private readonly ConfirmationDesk confirmations;
     private readonly PlacementDesk placement;
     private readonly JobDesk jobs;
     private readonly SettlementDesk settlement;
@@ -42,7 +43,8 @@ public sealed class SchedulerNode
     public SchedulerNode(SchedulerOptions options, SchedulerState state, JournalBuffer journal, Prng prng)
     {
         context = new SchedulerContext(options, state, journal, prng);
-        placement = new PlacementDesk(context);
+        confirmations = new ConfirmationDesk(context);
+        placement = new PlacementDesk(context, confirmations);
         market = new MarketDesk(context, placement);
         jobs = new JobDesk(context, placement, market);
         money = new MoneyDesk(context, placement);
@@ -57,7 +59,7 @@ public sealed class SchedulerNode
     /// <summary>When the machine has something to do even if nothing comes in.</summary>
     public Instant NextDeadline => Instant.Min(
         Instant.Min(Instant.Min(context.Allocator.NextDeadline, context.Leases.NextDeadline), Instant.Min(jobs.NextDeadline, placement.NextDeadline)),
-        Instant.Min(gangs.NextDeadline, market.NextDeadline));
+        Instant.Min(Instant.Min(gangs.NextDeadline, market.NextDeadline), confirmations.NextDeadline));
 
     /// <summary>Begins a new epoch, and takes up what an earlier one left. Once, before anything else.</summary>
     public void Start(UtcTime utc, Instant now, List<SchedulerEffect> effects)
@@ -189,6 +191,7 @@ public sealed class SchedulerNode
         leases.Tick();
         jobs.Expire();
         placement.Tick();
+        confirmations.Tick();
         gangs.Settle();
         gangs.Tick();
     }
@@ -237,10 +240,10 @@ public sealed class SchedulerNode
                 context.Allocator.OnRefusal(from, refusal, context.Now);
                 break;
             case Ack ack:
-                gangs.OnAck(placement.OnAck(from, ack));
+                gangs.OnAck(confirmations.OnAck(from, ack));
                 break;
             case Nack nack:
-                ImmutableArray<AttemptId> refused = placement.OnNack(from, nack);
+                ImmutableArray<AttemptId> refused = confirmations.OnNack(from, nack);
                 leases.GiveBack(from, refused, $"the worker refused: {nack.Reason}");
                 if (nack.Reason == NackReason.Degraded)
                     context.Allocator.Fault(from, context.Now, "it cannot start tasks now");
