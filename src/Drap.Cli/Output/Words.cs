@@ -10,6 +10,7 @@ internal static class Words
     public static string Of(TimeSpan time) => time switch
     {
         { Ticks: < 0 } => "-",
+        { Ticks: 0 } => "0s",
         { TotalMilliseconds: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalMicroseconds:0}µs"),
         { TotalSeconds: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalMilliseconds:0}ms"),
         { TotalSeconds: < 60 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0}s"),

@@ -43,7 +43,7 @@ internal static class MarketView
         factor.Name switch
         {
             "base" => "one core with 1 GiB at the owner's base prices",
-            "utilisation" => $"{Amounts.Of("cpu", state.Total.MilliCpus - state.Free.MilliCpus)} of {Amounts.Of("cpu", state.Total.MilliCpus)} in use",
+            "utilisation" => $"{Amounts.Of("cpu", state.Total.MilliCpus - state.Free.MilliCpus)} of {Amounts.Of("cpu", state.Total.MilliCpus)} in use, and this one",
             "time-of-day" => "the owner's table of hours",
             "market" => "what offers won and lost at",
             "owner" => "the owner's own factor",
