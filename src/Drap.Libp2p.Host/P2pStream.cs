@@ -111,6 +111,9 @@ public sealed class P2pStream : IDisposable, IThreadPoolWorkItem
         {
             if (End != StreamEnd.None || (isRemoteClosed && yamux.IsLocalClosed))
                 return;
+            // Who opened it learns that the protocol is spoken here: the reset is the handler's word, not that of the negotiation.
+            if (IsInbound)
+                mux.SendPrelude(this);
             mux.Session.Reset(yamux);
             Over(StreamEnd.ResetHere);
         }

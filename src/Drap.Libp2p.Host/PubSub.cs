@@ -57,6 +57,25 @@ public sealed class PubSub : IAsyncDisposable
         return subscription;
     }
 
+    /// <summary>Hears a topic without a queue, alone.</summary>
+    /// <param name="topic">Its name.</param>
+    /// <param name="check">
+    /// Decides about each message before it is delivered and passed on; on the threads that check signatures, several at once. What it throws is
+    /// <see cref="MessageVerdict.Ignore"/>.
+    /// </param>
+    /// <param name="deliver">
+    /// Takes each message that was accepted, our own too if <see cref="GossipOptions.DeliverOwn"/> says so: on the same threads or the publisher's, several at
+    /// once, in no strict order. Must be short, and throw nothing: a signature is not checked meanwhile.
+    /// </param>
+    /// <exception cref="ArgumentException">No topic can have that name, or there are too many.</exception>
+    /// <exception cref="InvalidOperationException">The topic is heard already.</exception>
+    public TopicListener Listen(string topic, Func<GossipMessage, MessageVerdict> check, Action<GossipMessage> deliver)
+    {
+        var listener = new TopicListener(router, topic, check, deliver);
+        router.Listen(listener);
+        return listener;
+    }
+
     /// <summary>
     /// Publishes a message, and says to how many peers it went at once; done when it waits to be written to them. Waits while more than half of those who would
     /// get it do not keep up. A cancelled call has published nothing. With no peers a message is told of to such as come within the next heartbeats.

@@ -27,6 +27,8 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
     private Instant tickAt = Instant.Never;
     // One list of whom to write to that is not in use.
     private List<PubSubPeer>? spare;
+    private List<ListenerCall> calls = [];
+    private List<ListenerCall>? spareCalls;
 
     public RouterHost(Libp2pHost host, PrivateKey key, PubSubOptions options)
     {
@@ -65,10 +67,11 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         return new RouterStep(this, router, host.Hub.Clock.Now, effects);
     }
 
-    /// <summary>Ends a step: performs what it gave, lets go of the lock, and writes to whom there is something to write.</summary>
+    /// <summary>Ends a step: performs what it gave, lets go of the lock, writes to whom there is something to write, and calls who listens.</summary>
     public void End()
     {
         List<PubSubPeer>? writes = null;
+        List<ListenerCall>? due = null;
         P2pStream[] resets = [];
         try
         {
@@ -90,6 +93,11 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
                 writes = touched;
                 touched = Interlocked.Exchange(ref spare, null) ?? [];
             }
+            if (calls.Count > 0)
+            {
+                due = calls;
+                calls = Interlocked.Exchange(ref spareCalls, null) ?? [];
+            }
         }
         finally
         {
@@ -98,12 +106,20 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         }
         foreach (P2pStream stream in resets)
             stream.Reset();
-        if (writes is null)
-            return;
-        foreach (PubSubPeer peer in writes)
-            peer.Write();
-        writes.Clear();
-        spare = writes;
+        if (writes is not null)
+        {
+            foreach (PubSubPeer peer in writes)
+                peer.Write();
+            writes.Clear();
+            spare = writes;
+        }
+        if (due is not null)
+        {
+            foreach (ListenerCall call in due)
+                Call(call);
+            due.Clear();
+            spareCalls = due;
+        }
     }
 
     /// <summary>The heartbeat.</summary>
@@ -133,6 +149,8 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         ObjectDisposedException.ThrowIf(IsClosed, typeof(PubSub));
         if (topics.TryGetValue(subscription.Topic, out TopicHost? topic))
         {
+            if (topic.Listener is not null)
+                throw new InvalidOperationException($"{subscription.Topic} has a listener");
             if (validator is not null && topic.Validator != validator)
                 throw new InvalidOperationException($"{subscription.Topic} is heard already, with another validator");
         }
@@ -156,6 +174,27 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
             return;
         topics.Remove(subscription.Topic);
         step.Router.Unsubscribe(subscription.Topic, step.Now, step.Effects);
+    }
+
+    /// <summary>Makes a listener hear its topic, which nobody else hears here.</summary>
+    public void Listen(TopicListener listener)
+    {
+        using RouterStep step = Begin();
+        ObjectDisposedException.ThrowIf(IsClosed, typeof(PubSub));
+        if (topics.ContainsKey(listener.Topic))
+            throw new InvalidOperationException($"{listener.Topic} is heard already");
+        if (!step.Router.Subscribe(listener.Topic, validated: true, step.Now, step.Effects))
+            throw new ArgumentException("no topic can have that name, or there are too many", nameof(listener));
+        topics[listener.Topic] = new TopicHost(null) { Listener = listener };
+    }
+
+    public void Unlisten(TopicListener listener)
+    {
+        using RouterStep step = Begin();
+        if (!topics.TryGetValue(listener.Topic, out TopicHost? topic) || !ReferenceEquals(topic.Listener, listener))
+            return;
+        topics.Remove(listener.Topic);
+        step.Router.Unsubscribe(listener.Topic, step.Now, step.Effects);
     }
 
     /// <summary>Ends everything; what runs is waited for.</summary>
@@ -186,11 +225,19 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
                 checks.Add(verify.Message);
                 break;
             case GossipEffect.Validate validate:
-                if (topics.TryGetValue(validate.Message.Topic, out TopicHost? asked) && asked.Validator is { } validator)
+                if (!topics.TryGetValue(validate.Message.Topic, out TopicHost? asked))
+                    break;
+                if (asked.Listener is { } judge)
+                    calls.Add(new ListenerCall(judge, validate.Message, IsCheck: true));
+                else if (asked.Validator is { } validator)
                     Ask(validate.Message, validator);
                 break;
             case GossipEffect.Deliver deliver:
-                if (topics.TryGetValue(deliver.Message.Topic, out TopicHost? topic))
+                if (!topics.TryGetValue(deliver.Message.Topic, out TopicHost? topic))
+                    break;
+                if (topic.Listener is { } listener)
+                    calls.Add(new ListenerCall(listener, deliver.Message, IsCheck: false));
+                else
                     foreach (TopicSubscription subscription in topic.Subscribers)
                         subscription.Deliver(deliver.Message);
                 break;
@@ -218,6 +265,19 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
                 events.Add(effect);
                 break;
         }
+    }
+
+    // Outside of the lock: on the thread that has checked the signature, or on that of who publishes.
+    private void Call(ListenerCall call)
+    {
+        if (!call.IsCheck)
+        {
+            call.Listener.Deliver(call.Message);
+            return;
+        }
+        MessageVerdict verdict = call.Listener.Check(call.Message);
+        using RouterStep step = Begin();
+        step.Router.Validated(call.Message, verdict, step.Now, step.Effects);
     }
 
     private void Report(ReadOnlySpan<CheckedMessage> done)
@@ -255,7 +315,12 @@ internal sealed class TopicHost(Func<GossipMessage, ValueTask<MessageVerdict>>? 
     public Func<GossipMessage, ValueTask<MessageVerdict>>? Validator => validator;
 
     public TopicSubscription[] Subscribers { get; set; } = [];
+
+    public TopicListener? Listener { get; init; }
 }
+
+/// <summary>A listener is to decide about a message, or to hear it.</summary>
+internal readonly record struct ListenerCall(TopicListener Listener, GossipMessage Message, bool IsCheck);
 
 /// <summary>A step at the router, under its lock; disposing it ends it.</summary>
 internal readonly ref struct RouterStep(RouterHost owner, GossipRouter router, Instant now, List<GossipEffect> effects)

@@ -1,4 +1,5 @@
 using Drap.Node.Identity;
+using Drap.Node.Overlay.Libp2p;
 
 namespace Drap.Node.Overlay;
 
@@ -20,6 +21,7 @@ public static class OverlayFactory
         options.Kind switch
         {
             OverlayKind.Memory => Task.FromResult((options.Room ?? throw new ArgumentException("an overlay in memory needs its room", nameof(options))).Join(identity.Peer, events)),
+            OverlayKind.Libp2p => Libp2pOverlay.JoinAsync(options, identity.OpenKey(), events, ct),
             _ => throw new ArgumentException($"{options.Kind} is not to be had", nameof(options)),
         };
 }

@@ -1,0 +1,257 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Drap.Libp2p.Gossipsub;
+using Drap.Libp2p.Host;
+using Drap.Libp2p.Host.Bootstrap;
+using Drap.Libp2p.Host.Kademlia;
+using Drap.Libp2p.Host.Mdns;
+using Drap.Libp2p.Kademlia;
+using Drap.Libp2p.Keys;
+using Drap.Libp2p.Multiformats;
+using Drap.Node.Overlay.Frames;
+
+namespace Drap.Node.Overlay.Libp2p;
+
+/// <summary>
+/// The overlay over our own libp2p: topics by gossipsub, frames and streams by connections, peers by bootstrap, DHT and multicast DNS. Who hears a
+/// topic is known of connected peers by their subscriptions; only such as take frames are an audience, since others only listen.
+/// </summary>
+internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IPubSubObserver
+{
+    /// <summary>Published messages that may wait for room with peers that do not keep up. Further ones are lost.</summary>
+    private const int PublishingMax = 64;
+
+    private const string FramesTag = "frames";
+
+    /// <summary>What a peer with which frames are exchanged is worth beside others.</summary>
+    private const long FramesWeight = 100;
+
+    private static readonly TimeSpan SweepTime = TimeSpan.FromMinutes(1);
+
+    private readonly Libp2pHost host;
+    private readonly PrivateKey key;
+    private readonly IOverlayEvents events;
+    private readonly PubSub pubsub;
+    private readonly Dht dht;
+    private readonly PeerFinder finder;
+    private readonly Bootstrapper? bootstrapper;
+    private readonly MdnsService? mdns;
+    private readonly FrameDesk frames;
+    private readonly AudienceBook audiences;
+    private readonly IDisposable observing;
+    private readonly Timer sweeping;
+    private readonly Lock topicGate = new();
+    // Changed under the lock, looked at without.
+    private readonly ConcurrentDictionary<string, TopicListener> heard = new(StringComparer.Ordinal);
+    private int publishing;
+    private int isDisposed;
+
+    private Libp2pOverlay(Libp2pHost host, PrivateKey key, OverlayOptions options, IOverlayEvents events)
+    {
+        this.host = host;
+        this.key = key;
+        this.events = events;
+        frames = new FrameDesk(this, events);
+        host.Handle(FrameDesk.Protocol, stream => frames.ServeAsync(stream.Remote, new Libp2pStream(stream)));
+        pubsub = new PubSub(host, key, new PubSubOptions
+        {
+            Gossip = new GossipOptions
+            {
+                DeliverOwn = true,
+                // Quiet topics, and labs behind one address: P3 and P6 are off (design 5, trust).
+                Score = ScoreOptions.PrivateSwarm,
+                Limits = new GossipLimits { MessageBytesMax = IOverlay.FrameBytesMax },
+            },
+            Observer = this,
+        });
+        audiences = new AudienceBook(events, Hearers);
+        observing = host.Observe(this);
+        dht = new Dht(host, KadOptions.Drap, isServer: !options.Listen.IsEmpty);
+        finder = new PeerFinder(host, dht, topic => pubsub.PeersOf(topic).Count);
+        if (!options.Bootstrap.IsEmpty)
+            bootstrapper = new Bootstrapper(host, options.Bootstrap);
+        if (options.Mdns)
+            mdns = new MdnsService(host, new MdnsServiceOptions());
+        sweeping = new Timer(_ => frames.Sweep(), null, SweepTime, SweepTime);
+    }
+
+    /// <summary>Starts a host and joins a node by it. The key is the overlay's from now on.</summary>
+    public static async Task<IOverlay> JoinAsync(OverlayOptions options, PrivateKey key, IOverlayEvents events, CancellationToken ct)
+    {
+        Libp2pHost? host = null;
+        try
+        {
+            host = await Libp2pHost.StartAsync(
+                new HostOptions { Key = key, Listen = options.Listen, Announce = options.Announce, Gate = options.Gate, Limits = options.Limits }, ct).ConfigureAwait(false);
+            var overlay = new Libp2pOverlay(host, key, options, events);
+            host = null;
+            return overlay;
+        }
+        catch (Libp2pException failure)
+        {
+            key.Dispose();
+            throw Libp2pStream.Translate(failure);
+        }
+        finally
+        {
+            if (host is not null)
+                await host.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc cref="IOverlay.Self"/>
+    public PeerId Self => host.Self;
+
+    public ImmutableArray<string> Addresses => [.. host.ListenAddresses.Select(a => (a.Peer == Self ? a : a.WithPeer(Self)).ToString())];
+
+    public OverlayAbilities Abilities => OverlayAbilities.Network | OverlayAbilities.ProvenPeers | OverlayAbilities.Gated;
+
+    public ImmutableArray<PeerId> Peers => [.. host.Connections.Select(c => c.Remote).Distinct().Order()];
+
+    public void Subscribe(string topic)
+    {
+        lock (topicGate)
+        {
+            if (heard.ContainsKey(topic))
+                return;
+            heard[topic] = pubsub.Listen(
+                topic, static message => TopicRules.IsGood(message.Topic, message.Content.Data.Span) ? MessageVerdict.Accept : MessageVerdict.Reject, Deliver);
+            finder.Want(topic, audiences.IsWatched(topic), isHeard: true);
+        }
+        audiences.Look(topic);
+    }
+
+    public void Unsubscribe(string topic)
+    {
+        lock (topicGate)
+        {
+            if (!heard.TryRemove(topic, out TopicListener? listener))
+                return;
+            listener.Dispose();
+            finder.Want(topic, audiences.IsWatched(topic), isHeard: false);
+        }
+        audiences.Look(topic);
+    }
+
+    public void Watch(string topic)
+    {
+        if (!audiences.Watch(topic))
+            return;
+        pubsub.Prepare(topic);
+        lock (topicGate)
+            finder.Want(topic, isWatched: true, heard.ContainsKey(topic));
+    }
+
+    public void Publish(string topic, ReadOnlyMemory<byte> frame)
+    {
+        OverlayRules.CheckLength(frame);
+        if (frames.Left.IsCancellationRequested || Interlocked.Increment(ref publishing) > PublishingMax)
+        {
+            Interlocked.Decrement(ref publishing);
+            return;
+        }
+        ValueTask<int> published = pubsub.PublishAsync(topic, frame, frames.Left);
+        if (published.IsCompletedSuccessfully)
+            Interlocked.Decrement(ref publishing);
+        else
+            _ = WaitAsync(published.AsTask());
+    }
+
+    public bool Send(PeerId to, ReadOnlyMemory<byte> frame) => frames.Send(to, frame);
+
+    public bool SendWaiting(PeerId to, ReadOnlyMemory<byte> frame) => frames.SendWaiting(to, frame);
+
+    public void BeginBatch() => frames.BeginBatch();
+
+    public void EndBatch() => frames.EndBatch();
+
+    public void Know(PeerId peer, IEnumerable<string> addresses)
+    {
+        var read = new List<Multiaddr>();
+        foreach (string text in addresses)
+            if (Multiaddr.TryParse(text, out Multiaddr? address) && (address.Peer is null || address.Peer == peer))
+                read.Add(address);
+        host.PeerBook.AddAddresses(peer, read);
+        frames.Met(peer);
+    }
+
+    public void Handle(string protocol, Func<PeerId, OverlayStream, CancellationToken, Task> serve) =>
+        host.Handle(protocol, stream => OverlayRules.ServeAsync(stream.Remote, new Libp2pStream(stream), serve, frames.Left));
+
+    /// <inheritdoc cref="IOverlay.OpenStreamAsync"/>
+    public async ValueTask<OverlayStream> OpenStreamAsync(PeerId peer, string protocol, CancellationToken ct)
+    {
+        try
+        {
+            if (host.Find(peer) is null)
+                await finder.ConnectAsync(peer, ct).ConfigureAwait(false);
+            return new Libp2pStream(await host.OpenStreamAsync(peer, [protocol], ct).ConfigureAwait(false));
+        }
+        catch (Libp2pException failure)
+        {
+            throw Libp2pStream.Translate(failure);
+        }
+    }
+
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref isDisposed, 1) != 0)
+            return;
+        await sweeping.DisposeAsync().ConfigureAwait(false);
+        observing.Dispose();
+        frames.Dispose();
+        if (mdns is not null)
+            await mdns.DisposeAsync().ConfigureAwait(false);
+        if (bootstrapper is not null)
+            await bootstrapper.DisposeAsync().ConfigureAwait(false);
+        await finder.DisposeAsync().ConfigureAwait(false);
+        await dht.DisposeAsync().ConfigureAwait(false);
+        await pubsub.DisposeAsync().ConfigureAwait(false);
+        await host.DisposeAsync().ConfigureAwait(false);
+        key.Dispose();
+    }
+
+    bool IFrameCarrier.MayReach(PeerId peer) => host.Find(peer) is not null || !host.PeerBook[peer].Addresses.IsEmpty || dht.TableCount > 0;
+
+    void IFrameCarrier.Use(PeerId peer, bool isUsed)
+    {
+        // If there are too many tags the peer is worth no more than others.
+        if (isUsed)
+            host.TryTag(peer, FramesTag, FramesWeight);
+        else
+            host.Untag(peer, FramesTag);
+    }
+
+    void IHostObserver.Connected(PeerConnection connection, bool isFirst) => frames.Met(connection.Remote);
+
+    void IHostObserver.Identified(PeerConnection connection, KnownPeer peer) => audiences.LookAtAll();
+
+    void IHostObserver.Disconnected(PeerConnection connection, bool isLast)
+    {
+        if (!isLast)
+            return;
+        frames.Gone(connection.Remote);
+        events.PeerGone(connection.Remote);
+    }
+
+    void IPubSubObserver.PeerSubscription(PeerId peer, string topic, bool subscribed) => audiences.Look(topic);
+
+    void IPubSubObserver.Missed(int events) => audiences.LookAtAll();
+
+    private IEnumerable<PeerId> Hearers(string topic)
+    {
+        IEnumerable<PeerId> others = pubsub.PeersOf(topic).Where(peer => host.PeerBook[peer].Speaks(FrameDesk.Protocol));
+        return heard.ContainsKey(topic) ? others.Append(Self) : others;
+    }
+
+    // What finds no room in the node's queue is lost, as any message of a topic may be.
+    private void Deliver(GossipMessage message) => events.Frame(message.Content.From, message.Content.Data);
+
+    private async Task WaitAsync(Task<int> published)
+    {
+        await ((Task)published).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Interlocked.Decrement(ref publishing);
+    }
+}
