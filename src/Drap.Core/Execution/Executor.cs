@@ -292,6 +292,7 @@ public sealed class Executor
         {
             Attempt = attempt.Id,
             Scheduler = attempt.Scheduler.Id,
+            Holder = attempt.Scheduler.Speaker,
             Principal = attempt.Principal,
             Template = attempt.Line.Terms.Template,
             Secrets = attempt.Line.Terms.Secrets,

@@ -13,6 +13,9 @@ public sealed record LaunchOrder
     /// <summary>The scheduler whose lease it is.</summary>
     public required PeerId Scheduler { get; init; }
 
+    /// <summary>Who has its inputs: the node that speaks for the scheduler.</summary>
+    public required PeerId Holder { get; init; }
+
     /// <summary>Whose work it is.</summary>
     public required Principal Principal { get; init; }
 

@@ -18,6 +18,9 @@ public enum LeasePhase : byte
 
     /// <summary>From an earlier epoch, or its worker is silent: nobody knows.</summary>
     Suspected,
+
+    /// <summary>Its result has come, and counts when its outputs are safe: they are on their way here. The worker holds no lease of it any more.</summary>
+    Delivering,
 }
 
 /// <summary>One attempt that the scheduler has placed and whose end it does not know.</summary>
@@ -194,6 +197,9 @@ public sealed class LeaseBook
     /// <summary>The worker acknowledged the attempt, or named it as held.</summary>
     public void Acknowledge(LeasedAttempt attempt, Instant now, bool running = false)
     {
+        // A word that was overtaken by the attempt's own end.
+        if (attempt.Phase == LeasePhase.Delivering)
+            return;
         WorkerLeases leases = Of(attempt.Worker, now);
         if (attempt.Phase is LeasePhase.Confirmed or LeasePhase.Suspected)
             leases.LeaseSet = LeaseSetHash.Toggle(leases.LeaseSet, attempt.Id);
@@ -201,6 +207,17 @@ public sealed class LeaseBook
             attempt.PaidUntil = now + attempt.ReservedFor;
         if (running || attempt.Phase is LeasePhase.Confirmed or LeasePhase.Suspected)
             attempt.Phase = running ? LeasePhase.Running : LeasePhase.Leased;
+    }
+
+    /// <summary>The attempt has ended, and its outputs are on their way: its worker has no lease of it any more.</summary>
+    public void Deliver(LeasedAttempt attempt)
+    {
+        if (attempt.Phase is LeasePhase.Leased or LeasePhase.Running)
+        {
+            WorkerLeases leases = workers[attempt.Worker];
+            leases.LeaseSet = LeaseSetHash.Toggle(leases.LeaseSet, attempt.Id);
+        }
+        attempt.Phase = LeasePhase.Delivering;
     }
 
     /// <summary>The attempt is over, lost or given back.</summary>

@@ -36,7 +36,8 @@ internal sealed class Hearing(PeerId self)
         if (!hasChanged)
             return;
         hasChanged = false;
-        ImmutableArray<string> wanted = Audience.Heard(self, options.Resources, options.Traits.Region, workers, isFull);
+        ImmutableArray<string> wanted = [.. options.AlsoHears.Append(options.Traits.Region).Distinct(StringComparer.Ordinal)
+            .SelectMany(region => Audience.Heard(self, options.Resources, region, workers, isFull)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         foreach (string topic in wanted)
             if (!heard.Contains(topic))
                 effects.Add(new WorkerEffect.Subscribe(topic));

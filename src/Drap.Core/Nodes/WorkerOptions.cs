@@ -18,6 +18,12 @@ public sealed record WorkerOptions
     /// <summary>Where and what the node is, with its drivers and handlers.</summary>
     public required NodeTraits Traits { get; init; }
 
+    /// <summary>
+    /// Regions whose ads it hears besides those of its own, so that it can say that it is not meant. Default none; on one machine with workers of
+    /// many regions, the scheduler's. At most a few: each costs its topics' meshes.
+    /// </summary>
+    public ImmutableArray<string> AlsoHears { get; init; } = [];
+
     /// <summary>Principals that may run here; empty lets all. At most a thousand are looked at.</summary>
     public ImmutableArray<Principal> Principals { get; init; } = [];
 

@@ -80,6 +80,45 @@ public sealed class FileDag
         }
     }
 
+    /// <summary>
+    /// All blocks, parents before what they name and that in the order of the file, as a receiver that believes nothing wants them: inner nodes
+    /// with their bytes (and leaf -1), leaves by their number.
+    /// </summary>
+    public IEnumerable<(DagBlock Node, int Leaf)> Preorder()
+    {
+        var levels = new List<Child[]>();
+        for (int count = LeafCount; count > 1; count = levels[^1].Length)
+        {
+            var level = new Child[(count + UnixFs.LinksPerNode - 1) / UnixFs.LinksPerNode];
+            for (int p = 0; p < level.Length; p++)
+                NodeAt(levels.Count + 1, p, out level[p]);
+            levels.Add(level);
+        }
+        var open = new Stack<(int Level, int Index)>([(levels.Count, 0)]);
+        while (open.TryPop(out (int Level, int Index) next))
+        {
+            if (next.Level == 0)
+            {
+                yield return (default, next.Index);
+                continue;
+            }
+            yield return (NodeAt(next.Level, next.Index, out _), -1);
+            int first = next.Index * UnixFs.LinksPerNode;
+            for (int child = Math.Min(first + UnixFs.LinksPerNode, CountAt(next.Level - 1)) - 1; child >= first; child--)
+                open.Push((next.Level - 1, child));
+        }
+
+        int CountAt(int level) => level == 0 ? LeafCount : levels[level - 1].Length;
+
+        DagBlock NodeAt(int level, int index, out Child node)
+        {
+            int first = index * UnixFs.LinksPerNode;
+            return Parent(
+                i => level == 1 ? new Child(LeafAt(i), LeafLength(i), LeafLength(i)) : levels[level - 2][i],
+                first, Math.Min(UnixFs.LinksPerNode, CountAt(level - 1) - first), out node);
+        }
+    }
+
     private static DagBlock Parent(Func<int, Child> below, int first, int count, out Child parent)
     {
         var links = new DagLink[count];

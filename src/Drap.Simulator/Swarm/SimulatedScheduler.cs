@@ -14,6 +14,9 @@ public sealed class SimulatedScheduler : IJournalListener
 
     private static readonly TimeSpan SyncTime = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>How long it takes to bring outputs here.</summary>
+    private static readonly TimeSpan FetchTime = TimeSpan.FromMilliseconds(2);
+
     private readonly SimulatedSwarm swarm;
     private readonly List<SchedulerEffect> effects = [];
     private readonly List<SchedulerInput> inbox = [];
@@ -186,6 +189,9 @@ public sealed class SimulatedScheduler : IJournalListener
                 if (done.Reply is SchedulerReply.Submitted submitted)
                     Taken.Add(submitted.Job);
                 break;
+            case SchedulerEffect.Fetch fetch:
+                swarm.Simulation.After(FetchTime, () => Post(new SchedulerInput.Fetched(fetch.Attempt, Bring(fetch), "it is down")));
+                break;
             case SchedulerEffect.Observe observe:
                 if (Observations.Count == ObservationsMax)
                     Observations.Dequeue();
@@ -198,6 +204,10 @@ public sealed class SimulatedScheduler : IJournalListener
                 break;
         }
     }
+
+    private FetchEnd Bring(SchedulerEffect.Fetch fetch) =>
+        swarm.Workers[fetch.Holder].Node is null ? FetchEnd.Unreachable
+        : fetch.Blobs.All(b => swarm.Blobs.Bring(fetch.Holder, b.Content)) ? FetchEnd.Safe : FetchEnd.Gone;
 
     private void Snapshot()
     {

@@ -174,7 +174,7 @@ public sealed class SimulatedWorker
         planned.Cancel();
         running.Remove(attempt);
         swarm.Executed(attempt.Task, from, swarm.Simulation.Now);
-        ImmutableArray<TaskOutput> outputs = end == AttemptEnd.Success ? swarm.Blobs.Make(attempt, order.Template) : [];
+        ImmutableArray<TaskOutput> outputs = end == AttemptEnd.Success ? swarm.Blobs.Make(Peer, attempt, order.Template) : [];
         Post(new WorkerInput.AttemptEnded(attempt, end, outputs, new AttemptUsage(swarm.Simulation.Now - from, TimeSpan.Zero, 0, 0)));
     }
 }

@@ -227,6 +227,10 @@ internal sealed class TestSwarm : ISchedulerPort, IDisposable
                 if (asked.Remove(done.Ticket.Value, out TaskCompletionSource<SchedulerReply>? waiting))
                     waiting.SetResult(done.Reply);
                 break;
+            case SchedulerEffect.Fetch fetch:
+                node.Step(new SchedulerInput.Fetched(fetch.Attempt, FetchEnd.Safe, ""), now, effects);
+                node.Flush(now, effects);
+                break;
             case SchedulerEffect.StoreLog store:
                 Logs.Append(store.Chunk);
                 break;

@@ -97,7 +97,7 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
         foreach ((PeerId worker, ImmutableArray<AttemptId> told) in ByWorker(gang.Tell(IsOver, context.Now)))
             context.EmitDurable(new SchedulerEffect.Send(worker, new Go(told)));
 
-        bool IsOver(AttemptId id) => !context.Leases.TryGet(id, out LeasedAttempt? attempt) || attempt.Phase == LeasePhase.Running;
+        bool IsOver(AttemptId id) => !context.Leases.TryGet(id, out LeasedAttempt? attempt) || attempt.Phase is LeasePhase.Running or LeasePhase.Delivering;
     }
 
     private void Release(IReadOnlyList<AttemptId> members, string why)

@@ -19,6 +19,12 @@ public abstract record SchedulerEffect
     /// <summary>Answer a request.</summary>
     public sealed record Done(Ticket Ticket, SchedulerReply Reply) : SchedulerEffect;
 
+    /// <summary>
+    /// Get what an attempt left from the node that has it, and keep it for its job; answered by exactly one <see cref="SchedulerInput.Fetched"/>,
+    /// at once where all of it is here already.
+    /// </summary>
+    public sealed record Fetch(AttemptId Attempt, PeerId Holder, ImmutableArray<WantedBlob> Blobs) : SchedulerEffect;
+
     /// <summary>Keep a piece of an attempt's log.</summary>
     public sealed record StoreLog(LogChunk Chunk) : SchedulerEffect;
 
@@ -34,6 +40,11 @@ public abstract record SchedulerEffect
     /// <summary>Something worth a line in the log.</summary>
     public sealed record Observe(SchedulerObservation What) : SchedulerEffect;
 }
+
+/// <summary>A blob that is wanted here.</summary>
+/// <param name="Content">What it holds; of a folder, all below it too.</param>
+/// <param name="Durable">Whether it must outlive a power cut: what is delivered to a person must, what only feeds other tasks can be made again.</param>
+public readonly record struct WantedBlob(Cid Content, bool Durable);
 
 /// <summary>What a scheduler tells for logs and metrics.</summary>
 public abstract record SchedulerObservation

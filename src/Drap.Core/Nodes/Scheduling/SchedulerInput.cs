@@ -56,12 +56,31 @@ public abstract record SchedulerInput
     /// <summary>A piece of standard input for a running attempt.</summary>
     public sealed record Stdin(StdinChunk Chunk) : SchedulerInput;
 
+    /// <summary>How <see cref="SchedulerEffect.Fetch"/> ended.</summary>
+    /// <param name="Attempt">Whose outputs they are.</param>
+    /// <param name="End">Whether all of them are here now.</param>
+    /// <param name="Why">For a person, where they are not.</param>
+    public sealed record Fetched(AttemptId Attempt, FetchEnd End, string Why) : SchedulerInput;
+
     /// <summary>The deadline has come; also harmless at any other time.</summary>
     public sealed record Tick : SchedulerInput
     {
         /// <summary>The only one that is needed.</summary>
         public static readonly Tick Instance = new();
     }
+}
+
+/// <summary>What became of blobs that were wanted.</summary>
+public enum FetchEnd
+{
+    /// <summary>All of them are here, as durable as was asked.</summary>
+    Safe = 1,
+
+    /// <summary>Their holder could not be reached, or broke off, or this node could not keep them: the same may succeed later.</summary>
+    Unreachable = 2,
+
+    /// <summary>Their holder does not have them, or has something else.</summary>
+    Gone = 3,
 }
 
 /// <summary>Task numbers, both ends included.</summary>

@@ -48,7 +48,7 @@ public sealed class SchedulerNode
         market = new MarketDesk(context, placement);
         jobs = new JobDesk(context, placement, market);
         money = new MoneyDesk(context, placement);
-        settlement = new SettlementDesk(context, placement, new LossDesk(context, placement), money);
+        settlement = new SettlementDesk(context, placement, new LossDesk(context, placement), money, new SafetyDesk(context));
         leases = new LeaseDesk(context, placement, settlement, money);
         gangs = new GangDesk(context, placement, leases);
     }
@@ -130,6 +130,9 @@ public sealed class SchedulerNode
             case SchedulerInput.Stdin stdin:
                 if (context.Leases.TryGet(stdin.Chunk.Attempt, out LeasedAttempt? attempt))
                     context.Emit(new SchedulerEffect.Send(attempt.Worker, stdin.Chunk));
+                break;
+            case SchedulerInput.Fetched fetched:
+                settlement.OnFetched(fetched);
                 break;
             case SchedulerInput.Utc utc:
                 context.SetUtc(utc.Time);

@@ -8,7 +8,7 @@ namespace Drap.Core.Nodes;
 /// Says which result counts: the first valid one of any attempt that this scheduler issued. Exactly one end of each task is accepted;
 /// what comes after it, or twice, is acknowledged and changes nothing.
 /// </summary>
-internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk placement, LossDesk losses, MoneyDesk money)
+internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk placement, LossDesk losses, MoneyDesk money, SafetyDesk safety)
 {
     /// <summary>Attempts that a task may lose to faults of nodes before it is given up: a task that kills each node it meets must not go round for ever.</summary>
     public const int LostMax = 64;
@@ -28,11 +28,24 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
             context.Complain(from, MessageKind.Result, "results for another scheduler");
             return;
         }
-        if (!acks.TryGetValue(from, out List<AttemptId>? list))
-            acks[from] = list = [];
+        List<AttemptId> list = AcksOf(from);
         foreach (AttemptResult result in message.Entries)
-            if (OnEntry(from, result))
+            if (OnEntry(from, result, isSafe: false))
                 list.Add(result.Attempt);
+    }
+
+    /// <summary>Outputs came, or will not come: the result that waited for them counts now, or is a fault of its node.</summary>
+    public void OnFetched(SchedulerInput.Fetched fetched)
+    {
+        if (safety.Take(fetched) is var (from, result) && OnEntry(from, result, isSafe: true))
+            AcksOf(from).Add(result.Attempt);
+    }
+
+    private List<AttemptId> AcksOf(PeerId worker)
+    {
+        if (!acks.TryGetValue(worker, out List<AttemptId>? list))
+            acks[worker] = list = [];
+        return list;
     }
 
     /// <summary>Acknowledges what was taken, once it is durable.</summary>
@@ -51,8 +64,8 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
         Settle(job, attempt.Worker, attempt, result);
     }
 
-    /// <summary>False for what must not be acknowledged: it was never ours to give.</summary>
-    private bool OnEntry(PeerId from, AttemptResult result)
+    /// <summary>False for what must not be acknowledged: it was never ours to give, or its outputs are not safe yet.</summary>
+    private bool OnEntry(PeerId from, AttemptResult result, bool isSafe)
     {
         TaskId task = result.Attempt.Task;
         if (!context.State.TryGet(task.Job, out JobRun? job))
@@ -70,10 +83,17 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
                 context.Complain(from, MessageKind.Result, $"attempt {result.Attempt} is another worker's");
                 return false;
             }
+            if (!isSafe && MayCount(job, result) && !safety.IsSafe(job, from, result))
+            {
+                context.Leases.Deliver(lease);
+                return false;
+            }
             Settle(job, from, lease, result);
         }
         else if (IsWelcomeLate(job, result))
         {
+            if (!isSafe && !safety.IsSafe(job, from, result))
+                return false;
             Settle(job, from, null, result);
         }
         return true;
@@ -96,6 +116,9 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
     /// </summary>
     private static bool IsWanted(JobRun job, int number) => job.Tasks.State(number) is TaskState.Placed or TaskState.Ready
         || (job.Tasks.State(number) == TaskState.Blocked && !job.SegmentOf(number).Spec.Exclusive);
+
+    private static bool MayCount(JobRun job, AttemptResult result) =>
+        IsWanted(job, result.Attempt.Task.Number) && result.Attempt.Fence.Attempt > job.Tasks.Discarded(result.Attempt.Task.Number);
 
     private void Settle(JobRun job, PeerId worker, LeasedAttempt? lease, AttemptResult result)
     {
@@ -141,7 +164,7 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
     private static Verdict Judge(JobRun job, SegmentRun segment, PeerId worker, AttemptResult result)
     {
         int number = result.Attempt.Task.Number;
-        if (!IsWanted(job, number) || result.Attempt.Fence.Attempt <= job.Tasks.Discarded(number))
+        if (!MayCount(job, result))
             return Verdict.Superseded;
         switch (result.Outcome)
         {

@@ -154,7 +154,7 @@ internal static class TaskView
             list.Add(new AttemptSummary
             {
                 Number = attempt.Id.Fence.Attempt,
-                State = attempt.Phase is LeasePhase.Running or LeasePhase.Suspected ? AttemptState.Running : AttemptState.Starting,
+                State = attempt.Phase is LeasePhase.Running or LeasePhase.Suspected or LeasePhase.Delivering ? AttemptState.Running : AttemptState.Starting,
                 Node = at.Node.NameOf(attempt.Worker),
                 Price = attempt.Ask,
                 StartedAt = at.PlacedAt(attempt),

@@ -148,6 +148,7 @@ internal static class Explainer
                 LeasePhase.Confirmed => "was given to",
                 LeasePhase.Leased => "is about to run on",
                 LeasePhase.Running => "runs on",
+                LeasePhase.Delivering => "has ended, and its outputs are being fetched from,",
                 _ => "was last known on, and is asked for at,",
             };
             yield return new Reason("running", $"attempt {attempt.Id.Fence.Attempt} {how} {at.Node.NameOf(attempt.Worker)} for {attempt.Ask}, since {Seconds(at.Now - attempt.PlacedAt)}");

@@ -1,0 +1,123 @@
+using Drap.Core;
+using Drap.Core.Jobs;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+using Drap.Simulator.Swarm;
+using Xunit;
+
+namespace Drap.Simulator.Tests.Swarm;
+
+/// <summary>Finished means safe (docs/protocol/blobs.md): a result counts when its outputs lie on a node besides the worker that made them.</summary>
+public sealed class SafeOutputTests
+{
+    private static readonly NodeResources Small = new() { MilliCpus = 1000, MemoryBytes = 1L << 30, DiskBytes = 1L << 40 };
+
+    /// <summary>Whether the outputs are on their way, or have just come, as the result's worker dies for good.</summary>
+    [Theory]
+    [InlineData(1, 2)]
+    [InlineData(5, 1)]
+    public void Clause_SAFE_1_outputs_that_die_with_their_worker_are_made_again_and_those_that_came_are_not(int milliseconds, int runs)
+    {
+        var swarm = new SimulatedSwarm(21, Small, Small);
+        JobId id = swarm.Submit(Making());
+        OnResult(swarm, worker => swarm.Simulation.After(TimeSpan.FromMilliseconds(milliseconds), worker.Crash));
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        JobRun job = Job(swarm, id);
+        Assert.Equal(JobEnd.Succeeded, job.End);
+        Assert.Equal(runs, swarm.Executions[new TaskId(id, 1)].Count);
+        Assert.All(job.Tasks.Outputs(1), o => Assert.Contains(o.Content, swarm.Blobs.Here));
+        Assert.Equal(0, job.Tasks.Failures(1));
+    }
+
+    [Fact]
+    public void Clause_SAFE_1_nothing_is_acknowledged_or_told_before_its_outputs_are_here()
+    {
+        var swarm = new SimulatedSwarm(22, Small);
+        JobId id = swarm.Submit(Making());
+        int acks = 0;
+        swarm.Sent = (_, _, message) =>
+        {
+            if (message is not ResultAck)
+                return;
+            acks++;
+            Assert.All(Job(swarm, id).Tasks.Outputs(1), o => Assert.Contains(o.Content, swarm.Blobs.Here));
+        };
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        Assert.True(acks > 0);
+    }
+
+    /// <summary>The worker comes back before it counts as lost: it has result and outputs on its disk, and nothing runs again.</summary>
+    [Fact]
+    public void Clause_SAFE_3_a_worker_that_comes_back_delivers_what_it_had()
+    {
+        var swarm = new SimulatedSwarm(23, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(5), 0) };
+        JobId id = swarm.Submit(Making());
+        OnResult(swarm, worker =>
+        {
+            swarm.Simulation.After(TimeSpan.FromMilliseconds(1), worker.Crash);
+            swarm.Simulation.After(TimeSpan.FromMilliseconds(300), worker.Start);
+        });
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        Assert.Equal(JobEnd.Succeeded, Job(swarm, id).End);
+        Assert.Single(swarm.Executions[new TaskId(id, 1)]);
+    }
+
+    /// <summary>A result that comes again while its outputs are on their way changes nothing; nor does its attempt's lease set.</summary>
+    [Fact]
+    public void A_result_that_comes_twice_is_fetched_and_counted_once()
+    {
+        var swarm = new SimulatedSwarm(24, Small, Small)
+        {
+            Copies = (_, _, message) => message is Result ? [TimeSpan.Zero, TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(50)] : [TimeSpan.Zero],
+        };
+        JobId id = swarm.Submit(Making() with { Segments = [Segment() with { Count = 20 }] });
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        Assert.Equal(JobEnd.Succeeded, Job(swarm, id).End);
+        Assert.All(Enumerable.Range(1, 20), n => Assert.Single(swarm.Executions[new TaskId(id, n)]));
+        Assert.DoesNotContain(swarm.Scheduler.Observations, o => o is SchedulerObservation.BadMessage);
+    }
+
+    /// <summary>What a worker claims to have made and has not is a fault of its node.</summary>
+    [Fact]
+    public void Clause_SAFE_3_outputs_that_are_not_there_fail_the_node_not_the_task()
+    {
+        var swarm = new SimulatedSwarm(25, Small, Small);
+        JobId id = swarm.Submit(Making());
+        bool isLost = false;
+        OnResult(swarm, worker =>
+        {
+            isLost = true;
+            swarm.Blobs.Spoil(worker.Peer);
+        });
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        JobRun job = Job(swarm, id);
+        Assert.True(isLost);
+        Assert.Equal(JobEnd.Succeeded, job.End);
+        Assert.Equal((0, 1), (job.Tasks.Failures(1), job.Tasks.Faults(1)));
+        Assert.StartsWith("its outputs could not be had from w", job.Tasks.History(1)[0].Detail, StringComparison.Ordinal);
+    }
+
+    private static SegmentSpec Segment() => Jobs.Segment("make", 1) with { Outputs = JobJson.EmptyMap<OutputSpec>().Add("o", new OutputSpec { Path = "o" }) };
+
+    private static JobSpec Making() => Jobs.One(Segment());
+
+    /// <summary>Does something to the worker that sends the first result.</summary>
+    private static void OnResult(SimulatedSwarm swarm, Action<SimulatedWorker> what)
+    {
+        bool isDone = false;
+        swarm.Sent = (from, _, message) =>
+        {
+            if (isDone || message is not Result)
+                return;
+            isDone = true;
+            what(swarm.Workers[from]);
+        };
+    }
+
+    private static JobRun Job(SimulatedSwarm swarm, JobId id)
+    {
+        Assert.True(swarm.Scheduler.State!.TryGet(id, out JobRun? job));
+        return job;
+    }
+}
