@@ -237,6 +237,58 @@ public sealed class BlobStore : IDisposable
         return null;
     }
 
+    /// <summary>
+    /// Opens one blob to be sent to a peer block by block: a file whole, or one node of a folder. Null where it is not here. Stays readable when
+    /// the blob is collected meanwhile.
+    /// </summary>
+    internal OutgoingBlob? TryOpenBlocks(Cid cid)
+    {
+        using var reading = collection.EnterRead();
+        if (!index.TryGetValue(cid, out BlobEntry? entry))
+            return null;
+        entry.Use(Interlocked.Increment(ref tick));
+        if (entry is PackedBlob packed)
+            return ReadPackedInside(cid) is { } bytes ? new OutgoingBlob(bytes) : null;
+        var blob = (FileBlob)entry;
+        FileDag? dag = files.DagOf(blob);
+        if (dag is null)
+        {
+            _ = Corrupt(blob, -1);
+            return null;
+        }
+        return new OutgoingBlob(FileCalls.OpenRegular(files.PathOf(cid)), dag, chunk => Corrupt(blob, chunk));
+    }
+
+    /// <summary>A place for a file of several leaves that a peer sends, each of them checked by the caller.</summary>
+    internal IncomingFile Receive(long length)
+    {
+        CheckRoom(length);
+        return new IncomingFile(files.NewTemporary());
+    }
+
+    /// <summary>Keeps a file that came whole.</summary>
+    internal void Keep(IncomingFile file, FileDag dag, AddOptions add)
+    {
+        Expect(add, dag.Root);
+        FileStamp? stamp = file.Finish();
+        Publish(dag, file.Path, stamp, add);
+    }
+
+    /// <summary>Makes blobs that are here outlive a power cut; those that are not are passed over.</summary>
+    internal void Sync(IEnumerable<Cid> cids)
+    {
+        foreach (Cid cid in cids)
+        {
+            using BlobHold hold = Hold(cid);
+            if (!index.TryGetValue(cid, out BlobEntry? entry))
+                continue;
+            if (entry is PackedBlob packed)
+                PackShelf.Sync(packed);
+            else
+                files.Sync((FileBlob)entry);
+        }
+    }
+
     /// <summary>The digests of a file's leaves, which let a receiver check what it gets piece by piece; null for what is no file here.</summary>
     public FileDag? TryGetFileDag(Cid cid)
     {

@@ -111,12 +111,20 @@ internal sealed class FolderExport
     /// <summary>Whether a blob and all below it is in the store.</summary>
     public static bool IsComplete(BlobStore store, Cid root)
     {
+        // The usual one, a file, without the lists.
+        if (root.Codec == CidCodec.Raw || !store.Contains(root))
+            return store.Contains(root);
+        return Reach(store, root).All(store.Contains);
+    }
+
+    /// <summary>A blob and all that it names, at any depth, as far as folders are here to say.</summary>
+    public static IEnumerable<Cid> Reach(BlobStore store, Cid root)
+    {
         var seen = new HashSet<Cid> { root };
         var open = new Stack<Cid>(seen);
         while (open.TryPop(out Cid cid))
         {
-            if (!store.Contains(cid))
-                return false;
+            yield return cid;
             if (cid.Codec != CidCodec.DagPb || store.ReadPacked(cid) is not { } block || !DagPb.TryDecode(block, out DagNode? node, out _))
                 continue;
             foreach (DagLink link in node.Links)
@@ -125,7 +133,6 @@ internal sealed class FolderExport
                     open.Push(link.Target);
             }
         }
-        return true;
     }
 
     private static Materialised Run(BlobStore store, Cid cid, string target, MaterialiseOptions options, HashSet<string> executables)
