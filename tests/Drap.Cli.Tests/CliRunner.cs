@@ -114,6 +114,8 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
     {
         public INodeService Service => node;
 
+        public SwarmDocument Swarm { get; } = new();
+
         public Task Completion => node.ShutDown.Task;
 
         public void Abort()

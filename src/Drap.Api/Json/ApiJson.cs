@@ -35,6 +35,7 @@ namespace Drap.Api.Json;
 [JsonSerializable(typeof(VersionDocument))]
 [JsonSerializable(typeof(ResultsDocument))]
 [JsonSerializable(typeof(BlobDocument))]
+[JsonSerializable(typeof(SwarmDocument))]
 [JsonSerializable(typeof(PathRequest))]
 [JsonSerializable(typeof(LogChunk))]
 [JsonSerializable(typeof(JobEvent))]

@@ -1,7 +1,11 @@
+using System.Collections.Immutable;
 using System.CommandLine;
+using Drap.Api.Json;
 using Drap.Cli.Nodes;
 using Drap.Cli.Output;
 using Drap.Node.Home;
+using Drap.Node.Hosting;
+using Drap.Node.Overlay;
 
 namespace Drap.Cli.Commands;
 
@@ -19,16 +23,25 @@ internal static class NodeCommands
         {
             Description = "How many share this machine, or a file that gives each its resources, labels, region and prices; read again when it changes", HelpName = "N|FILE",
         };
+        var overlay = new Option<string[]>("--overlay")
+        {
+            Description = "What carries the swarm: libp2p, with a process for each node; memory, all in this one; p2pd:MULTIADDR, a libp2p daemon. "
+                + "Given more than once, the first is the scheduler's, the others the workers' [default: memory]",
+            HelpName = "KIND",
+        };
         return common.Command(
-            "dev", "Run a swarm in the foreground until Ctrl+C; its jobs are resumed when it starts again", ["drap dev --workers 3", "drap dev --workers workers.yaml"],
+            "dev", "Run a swarm in the foreground until Ctrl+C; its jobs are resumed when it starts again",
+            ["drap dev --workers 3", "drap dev --workers workers.yaml", "drap dev --overlay memory", "drap dev --overlay p2pd:/unix/run/p2pd.sock"],
             async call =>
             {
-                NodeHostOptions options = Workers(call, call.Get(workers));
+                NodeHostOptions options = Workers(call, call.Get(workers)) with { Overlays = Overlays(call.Get(overlay) ?? []), Program = BackgroundNode.Program() };
                 await using NodeSession session = await NodeSession.EmbedAsync(call.Context, call.Home, options, ConsoleLogs.Create(call.Context.Err), call.Cancel);
                 if (session.Host is not { } host)
                     throw new CliException(
                         ExitCode.Error, $"process {HomeLock.HolderOf(call.Home)} serves {call.Home} already", "drap stop ends it; or set DRAP_HOME to another folder");
                 MarketDocument market = await session.Node.MarketAsync(explain: false, call.Cancel);
+                if (call.Screen.Format is OutputFormat.Json or OutputFormat.Yaml)
+                    call.Screen.Write(host.Swarm, ApiJson.Line.SwarmDocument, _ => { }, () => []);
                 call.Screen.Say($"a swarm of {Words.Count(market.Nodes.Length, "node")} in {call.Home}; Ctrl+C stops it, jobs are kept and resumed when it starts again");
                 call.Screen.Say(call.Screen.Faint("next, in another shell: drap market · drap submit examples/wordcount/job.yaml"));
                 try
@@ -40,7 +53,17 @@ internal static class NodeCommands
                     call.Screen.Say("\nstopping");
                 }
                 return ExitCode.Ok;
-            }, workers);
+            }, workers, overlay);
+    }
+
+    private static ImmutableArray<OverlayOptions> Overlays(string[] texts)
+    {
+        var overlays = ImmutableArray.CreateBuilder<OverlayOptions>(texts.Length);
+        foreach (string text in texts.Length > 0 ? texts : ["memory"])
+            overlays.Add(OverlayOptions.TryParse(text, out OverlayOptions? overlay, out string? error) ? overlay : throw new CliException(ExitCode.Usage, error));
+        return overlays.Count > 1 && overlays.Any(o => o.Kind == OverlayKind.Memory)
+            ? throw new CliException(ExitCode.Usage, "--overlay memory stands for all nodes; found others beside it")
+            : overlays.ToImmutable();
     }
 
     private static Command Stop(Common common) => common.Command(
@@ -83,11 +106,20 @@ internal static class NodeCommands
             return Task.FromResult(ExitCode.Ok);
         });
 
-    /// <summary>What <see cref="BackgroundNode"/> starts: serves the home until its last job has ended.</summary>
+    /// <summary>What <see cref="BackgroundNode"/> starts: serves the home until its last job has ended; and what <c>drap dev</c> starts for each worker.</summary>
     private static Command Node(Common common)
     {
+        var worker = new Option<string?>("--worker") { Description = "Be this worker, until the standard input says stop or ends", HelpName = "NAME" };
+        var workers = new Option<string?>("--workers") { Description = "The workers of the machine", HelpName = "N|FILE" };
+        var region = new Option<string>("--region") { Description = "The region of the swarm's scheduler", HelpName = "REGION", DefaultValueFactory = _ => ProcessSwarm.Region };
+        var overlay = new Option<string>("--overlay") { Description = "What carries it", HelpName = "KIND", DefaultValueFactory = _ => "libp2p" };
+        var bootstrap = new Option<string[]>("--bootstrap") { Description = "A peer by which the swarm is found", HelpName = "MULTIADDR" };
+        var noop = new Option<bool>("--noop") { Description = "Serve the handler noop, for benchmarks" };
         Command command = common.Command("node", "Serve a home in the background until its last job has ended", [], async call =>
         {
+            if (call.Get(worker) is { } name)
+                return await WorkerCommand.RunAsync(
+                    call, name, Workers(call, call.Get(workers)), call.Get(region)!, call.Get(overlay)!, call.Get(bootstrap) ?? [], call.Get(noop));
             await using NodeSession session = await NodeSession.EmbedAsync(
                 call.Context, call.Home, new NodeHostOptions { Mode = "background" }, ConsoleLogs.Create(call.Context.Err), call.Cancel);
             // Somebody else was faster: the caller finds that one.
@@ -102,7 +134,7 @@ internal static class NodeCommands
                 // Ended on purpose: the jobs are kept.
             }
             return ExitCode.Ok;
-        });
+        }, worker, workers, region, overlay, bootstrap, noop);
         command.Hidden = true;
         return command;
     }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Drap.Node.Home;
 using Drap.Node.Sandbox;
 
@@ -68,6 +69,6 @@ internal sealed class BackgroundNode
     }
 
     /// <summary>How this program was started: by itself, or as <c>dotnet drap.dll</c>.</summary>
-    private static IEnumerable<string> Program() => Path.GetFileName(Environment.ProcessPath!) == "dotnet"
+    public static ImmutableArray<string> Program() => Path.GetFileName(Environment.ProcessPath!) == "dotnet"
         ? [Environment.ProcessPath!, Path.GetFullPath(Environment.GetCommandLineArgs()[0])] : [Environment.ProcessPath!];
 }

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using Drap.Api;
+using Drap.Node.Overlay;
 
 namespace Drap.Node.Home;
 
@@ -17,6 +19,9 @@ public interface INodeHost : IAsyncDisposable
 {
     /// <summary>What it does for its user.</summary>
     INodeService Service { get; }
+
+    /// <summary>Its nodes, and where they are reached.</summary>
+    SwarmDocument Swarm { get; }
 
     /// <summary>Completes when no job is open and none has been for a moment, so that a process that serves one run may end.</summary>
     Task IdleAsync(CancellationToken cancel);
@@ -47,4 +52,13 @@ public sealed record NodeHostOptions
 
     /// <summary>A file that gives each worker its resources, labels, region and prices, read again when it changes; null uses the machine's.</summary>
     public string? WorkersFile { get; init; }
+
+    /// <summary>
+    /// Whose libp2p carries the swarm: the first is the scheduler's, the others the workers', in their order; the last that is no daemon's serves all
+    /// that follow, too. Default: all nodes in this process, in memory.
+    /// </summary>
+    public ImmutableArray<OverlayOptions> Overlays { get; init; } = [];
+
+    /// <summary>How this program is started, for workers that are processes of their own: its path, and what comes before its arguments.</summary>
+    public ImmutableArray<string> Program { get; init; } = [];
 }

@@ -18,6 +18,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
     private const string CheckFailedFile = ".drap-check-failed";
 
     private readonly List<Materialised> inputs = [];
+    private readonly List<BlobHold> holds = [];
     private ImmutableArray<TaskOutput> outputs = [];
     private ImmutableArray<Cid> missing = [];
     private AttemptEnd? end;
@@ -56,6 +57,18 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
                 : plan;
         return plan with { Prepare = Prepare, Resolve = Resolve };
     }
+
+    /// <summary>Keeps its inputs from collection until <see cref="Release"/>, in a store where no job pins them; they need not be there yet.</summary>
+    public void HoldInputs()
+    {
+        foreach (TaskInput input in Task.Inputs)
+            foreach (TaskInputPart part in input.Parts)
+                if (Cid.TryParse(part.Cid, out Cid cid))
+                    holds.Add(blobs.Hold(cid));
+    }
+
+    /// <summary>It is over.</summary>
+    public void Release() => holds.ForEach(h => h.Dispose());
 
     /// <summary>What the driver's end means.</summary>
     public AttemptEnd EndOf(in AttemptExit exit)

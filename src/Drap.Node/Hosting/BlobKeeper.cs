@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Drap.Node.Hosting;
 
-/// <summary>Collects blobs that nothing keeps: each hour, and when a job's history is dropped.</summary>
+/// <summary>Collects blobs that nothing keeps: each hour, and at a scheduler's node when a job's history is dropped.</summary>
 internal sealed class BlobKeeper : ISchedulerWatcher, IAsyncDisposable
 {
     /// <summary>What may stay as a cache of inputs to come, and a tenth of the disk where that is less.</summary>
@@ -21,14 +21,18 @@ internal sealed class BlobKeeper : ISchedulerWatcher, IAsyncDisposable
     private readonly ILogger logger;
     private readonly CancellationTokenSource stop = new();
     private readonly SemaphoreSlim wanted = new(0, 1);
-    private readonly IDisposable watching;
+    private readonly IDisposable? watching;
     private readonly Task running;
 
-    public BlobKeeper(ISchedulerPort scheduler, BlobStore blobs, ILogger logger)
+    /// <summary>Begins to look after a store.</summary>
+    /// <param name="scheduler">Whose jobs keep blobs; null at a worker.</param>
+    /// <param name="blobs">The store.</param>
+    /// <param name="logger">For its lines.</param>
+    public BlobKeeper(ISchedulerPort? scheduler, BlobStore blobs, ILogger logger)
     {
         this.blobs = blobs;
         this.logger = logger;
-        watching = scheduler.Watch(this);
+        watching = scheduler?.Watch(this);
         running = Task.Run(RunAsync);
     }
 
@@ -55,7 +59,7 @@ internal sealed class BlobKeeper : ISchedulerWatcher, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        watching.Dispose();
+        watching?.Dispose();
         await stop.CancelAsync().ConfigureAwait(false);
         await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         stop.Dispose();

@@ -1,72 +1,65 @@
 using System.Collections.Immutable;
+using Drap.Api;
 using Drap.Core.Market;
 using Drap.Core.Nodes;
-using Drap.Api;
-using Drap.Core;
-using Drap.Core.Jobs;
-using Drap.Core.Messages;
-using Drap.Node.Blobs;
 using Drap.Node.Drivers;
 using Drap.Node.Home;
 using Drap.Node.Hosting.Workers;
 using Drap.Node.Identity;
 using Drap.Node.Overlay;
-using Drap.Node.Service;
-using Drap.Node.Time;
 using Microsoft.Extensions.Logging;
 
 namespace Drap.Node.Hosting;
 
 /// <summary>
 /// A whole swarm in one process: one scheduler and several workers over an overlay in memory, with one blob store. What a machine on its
-/// own runs, and what <c>drap dev</c> keeps up.
+/// own runs.
 /// </summary>
 public sealed class EmbeddedSwarm : INodeHost
 {
-    /// <summary>A process that serves one run ends this long after its last job: what follows at once still finds it.</summary>
-    private static readonly TimeSpan IdleTime = TimeSpan.FromMilliseconds(50);
-
-    /// <summary>One in the background stays this long after the last question, so that the next command finds it warm.</summary>
-    private static readonly TimeSpan BackgroundIdleTime = TimeSpan.FromSeconds(15);
-
     /// <summary>What runs at an orderly stop gets this long between TERM and KILL.</summary>
-    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(5);
+    internal static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(5);
 
-    private readonly BootClock clock;
-    private readonly BlobStore blobs;
-    private readonly LogStore logs;
-    private readonly SchedulerLoop scheduler;
+    private readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly HomeScheduler scheduler;
     private readonly ImmutableArray<(string Name, WorkerLoop Loop)> workers;
     private readonly IDisposable? watching;
-    private readonly TaskCompletionSource completion;
-    private readonly NodeService service;
-    private readonly BlobKeeper keeper;
-    private readonly TimeSpan idleTime;
     private int isDisposed;
 
-    private EmbeddedSwarm(
-        BootClock clock, BlobStore blobs, LogStore logs, SchedulerLoop scheduler, ImmutableArray<(string, WorkerLoop)> workers,
-        IDisposable? watching, HomeFolder home, string mode, ILogger logger, TaskCompletionSource completion)
+    private EmbeddedSwarm(HomeFolder home, NodeHostOptions options, HandlerRegistry handlers, ILoggerFactory loggers, Action<string> warn)
     {
-        this.clock = clock;
-        this.blobs = blobs;
-        this.logs = logs;
-        this.scheduler = scheduler;
-        this.workers = workers;
-        this.watching = watching;
-        this.completion = completion;
-        idleTime = mode == "background" ? BackgroundIdleTime : IdleTime;
-        service = new NodeService(scheduler, blobs, logs, home, async _ => await DisposeAsync().ConfigureAwait(false))
+        ILogger logger = loggers.CreateLogger("drap");
+        ImmutableArray<WorkerSpec> specs = options.WorkersFile is { } file ? WorkersFile.Read(file) : MachineResources.Detect(home.Path).Split(options.Workers);
+        PeerId self = NodeIdentity.Open(HomeScheduler.IdentityFileOf(home)).Peer;
+        // A swarm of one process is small: everyone hears every ad, whatever region its machine is said to be in, and says if that is not the one.
+        scheduler = new HomeScheduler(home, self, Audience.GlobalRegion, options.Mode, logger, Fail, async () => await DisposeAsync().ConfigureAwait(false));
+        var overlay = new MemoryOverlay();
+        var loops = ImmutableArray.CreateBuilder<(string, WorkerLoop)>(specs.Length);
+        var nodes = ImmutableArray.CreateBuilder<SwarmNode>(specs.Length + 1);
+        nodes.Add(new SwarmNode("scheduler", self) { Roles = ["scheduler"], Pid = Environment.ProcessId });
+        foreach (WorkerSpec spec in specs)
         {
-            Peer = scheduler.Self,
-            Mode = mode,
-            StartedAt = new UtcTime(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()),
-        };
-        keeper = new BlobKeeper(scheduler, blobs, logger);
+            var folder = new WorkerFolder(Path.Combine(home.Path, "workers", spec.Name));
+            PeerId peer = NodeIdentity.Open(folder.IdentityFile).Peer;
+            var loop = new WorkerLoop(folder, peer, spec.Options with { Name = spec.Name }, handlers, scheduler.Blobs, ownsBlobs: false, scheduler.Clock, logger, Fail);
+            loops.Add((spec.Name, loop));
+            nodes.Add(new SwarmNode(spec.Name, peer) { Roles = ["worker"], Pid = Environment.ProcessId });
+            scheduler.Loop.Post(new SchedulerInput.Named(peer, spec.Name, "127.0.0.1"));
+            loop.Start(overlay.Join(peer, loop));
+        }
+        workers = loops.MoveToImmutable();
+        Swarm = new SwarmDocument { Overlay = "memory", Region = Audience.GlobalRegion, Nodes = nodes.MoveToImmutable() };
+        scheduler.Start(overlay.Join(self, scheduler.Loop), sharesBlobs: true);
+        watching = options.WorkersFile is { } watched ? WorkersFile.Watch(watched, changed => Configure(changed, warn), warn) : null;
+
+        void Fail(Exception e) => completion.TrySetException(e);
     }
 
     /// <inheritdoc/>
-    public INodeService Service => service;
+    public INodeService Service => scheduler.Service;
+
+    /// <inheritdoc/>
+    public SwarmDocument Swarm { get; }
 
     /// <inheritdoc/>
     public Task Completion => completion.Task;
@@ -77,66 +70,11 @@ public sealed class EmbeddedSwarm : INodeHost
     /// <param name="handlers">What <c>dotnet</c> tasks may call.</param>
     /// <param name="loggers">Where its log lines go.</param>
     /// <param name="warn">What a person at the terminal should read: a workers' file that cannot be read.</param>
-    public static EmbeddedSwarm Start(HomeFolder home, NodeHostOptions options, HandlerRegistry handlers, ILoggerFactory loggers, Action<string> warn)
-    {
-        ILogger logger = loggers.CreateLogger("drap");
-        var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        ImmutableArray<WorkerSpec> specs = options.WorkersFile is { } file ? WorkersFile.Read(file) : MachineResources.Detect(home.Path).Split(options.Workers);
-        var clock = new BootClock();
-        BlobStore blobs = BlobStore.Open(new BlobStoreOptions { Folder = Path.Combine(home.Path, "blobs") });
-        var logs = new LogStore(Path.Combine(home.Path, "logs"));
-        PeerId self = NodeIdentity.Open(Path.Combine(home.Path, "scheduler", "identity.key")).Peer;
-        var terms = new SchedulerOptions
-        {
-            // A swarm of one process is small: everyone hears every ad, whatever region its machine is said to be in, and says if that is not the one.
-            Scheduler = self, Region = Audience.GlobalRegion, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes),
-        };
-        var scheduler = new SchedulerLoop(Path.Combine(home.Path, "scheduler", "journal"), terms, logs, clock, logger, Fail);
-        logs.Failed += (job, e) => HostLog.LogFailed(logger, job, e.Message);
-        scheduler.Before(state => Resume(state, blobs, logs));
-        var overlay = new MemoryOverlay();
-        var loops = ImmutableArray.CreateBuilder<(string, WorkerLoop)>(specs.Length);
-        foreach (WorkerSpec spec in specs)
-        {
-            var folder = new WorkerFolder(Path.Combine(home.Path, "workers", spec.Name));
-            PeerId peer = NodeIdentity.Open(folder.IdentityFile).Peer;
-            var loop = new WorkerLoop(folder, peer, spec.Options with { Name = spec.Name }, handlers, blobs, clock, logger, Fail);
-            loops.Add((spec.Name, loop));
-            scheduler.Post(new SchedulerInput.Named(peer, spec.Name, "127.0.0.1"));
-            loop.Start(overlay.Join(peer, loop));
-        }
-        scheduler.Start(overlay.Join(self, scheduler), Topics.ForWorker(new NodeResources { Gpus = [new GpuDevice(0, "", 0)] }, Audience.GlobalRegion));
-        IDisposable? watching = options.WorkersFile is { } watched
-            ? WorkersFile.Watch(watched, changed => Configure(loops.ToImmutable(), changed, warn), warn)
-            : null;
-        return new EmbeddedSwarm(clock, blobs, logs, scheduler, loops.ToImmutable(), watching, home, options.Mode, logger, completion);
-
-        void Fail(Exception e) => completion.TrySetException(e);
-    }
+    public static EmbeddedSwarm Start(HomeFolder home, NodeHostOptions options, HandlerRegistry handlers, ILoggerFactory loggers, Action<string> warn) =>
+        new(home, options, handlers, loggers, warn);
 
     /// <inheritdoc/>
-    public async Task IdleAsync(CancellationToken cancel)
-    {
-        using var change = new OpenJobs(scheduler);
-        try
-        {
-            while (true)
-            {
-                Task changed = change.Next();
-                int open = await scheduler.ReadAsync((node, _) => node.State.OpenJobs, cancel).ConfigureAwait(false);
-                long questions = scheduler.Questions;
-                if (open > 0)
-                    await changed.WaitAsync(cancel).ConfigureAwait(false);
-                else if (await Task.WhenAny(changed, Task.Delay(idleTime, cancel)).ConfigureAwait(false) != changed && scheduler.Questions == questions)
-                    return;
-            }
-        }
-        catch (ApiException)
-        {
-            // The scheduler answers no more: the swarm is ending, or what ended it is on its way here.
-            await completion.Task.WaitAsync(cancel).ConfigureAwait(false);
-        }
-    }
+    public Task IdleAsync(CancellationToken cancel) => scheduler.IdleAsync(completion.Task, cancel);
 
     /// <summary>Ends what runs, with a grace; the journal keeps every job, and the next start resumes them.</summary>
     public async ValueTask DisposeAsync()
@@ -151,76 +89,27 @@ public sealed class EmbeddedSwarm : INodeHost
             .ConfigureAwait(false);
         foreach ((string _, WorkerLoop loop) in workers)
             loop.Dispose();
-        service.Dispose();
-        await keeper.DisposeAsync().ConfigureAwait(false);
-        scheduler.Dispose();
-        logs.Dispose();
-        blobs.Dispose();
-        clock.Dispose();
+        await scheduler.DisposeAsync().ConfigureAwait(false);
         completion.TrySetResult();
     }
 
     /// <inheritdoc/>
     public void Abort() => Parallel.ForEach(workers, worker => worker.Loop.Dispose());
 
-    /// <summary>Jobs that were forgotten as the process ended leave nothing; and pins, which a crash may have lost, are made again.</summary>
-    private static void Resume(SchedulerState state, BlobStore blobs, LogStore logs)
-    {
-        logs.KeepOnly(state.Jobs.Select(j => j.Id).ToHashSet());
-        foreach (JobRun job in state.Jobs)
-        {
-            foreach (Cid input in JobIntake.Named(job.Spec))
-                blobs.Pin(job.Id, input);
-            for (int number = 1; number <= job.Tasks.Count; number++)
-                foreach (TaskOutput output in job.Tasks.Outputs(number))
-                    blobs.Pin(job.Id, output.Content);
-        }
-    }
-
-    private static void Configure(ImmutableArray<(string Name, WorkerLoop Loop)> loops, ImmutableArray<WorkerSpec> changed, Action<string> warn)
+    private void Configure(ImmutableArray<WorkerSpec> changed, Action<string> warn)
     {
         foreach (WorkerSpec spec in changed)
         {
-            WorkerLoop? loop = loops.FirstOrDefault(l => l.Name == spec.Name).Loop;
+            WorkerLoop? loop = workers.FirstOrDefault(l => l.Name == spec.Name).Loop;
             if (loop is null)
-                warn($"worker {spec.Name} is new in the file: it begins with the next start of drap dev");
+                warn(WorkersFile.IsNew(spec.Name));
             else
                 loop.Configure(spec.Options with { Name = spec.Name });
         }
-        foreach ((string name, WorkerLoop loop) in loops.Where(l => !changed.Any(c => c.Name == l.Name)))
+        foreach ((string name, WorkerLoop loop) in workers.Where(l => !changed.Any(c => c.Name == l.Name)))
         {
-            warn($"worker {name} is not in the file any more: it takes no new work");
+            warn(WorkersFile.IsGone(name));
             loop.Drain(TimeSpan.FromDays(7));
         }
-    }
-
-    /// <summary>Tells when anything about jobs changed.</summary>
-    private sealed class OpenJobs : ISchedulerWatcher, IDisposable
-    {
-        private readonly IDisposable watching;
-        private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public OpenJobs(ISchedulerPort scheduler) => watching = scheduler.Watch(this);
-
-        public Task Next()
-        {
-            if (changed.Task.IsCompleted)
-                changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return changed.Task;
-        }
-
-        public void Changed(JobId job, ImmutableArray<int> tasks, bool hasEnded) => changed.TrySetResult();
-
-        public void StdinRoom(AttemptId attempt, long until)
-        {
-        }
-
-        public void Forget(JobId job)
-        {
-        }
-
-        public void Stopped() => changed.TrySetResult();
-
-        public void Dispose() => watching.Dispose();
     }
 }

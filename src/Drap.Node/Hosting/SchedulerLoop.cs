@@ -40,7 +40,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     private readonly Lock watcherGate = new();
     private readonly BootClock clock;
     private ImmutableArray<ISchedulerWatcher> watchers = [];
+    private readonly ConcurrentDictionary<string, ImmutableArray<PeerId>> audiences = new(StringComparer.Ordinal);
     private IOverlay? overlay;
+    private OutputFetcher? outputs;
     private long lastTicket;
     private Instant heldUntil = Instant.Never;
     private long heldAt;
@@ -76,10 +78,20 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     /// <summary>How often anything was asked, so that a node in the background knows whether it is wanted.</summary>
     public long Questions => Interlocked.Read(ref questions);
 
+    /// <summary>Who hears a topic that it watches changed; on the overlay's threads.</summary>
+    public event Action? AudienceChanged;
+
+    /// <summary>Who hears a topic that it watches.</summary>
+    public ImmutableArray<PeerId> AudienceOf(string topic) => audiences.GetValueOrDefault(topic, []);
+
     /// <summary>Joins the overlay and takes up work.</summary>
-    public void Start(IOverlay joined, IEnumerable<string> topics)
+    /// <param name="joined">The overlay; disposed with this.</param>
+    /// <param name="topics">Where its ads will go.</param>
+    /// <param name="fetcher">Brings outputs here; its owner disposes it, before this.</param>
+    public void Start(IOverlay joined, IEnumerable<string> topics, OutputFetcher fetcher)
     {
         overlay = joined;
+        outputs = fetcher;
         node.Start(UtcNow, BootClock.Now, effects);
         node.Flush(BootClock.Now, effects);
         Perform();
@@ -143,7 +155,12 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     public void WaitForRoom() => loop.WaitForRoom();
 
     /// <inheritdoc/>
-    public void Audience(string topic, ImmutableArray<PeerId> members) => Post(new SchedulerInput.Audience(topic, members));
+    public void Audience(string topic, ImmutableArray<PeerId> members)
+    {
+        audiences[topic] = members;
+        Post(new SchedulerInput.Audience(topic, members));
+        AudienceChanged?.Invoke();
+    }
 
     /// <inheritdoc/>
     public void PeerGone(PeerId peer) => Post(new SchedulerInput.PeerGone(peer));
@@ -233,6 +250,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
                 break;
             case SchedulerEffect.Done done when tickets.TryGetValue(done.Ticket.Value, out TaskCompletionSource<SchedulerReply>? ticket):
                 ticket.TrySetResult(done.Reply);
+                break;
+            case SchedulerEffect.Fetch fetch:
+                outputs!.Begin(fetch, Post);
                 break;
             case SchedulerEffect.StoreLog store:
                 logs.Append(store.Chunk);

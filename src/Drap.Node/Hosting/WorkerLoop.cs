@@ -41,14 +41,31 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     private readonly List<StoredResult> toStore = [];
     private IDriver? launchesFor;
     private readonly TaskCompletionSource left = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly OutputPins? pins;
+    private readonly bool ownsBlobs;
+    private InputFetcher? inputs;
+    private BlobExchange? exchange;
     private IOverlay? overlay;
 
+    /// <summary>A worker that does not run yet.</summary>
+    /// <param name="folder">Its state.</param>
+    /// <param name="self">Its name on the overlay.</param>
+    /// <param name="options">What its owner says.</param>
+    /// <param name="handlers">What its <c>dotnet</c> tasks may call.</param>
+    /// <param name="blobs">Where inputs are taken from and outputs put.</param>
+    /// <param name="ownsBlobs">Whether that store is its own, so that inputs are fetched and outputs let go; else the scheduler's, too.</param>
+    /// <param name="clock">For deadlines.</param>
+    /// <param name="logger">For its lines.</param>
+    /// <param name="failed">Its machine broke.</param>
     public WorkerLoop(
-        WorkerFolder folder, PeerId self, WorkerOptions options, HandlerRegistry handlers, BlobStore blobs, BootClock clock, ILogger logger, Action<Exception> failed)
+        WorkerFolder folder, PeerId self, WorkerOptions options, HandlerRegistry handlers, BlobStore blobs, bool ownsBlobs, BootClock clock,
+        ILogger logger, Action<Exception> failed)
     {
         name = options.Name;
         this.folder = folder;
         this.blobs = blobs;
+        this.ownsBlobs = ownsBlobs;
+        pins = ownsBlobs ? new OutputPins(blobs) : null;
         this.clock = clock;
         this.logger = logger;
         process = new ProcessDriver(new ProcessDriverOptions { Home = folder.Path }, this);
@@ -69,7 +86,14 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     public void Start(IOverlay joined)
     {
         overlay = joined;
+        if (ownsBlobs)
+        {
+            exchange = new BlobExchange(blobs, joined);
+            inputs = new InputFetcher(exchange);
+        }
         (ImmutableArray<SchedulerEpoch> epochs, ImmutableArray<StoredResult> outbox) = folder.Load();
+        foreach (StoredResult stored in outbox)
+            pins?.Add(stored.Result.Attempt, stored.Result.Outputs);
         Step(new WorkerInput.Utc(UtcNow));
         Step(new WorkerInput.Restored(epochs, outbox, []));
         node.Flush(BootClock.Now, effects);
@@ -135,6 +159,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             if (!runs.TryRemove(exit.Attempt, out AttemptRun? run))
                 continue;
             stdins.TryRemove(exit.Attempt, out _);
+            run.Release();
             if (exit.Stdout.Total > run.Kept.Head)
                 SendLogEnd(run, LogStream.Stdout, exit.Stdout);
             if (exit.Stderr.Total > run.Kept.Head)
@@ -162,8 +187,10 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     {
         clock.UtcJumped -= OnUtcJumped;
         loop.Dispose();
+        inputs?.Dispose();
         foreach (IDriver driver in drivers)
             driver.Dispose();
+        exchange?.Dispose();
         overlay?.Dispose();
         left.TrySetResult();
     }
@@ -185,7 +212,9 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         foreach (Item item in batch)
         {
             if (item.Input is { } input)
-                Step(input);
+                Take(input);
+            else if (item.Fetched is { } ready)
+                OnFetched(ready, item.Fetch);
             else if (!MessageCodec.TryDecode(item.Frame.Span, out Message? message, out Core.Cbor.CodecError error))
                 HostLog.BadFrame(logger, item.From.Short, error.ToString());
             else if (message is StdinChunk chunk)
@@ -195,6 +224,13 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         }
         node.Flush(BootClock.Now, effects);
         Perform();
+    }
+
+    private void Take(WorkerInput input)
+    {
+        if (input is WorkerInput.AttemptEnded ended)
+            pins?.Add(ended.Attempt, ended.Outputs);
+        Step(input);
     }
 
     private void Step(WorkerInput input) => node.Step(input, BootClock.Now, effects);
@@ -235,9 +271,14 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 Prepare(launch.Order);
                 break;
             case WorkerEffect.Signal signal:
-                foreach (IDriver driver in drivers)
-                    if (driver.Signal(signal.Attempt, signal.Kind == Core.Nodes.AttemptSignal.Term ? Drivers.AttemptSignal.Term : Drivers.AttemptSignal.Kill))
-                        break;
+                if (inputs?.TryCancel(signal.Attempt) == true)
+                    NeverStarted(signal.Attempt, new AttemptEnd(EndKind.NodeFault, 0, "ended before its inputs had come"));
+                else
+                    Signal(signal);
+                break;
+            case WorkerEffect.Forget forget when pins is not null:
+                foreach (AttemptId attempt in forget.Attempts)
+                    pins.Release(attempt);
                 break;
             case WorkerEffect.StoreOutbox store:
                 toStore.Add(store.Result);
@@ -259,6 +300,13 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 left.TrySetResult();
                 break;
         }
+    }
+
+    private void Signal(WorkerEffect.Signal signal)
+    {
+        foreach (IDriver driver in drivers)
+            if (driver.Signal(signal.Attempt, signal.Kind == Core.Nodes.AttemptSignal.Term ? Drivers.AttemptSignal.Term : Drivers.AttemptSignal.Kill))
+                break;
     }
 
     /// <summary>Stores what was ordered in a row together, which costs one sync; before anything else is performed.</summary>
@@ -292,6 +340,46 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             stdins[order.Attempt] = new StdinRelay(order.Scheduler);
             overlay!.Send(order.Scheduler, MessageCodec.Encode(new StdinCredit(order.Attempt, StdinWindow)));
         }
+        if (inputs is null)
+        {
+            Launch(run);
+            return;
+        }
+        run.HoldInputs();
+        if (!inputs.TryBegin(run, (fetched, end) => loop.Post(new Item(fetched, end))))
+            Launch(run);
+    }
+
+    /// <summary>The inputs of an attempt came, or will not come.</summary>
+    private void OnFetched(AttemptRun run, in BlobFetch fetch)
+    {
+        switch (fetch.End)
+        {
+            case FetchEnd.Safe:
+                Launch(run);
+                break;
+            case FetchEnd.Gone:
+                string first = $"the blob {fetch.Missing.FirstOrDefault()} of its inputs is not to be had";
+                NeverStarted(run.Order.Attempt, new AttemptEnd(EndKind.InputMissing, 0, fetch.Missing.Length > 1 ? $"{first}, nor are {fetch.Missing.Length - 1} more" : first),
+                    [.. fetch.Missing.Take(AttemptResult.MissingMax)]);
+                break;
+            default:
+                NeverStarted(run.Order.Attempt, new AttemptEnd(EndKind.NodeFault, 0, $"its inputs could not be fetched: {fetch.Why}"));
+                break;
+        }
+    }
+
+    private void NeverStarted(AttemptId attempt, AttemptEnd end, ImmutableArray<Cid> missing = default)
+    {
+        if (!runs.TryRemove(attempt, out AttemptRun? run))
+            return;
+        stdins.TryRemove(attempt, out _);
+        run.Release();
+        loop.Post(new Item(new WorkerInput.AttemptEnded(attempt, end, [], default) { Missing = missing.IsDefault ? [] : missing }));
+    }
+
+    private void Launch(AttemptRun run)
+    {
         IDriver driver = run.Task.Driver == Core.Jobs.Driver.Dotnet ? dotnet : process;
         if (driver != launchesFor)
             LaunchAll();
@@ -306,10 +394,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             return;
         Span<LaunchPlan> plans = CollectionsMarshal.AsSpan(launches);
         foreach (LaunchPlan refused in plans[launchesFor!.Start(plans)..])
-        {
-            runs.TryRemove(refused.Attempt, out _);
-            loop.Post(new Item(new WorkerInput.AttemptEnded(refused.Attempt, new AttemptEnd(EndKind.NodeFault, 0, "the driver's queue is full"), [], default)));
-        }
+            NeverStarted(refused.Attempt, new AttemptEnd(EndKind.NodeFault, 0, "the driver's queue is full"));
         launches.Clear();
     }
 
@@ -327,13 +412,17 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             overlay!.Send(relay.Scheduler, MessageCodec.Encode(new StdinCredit(attempt, taken + StdinWindow)));
     }
 
-    private readonly record struct Item(PeerId From, ReadOnlyMemory<byte> Frame, WorkerInput? Input)
+    private readonly record struct Item(PeerId From, ReadOnlyMemory<byte> Frame, WorkerInput? Input, AttemptRun? Fetched, BlobFetch Fetch)
     {
-        public Item(WorkerInput input) : this(default, default, input)
+        public Item(WorkerInput input) : this(default, default, input, null, default)
         {
         }
 
-        public Item(PeerId from, ReadOnlyMemory<byte> frame) : this(from, frame, null)
+        public Item(PeerId from, ReadOnlyMemory<byte> frame) : this(from, frame, null, null, default)
+        {
+        }
+
+        public Item(AttemptRun fetched, BlobFetch fetch) : this(default, default, null, fetched, fetch)
         {
         }
     }

@@ -51,6 +51,14 @@ public sealed record OverlayOptions
     /// <summary>What bounds the host.</summary>
     public HostLimits Limits { get; init; } = new();
 
+    /// <summary>As <see cref="TryParse"/> reads it.</summary>
+    public string ToArgument() => Kind switch
+    {
+        OverlayKind.Memory => "memory",
+        OverlayKind.Libp2p => "libp2p",
+        _ => $"p2pd:{Daemon}",
+    };
+
     /// <summary>Reads what <c>--overlay</c> says: <c>memory</c>, <c>libp2p</c> or <c>p2pd:MULTIADDR</c>.</summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out OverlayOptions? options, [NotNullWhen(false)] out string? error)
     {

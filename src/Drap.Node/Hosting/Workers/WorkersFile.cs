@@ -78,6 +78,12 @@ public static class WorkersFile
     /// </summary>
     public static IDisposable Watch(string path, Action<ImmutableArray<WorkerSpec>> changed, Action<string> warn) => new WorkersFileWatch(path, changed, warn);
 
+    /// <summary>What to say of a worker that a changed file names for the first time.</summary>
+    internal static string IsNew(string name) => $"worker {name} is new in the file: it begins with the next start of drap dev";
+
+    /// <summary>What to say of a worker that a changed file does not name any more.</summary>
+    internal static string IsGone(string name) => $"worker {name} is not in the file any more: it takes no new work";
+
     private static WorkerSpec? Worker(JobNode node, string path, FileFields fields, HashSet<string> names, ref int gpus)
     {
         if (!fields.TryMapping(node, path, "name", "cpu", "memory", "disk", "network", "gpus", "named", "labels", "region", "zone", "architecture", "prices", "factor", "hourly"))

@@ -1,0 +1,83 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Drap.Cli.Nodes;
+using Drap.Libp2p.Multiformats;
+using Drap.Node.Drivers;
+using Drap.Node.Home;
+using Drap.Node.Hosting;
+using Drap.Node.Hosting.Workers;
+using Drap.Node.Overlay;
+
+namespace Drap.Cli.Commands;
+
+/// <summary>
+/// A worker as a process of its own, started by another process of ours. That one steers it: it says <c>stop</c> on the standard input for an orderly
+/// end; when the input ends without a word, it is no more, and so must this be, with all that runs here. Ctrl+C, which a terminal sends to both, is
+/// therefore left to it; TERM, which is sent to one, is heeded.
+/// </summary>
+internal static class WorkerCommand
+{
+    public static async Task<int> RunAsync(
+        Invocation call, string name, NodeHostOptions which, string region, string overlay, string[] bootstrap, bool serveNoop)
+    {
+        if (!OverlayOptions.TryParse(overlay, out OverlayOptions? joins, out string? error)
+            || !OverlayOptions.TryParseAddresses("--bootstrap", bootstrap, named: true, out ImmutableArray<Multiaddr> peers, out error))
+            throw new CliException(ExitCode.Usage, error);
+        var handlers = new HandlerRegistry();
+        if (serveNoop)
+            handlers.Register("noop", (_, _) => ValueTask.CompletedTask);
+        var end = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        {
+            signal.Cancel = true;
+            end.TrySetResult(true);
+        });
+        // Not disposed: the thread that listens outlives this.
+        var starting = new CancellationTokenSource();
+        Listen(call.Context.Stdin(), isOrderly =>
+        {
+            end.TrySetResult(isOrderly);
+            starting.Cancel();
+        });
+        WorkerHost host;
+        try
+        {
+            host = await WorkerHost.StartAsync(
+                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers), region, joins with { Bootstrap = peers }, handlers,
+                ConsoleLogs.Create(call.Context.Err), starting.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCode.Ok;
+        }
+        await using (host)
+        {
+            call.Context.Interrupts.Leaving = host.Abort;
+            await call.Context.Out.WriteLineAsync(new WorkerReport(host.Peer.ToString(), host.Addresses).ToLine());
+            await call.Context.Out.FlushAsync(CancellationToken.None);
+            if (await Task.WhenAny(end.Task, host.Completion) == host.Completion)
+                await host.Completion;
+            else if (!await end.Task)
+                host.Abort();
+        }
+        return ExitCode.Ok;
+    }
+
+    /// <summary>Waits for a word on the standard input, or for its end, on a thread of its own: a read of a pipe cannot be taken back.</summary>
+    private static void Listen(Stream input, Action<bool> ended) => new Thread(() =>
+    {
+        using var words = new StreamReader(input);
+        try
+        {
+            string? line;
+            do
+                line = words.ReadLine();
+            while (line is not (null or WorkerReport.StopWord));
+            ended(line is not null);
+        }
+        catch (IOException)
+        {
+            ended(false);
+        }
+    }) { IsBackground = true, Name = "standard input" }.Start();
+}

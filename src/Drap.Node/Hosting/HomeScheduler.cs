@@ -1,0 +1,171 @@
+using System.Collections.Immutable;
+using Drap.Api;
+using Drap.Core;
+using Drap.Core.Jobs;
+using Drap.Core.Market;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+using Drap.Node.Blobs;
+using Drap.Node.Home;
+using Drap.Node.Identity;
+using Drap.Node.Overlay;
+using Drap.Node.Service;
+using Drap.Node.Time;
+using Microsoft.Extensions.Logging;
+
+namespace Drap.Node.Hosting;
+
+/// <summary>The scheduler of a home: its loop, what it keeps there, and what it does for its user.</summary>
+internal sealed class HomeScheduler : IAsyncDisposable
+{
+    /// <summary>A process that serves one run ends this long after its last job: what follows at once still finds it.</summary>
+    private static readonly TimeSpan IdleTime = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>One in the background stays this long after the last question, so that the next command finds it warm.</summary>
+    private static readonly TimeSpan BackgroundIdleTime = TimeSpan.FromSeconds(15);
+
+    private readonly LogStore logs;
+    private readonly NodeService service;
+    private readonly BlobKeeper keeper;
+    private readonly TimeSpan idleTime;
+    private readonly string region;
+    private OutputFetcher? outputs;
+    private BlobExchange? exchange;
+
+    /// <summary>Opens what the home holds; nothing runs yet.</summary>
+    /// <param name="home">The home, whose lock the caller holds.</param>
+    /// <param name="self">Its name on the overlay, and as a scheduler.</param>
+    /// <param name="region">Where its ads go.</param>
+    /// <param name="mode">How long it stays; see <see cref="NodeHostOptions.Mode"/>.</param>
+    /// <param name="logger">For its lines.</param>
+    /// <param name="failed">Its machine broke.</param>
+    /// <param name="shutdown">Ends the node that it is part of.</param>
+    public HomeScheduler(HomeFolder home, PeerId self, string region, string mode, ILogger logger, Action<Exception> failed, Func<Task> shutdown)
+    {
+        this.region = region;
+        idleTime = mode == "background" ? BackgroundIdleTime : IdleTime;
+        Blobs = BlobStore.Open(new BlobStoreOptions { Folder = Path.Combine(home.Path, "blobs") });
+        logs = new LogStore(Path.Combine(home.Path, "logs"));
+        logs.Failed += (job, e) => HostLog.LogFailed(logger, job, e.Message);
+        var terms = new SchedulerOptions { Scheduler = self, Region = region, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
+        Loop = new SchedulerLoop(Path.Combine(home.Path, "scheduler", "journal"), terms, logs, Clock, logger, failed);
+        Loop.Before(Resume);
+        service = new NodeService(Loop, Blobs, logs, home, _ => shutdown())
+        {
+            Peer = self,
+            Mode = mode,
+            StartedAt = new UtcTime(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()),
+        };
+        keeper = new BlobKeeper(Loop, Blobs, logger);
+    }
+
+    /// <summary>Where its key lies.</summary>
+    public static string IdentityFileOf(HomeFolder home) => Path.Combine(home.Path, "scheduler", "identity.key");
+
+    /// <summary>The loop.</summary>
+    public SchedulerLoop Loop { get; }
+
+    /// <summary>Its blobs.</summary>
+    public BlobStore Blobs { get; }
+
+    /// <summary>Time, for all nodes of the process.</summary>
+    public BootClock Clock { get; } = new();
+
+    /// <summary>What it does for its user.</summary>
+    public INodeService Service => service;
+
+    /// <summary>Where every worker hears of its ads.</summary>
+    public string CommonTopic => Topics.ForTask(new ResourceRequest(), region);
+
+    /// <summary>Takes up work.</summary>
+    /// <param name="overlay">Where its workers are; disposed with this.</param>
+    /// <param name="sharesBlobs">Whether workers put what they make into this home's store.</param>
+    public void Start(IOverlay overlay, bool sharesBlobs)
+    {
+        exchange = sharesBlobs ? null : new BlobExchange(Blobs, overlay);
+        outputs = new OutputFetcher(Blobs, exchange);
+        Loop.Start(overlay, Topics.ForWorker(new NodeResources { Gpus = [new GpuDevice(0, "", 0)] }, region), outputs);
+    }
+
+    /// <summary>Completes when no job is open and none has been for a moment; with the fault of <paramref name="completion"/> when the scheduler ends.</summary>
+    public async Task IdleAsync(Task completion, CancellationToken cancel)
+    {
+        using var change = new OpenJobs(Loop);
+        try
+        {
+            while (true)
+            {
+                Task changed = change.Next();
+                int open = await Loop.ReadAsync((node, _) => node.State.OpenJobs, cancel).ConfigureAwait(false);
+                long questions = Loop.Questions;
+                if (open > 0)
+                    await changed.WaitAsync(cancel).ConfigureAwait(false);
+                else if (await Task.WhenAny(changed, Task.Delay(idleTime, cancel)).ConfigureAwait(false) != changed && Loop.Questions == questions)
+                    return;
+            }
+        }
+        catch (ApiException)
+        {
+            // The scheduler answers no more: the swarm is ending, or what ended it is on its way here.
+            await completion.WaitAsync(cancel).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Closes the journal and all else; every job is kept.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        service.Dispose();
+        await keeper.DisposeAsync().ConfigureAwait(false);
+        if (outputs is not null)
+            await outputs.DisposeAsync().ConfigureAwait(false);
+        exchange?.Dispose();
+        Loop.Dispose();
+        logs.Dispose();
+        Blobs.Dispose();
+        Clock.Dispose();
+    }
+
+    /// <summary>Jobs that were forgotten as the process ended leave nothing; and pins, which a crash may have lost, are made again.</summary>
+    private void Resume(SchedulerState state)
+    {
+        logs.KeepOnly(state.Jobs.Select(j => j.Id).ToHashSet());
+        foreach (JobRun job in state.Jobs)
+        {
+            foreach (Cid input in JobIntake.Named(job.Spec))
+                Blobs.Pin(job.Id, input);
+            for (int number = 1; number <= job.Tasks.Count; number++)
+                foreach (TaskOutput output in job.Tasks.Outputs(number))
+                    Blobs.Pin(job.Id, output.Content);
+        }
+    }
+
+    /// <summary>Tells when anything about jobs changed.</summary>
+    private sealed class OpenJobs : ISchedulerWatcher, IDisposable
+    {
+        private readonly IDisposable watching;
+        private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public OpenJobs(ISchedulerPort scheduler) => watching = scheduler.Watch(this);
+
+        public Task Next()
+        {
+            if (changed.Task.IsCompleted)
+                changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return changed.Task;
+        }
+
+        public void Changed(JobId job, ImmutableArray<int> tasks, bool hasEnded) => changed.TrySetResult();
+
+        public void StdinRoom(AttemptId attempt, long until)
+        {
+        }
+
+        public void Forget(JobId job)
+        {
+        }
+
+        public void Stopped() => changed.TrySetResult();
+
+        public void Dispose() => watching.Dispose();
+    }
+}

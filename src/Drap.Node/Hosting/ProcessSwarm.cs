@@ -1,0 +1,185 @@
+using System.Collections.Immutable;
+using Drap.Api;
+using Drap.Core.Nodes;
+using Drap.Node.Home;
+using Drap.Node.Hosting.Workers;
+using Drap.Node.Identity;
+using Drap.Node.Overlay;
+using Microsoft.Extensions.Logging;
+
+namespace Drap.Node.Hosting;
+
+/// <summary>
+/// A swarm on one machine of which each node is a process of its own: the scheduler this one, each worker a child. What <c>drap dev</c> keeps up.
+/// Workers are told where this one is, and find each other by it.
+/// </summary>
+public sealed class ProcessSwarm : INodeHost
+{
+    /// <summary>The region of a swarm that says none.</summary>
+    public const string Region = "local";
+
+    /// <summary>How long the start waits for workers: beyond it they join when they are there.</summary>
+    private static readonly TimeSpan JoinPatience = TimeSpan.FromSeconds(30);
+
+    private readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly HomeScheduler scheduler;
+    private readonly Action<string> warn;
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, WorkerReport> reports = new(StringComparer.Ordinal);
+    private readonly TaskCompletionSource allUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private IOverlay? overlay;
+    private ImmutableArray<WorkerProcess> workers = [];
+    private ImmutableArray<WorkerSpec> specs = [];
+    private IDisposable? watching;
+    private int isDisposed;
+
+    private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, ILogger logger, Action<string> warn)
+    {
+        this.warn = warn;
+        scheduler = new HomeScheduler(
+            home, self, Region, options.Mode, logger, e => completion.TrySetException(e), async () => await DisposeAsync().ConfigureAwait(false));
+        scheduler.Loop.AudienceChanged += LookForAll;
+    }
+
+    /// <inheritdoc/>
+    public INodeService Service => scheduler.Service;
+
+    /// <inheritdoc/>
+    public SwarmDocument Swarm
+    {
+        get
+        {
+            lock (gate)
+                return new SwarmDocument
+                {
+                    Overlay = overlay!.Abilities.HasFlag(OverlayAbilities.Gated) ? "libp2p" : "p2pd",
+                    Region = Region,
+                    Nodes =
+                    [
+                        new SwarmNode("scheduler", overlay.Self) { Roles = ["scheduler"], Addresses = overlay.Addresses, Pid = Environment.ProcessId },
+                        .. workers.Where(w => reports.ContainsKey(w.Name)).Select(w => new SwarmNode(w.Name, PeerOf(reports[w.Name]))
+                        {
+                            Roles = ["worker"], Addresses = reports[w.Name].Addresses, Pid = w.Pid,
+                        }),
+                    ],
+                };
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task Completion => completion.Task;
+
+    /// <summary>Starts one in a home whose lock the caller holds; when this ends its workers hear ads, or are late and were complained of.</summary>
+    /// <param name="home">The folder.</param>
+    /// <param name="options">Which workers, and over what.</param>
+    /// <param name="loggers">Where its log lines go.</param>
+    /// <param name="warn">What a person at the terminal should read.</param>
+    /// <param name="arguments">Further arguments of each worker's process.</param>
+    /// <param name="cancel">Gives the start up; nothing is left running then.</param>
+    /// <exception cref="OverlayException">It cannot listen, or its daemon does not answer.</exception>
+    public static async Task<ProcessSwarm> StartAsync(
+        HomeFolder home, NodeHostOptions options, ILoggerFactory loggers, Action<string> warn, ImmutableArray<string> arguments, CancellationToken cancel)
+    {
+        var choice = new WorkerChoice(options.WorkersFile, options.Workers);
+        ImmutableArray<WorkerSpec> specs = choice.Read(home.Path);
+        NodeIdentity identity = NodeIdentity.Open(HomeScheduler.IdentityFileOf(home));
+        PeerId self = await OverlayFactory.SelfAsync(options.Overlays[0], identity, cancel).ConfigureAwait(false);
+        var swarm = new ProcessSwarm(home, options, self, loggers.CreateLogger("drap"), warn) { specs = specs };
+        try
+        {
+            swarm.overlay = await OverlayFactory.JoinAsync(options.Overlays[0], identity, swarm.scheduler.Loop, cancel).ConfigureAwait(false);
+            swarm.scheduler.Start(swarm.overlay, sharesBlobs: false);
+            swarm.StartWorkers(home, options, choice, arguments);
+            await swarm.WhenAllUpAsync(cancel).ConfigureAwait(false);
+            if (choice.File is { } file)
+                swarm.watching = WorkersFile.Watch(file, swarm.OnFileChanged, warn);
+            return swarm;
+        }
+        catch
+        {
+            await swarm.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task IdleAsync(CancellationToken cancel) => scheduler.IdleAsync(completion.Task, cancel);
+
+    /// <summary>Ends what runs, with a grace, and the workers' processes; the journal keeps every job, and the next start resumes them.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref isDisposed, 1) != 0)
+        {
+            await completion.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return;
+        }
+        watching?.Dispose();
+        await Task.WhenAll(workers.Select(w => w.DisposeAsync().AsTask())).ConfigureAwait(false);
+        await scheduler.DisposeAsync().ConfigureAwait(false);
+        if (overlay is not null)
+            await overlay.DisposeAsync().ConfigureAwait(false);
+        completion.TrySetResult();
+    }
+
+    /// <inheritdoc/>
+    public void Abort() => Parallel.ForEach(workers, worker => worker.Abort());
+
+    private void StartWorkers(HomeFolder home, NodeHostOptions options, WorkerChoice choice, ImmutableArray<string> arguments)
+    {
+        ImmutableArray<string> common =
+        [
+            .. options.Program, "node", "--home", home.Path, "--workers", choice.ToArgument(specs.Length), "--region", Region,
+            .. overlay!.Addresses.SelectMany(a => (string[])["--bootstrap", a]), .. arguments,
+        ];
+        lock (gate)
+            workers = [.. specs.Select((spec, i) => new WorkerProcess(
+                spec.Name, [.. common, "--worker", spec.Name, "--overlay", OverlayOf(options, i + 1)], OnReady, warn))];
+    }
+
+    /// <summary>A daemon speaks for one node; what is no daemon serves all that follow.</summary>
+    private static string OverlayOf(NodeHostOptions options, int node) =>
+        node < options.Overlays.Length ? options.Overlays[node].ToArgument()
+        : options.Overlays[^1] is { Kind: not OverlayKind.P2pd } last ? last.ToArgument() : "libp2p";
+
+    private static PeerId PeerOf(WorkerReport report) => PeerId.TryParse(report.Peer, out PeerId peer) ? peer : default;
+
+    private void OnReady(WorkerProcess worker, WorkerReport report)
+    {
+        lock (gate)
+            reports[worker.Name] = report;
+        scheduler.Loop.Post(new SchedulerInput.Named(PeerOf(report), worker.Name, "127.0.0.1"));
+        LookForAll();
+    }
+
+    /// <summary>Whether all workers are up and hear what is advertised.</summary>
+    private void LookForAll()
+    {
+        ImmutableArray<PeerId> hearers = scheduler.Loop.AudienceOf(scheduler.CommonTopic);
+        lock (gate)
+            if (!specs.IsEmpty && specs.All(s => reports.TryGetValue(s.Name, out WorkerReport? report) && hearers.Contains(PeerOf(report))))
+                allUp.TrySetResult();
+    }
+
+    private async Task WhenAllUpAsync(CancellationToken cancel)
+    {
+        await Task.WhenAny(allUp.Task, completion.Task, Task.Delay(JoinPatience, cancel)).ConfigureAwait(false);
+        cancel.ThrowIfCancellationRequested();
+        if (completion.Task.IsCompleted)
+            await completion.Task.ConfigureAwait(false);
+        if (allUp.Task.IsCompleted)
+            return;
+        ImmutableArray<PeerId> hearers = scheduler.Loop.AudienceOf(scheduler.CommonTopic);
+        lock (gate)
+            foreach (WorkerSpec spec in specs.Where(s => !reports.TryGetValue(s.Name, out WorkerReport? report) || !hearers.Contains(PeerOf(report))))
+                warn($"worker {spec.Name} has not joined yet; its tasks wait until it does");
+    }
+
+    /// <summary>Each worker reads the file for itself; what concerns none of them is said here.</summary>
+    private void OnFileChanged(ImmutableArray<WorkerSpec> changed)
+    {
+        foreach (WorkerSpec added in changed.Where(c => !specs.Any(s => s.Name == c.Name)))
+            warn(WorkersFile.IsNew(added.Name));
+        foreach (WorkerSpec gone in specs.Where(s => !changed.Any(c => c.Name == s.Name)))
+            warn(WorkersFile.IsGone(gone.Name));
+    }
+}
