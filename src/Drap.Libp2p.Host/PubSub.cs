@@ -78,7 +78,7 @@ public sealed class PubSub : IAsyncDisposable
 
     /// <summary>
     /// Publishes a message, and says to how many peers it went at once; done when it waits to be written to them. Waits while more than half of those who would
-    /// get it do not keep up. A cancelled call has published nothing. With no peers a message is told of to such as come within the next heartbeats.
+    /// get it do not keep up. A cancelled call has published nothing. With no peers yet, those get it who begin to hear the topic within the next heartbeats (<see cref="GossipOptions.HistoryLength"/>).
     /// </summary>
     /// <exception cref="ArgumentException">The message is too long, or no topic can have that name.</exception>
     public ValueTask<int> PublishAsync(string topic, ReadOnlyMemory<byte> data, CancellationToken ct = default) => router.Publisher.PublishAsync(topic, data, ct);

@@ -3,6 +3,12 @@ namespace Drap.Libp2p.Gossipsub;
 /// <summary>To whom a message goes.</summary>
 internal sealed class Forwarder(RouterState state, Fanout fanout)
 {
+    // Beyond it the oldest is lost to who comes later: whoever publishes more than that before anybody is there does not mean those.
+    private const int UnheardMax = 256;
+
+    // What we published and nobody got, while the cache holds it.
+    private readonly List<GossipMessage> unheard = [];
+
     /// <summary>Passes on what came from others: to the mesh, and to those who stand outside of meshes.</summary>
     public void PassOn(GossipMessage message)
     {
@@ -18,6 +24,34 @@ internal sealed class Forwarder(RouterState state, Fanout fanout)
     /// Sends what we wrote: to all who hear the topic (v1.1, "Flood Publishing"), or to its mesh, filled up to D if it is thin, or to its fan-out. Says to how many.
     /// </summary>
     public int Publish(GossipMessage message)
+    {
+        int peers = SendOwn(message);
+        if (peers == 0)
+        {
+            if (unheard.Count == UnheardMax)
+                unheard.RemoveAt(0);
+            unheard.Add(message);
+        }
+        return peers;
+    }
+
+    /// <summary>A peer begins to hear a topic: what we lately published to nobody was meant for such as it.</summary>
+    public void HearerCame(TopicLink link)
+    {
+        if (unheard.Count == 0)
+            return;
+        Heartbeat();
+        if (!link.Peer.IsDirect && state.ScoreOf(link.Peer) < state.Options.Score.PublishThreshold)
+            return;
+        foreach (GossipMessage message in unheard)
+            if (message.TopicState.Utf8.SequenceEqual(link.Topic.Utf8))
+                Send(link.Peer, message);
+    }
+
+    /// <summary>Forgets what is too old to be told of.</summary>
+    public void Heartbeat() => unheard.RemoveAll(message => !ReferenceEquals(state.Cache.Find(message.Key), message));
+
+    private int SendOwn(GossipMessage message)
     {
         TopicState topic = message.TopicState;
         double threshold = state.Options.Score.PublishThreshold;

@@ -30,7 +30,7 @@ public abstract record GossipEffect
     /// <summary>The application gets a message: each at most once while ids are remembered.</summary>
     public sealed record Deliver(GossipMessage Message) : GossipEffect;
 
-    /// <summary>One of our own messages has gone out, to so many peers; with none it is told of to peers that come within the history.</summary>
+    /// <summary>One of our own messages has gone out, to so many peers; with none, those get it who begin to hear the topic within the history.</summary>
     public sealed record Published(ulong Sequence, SignedMessage Message, int Peers) : GossipEffect;
 
     /// <summary>Connect to a peer: a direct one, or one that a peer named; then <paramref name="Record"/> is its signed peer record, unchecked, and may be empty.</summary>

@@ -22,6 +22,7 @@ public sealed class GossipRouter
     private readonly Gossip gossip;
     private readonly Fanout fanout;
     private readonly Inbox inbox;
+    private readonly Forwarder forwarder;
     private readonly Outbox outbox;
     private readonly Subscriptions subscriptions;
     private Instant heartbeatAt = Instant.Never;
@@ -42,10 +43,10 @@ public sealed class GossipRouter
         mesh = new Mesh(state);
         gossip = new Gossip(state);
         fanout = new Fanout(state);
-        var forwarder = new Forwarder(state, fanout);
+        forwarder = new Forwarder(state, fanout);
         inbox = new Inbox(state, gossip, forwarder);
         outbox = new Outbox(state, forwarder);
-        subscriptions = new Subscriptions(state, mesh);
+        subscriptions = new Subscriptions(state, mesh, forwarder);
     }
 
     /// <summary>When <see cref="Tick"/> is due; never while there is nobody to talk to and nothing to forget.</summary>
@@ -391,6 +392,7 @@ public sealed class GossipRouter
             gossip.Heartbeat(topic);
         }
         state.Cache.Shift();
+        forwarder.Heartbeat();
     }
 
     private void Decay()

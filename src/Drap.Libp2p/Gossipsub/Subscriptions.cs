@@ -3,7 +3,7 @@ using Drap.Libp2p.Protobuf;
 namespace Drap.Libp2p.Gossipsub;
 
 /// <summary>Who hears what: our word to all peers, and theirs to us.</summary>
-internal sealed class Subscriptions(RouterState state, Mesh mesh)
+internal sealed class Subscriptions(RouterState state, Mesh mesh, Forwarder forwarder)
 {
     // What a subscription to a topic of which nobody else has heard costs here beside its name: the topic, the link, and places in tables.
     private const int LinkBytes = 448;
@@ -76,6 +76,7 @@ internal sealed class Subscriptions(RouterState state, Mesh mesh)
             link.Topic.AddFlooded(link);
         state.Effects.Add(new GossipEffect.PeerSubscription(link.Peer.Id, link.Topic.Name, true));
         mesh.HearerCame(link);
+        forwarder.HearerCame(link);
     }
 
     private void Leave(TopicLink link)
