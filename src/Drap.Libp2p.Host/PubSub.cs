@@ -100,6 +100,16 @@ public sealed class PubSub : IAsyncDisposable
         return step.Router.PeersOf(topic);
     }
 
+    /// <summary>The connected peers that hear any topic.</summary>
+    public IReadOnlyList<PeerId> Hearers
+    {
+        get
+        {
+            using RouterStep step = router.Begin();
+            return step.Router.Hearers;
+        }
+    }
+
     /// <summary>The peers in a topic's mesh.</summary>
     public IReadOnlyList<PeerId> MeshOf(string topic)
     {

@@ -13,22 +13,22 @@ public sealed partial class InteropSuiteTests(JsPackages packages)
     /// <summary>It takes two minutes where nothing else runs; most of it is the suite's own waiting.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromMinutes(15);
 
-    [Fact]
+    /// <summary>The control: what the suite says where no drap is.</summary>
+    [Fact(Explicit = true)]
     public async Task With_js_in_both_slots_it_passes_as_it_does_for_others()
     {
         packages.Require();
-        Assert.SkipUnless(Environment.GetEnvironmentVariable("DRAP_TEST_ALL") is { Length: > 0 }, "long: ./test --all");
-        await AssertPassesAsync(Passing, Pending);
+        await AssertPassesAsync();
     }
 
     [Fact]
-    public async Task With_drap_in_the_go_slot_peers_connect_and_carry_streams()
+    public async Task With_drap_in_the_go_slot_it_passes_the_same()
     {
         packages.Require();
-        await AssertPassesAsync(57, 0, "--grep", "connection.tcp|echo", "--", "dotnet", Path.Combine(AppContext.BaseDirectory, "drap.dll"));
+        await AssertPassesAsync("--", "dotnet", Path.Combine(AppContext.BaseDirectory, "drap.dll"));
     }
 
-    private static async Task AssertPassesAsync(int passing, int pending, params string[] arguments)
+    private static async Task AssertPassesAsync(params string[] arguments)
     {
         var start = new ProcessStartInfo("node", [Path.Combine(JsPackages.Folder, "interop.js"), .. arguments])
         {
@@ -51,7 +51,7 @@ public sealed partial class InteropSuiteTests(JsPackages packages)
         Assert.True(counts.Success, $"the suite ended before it could say what it found: {tap}\n{await error}");
         string failed = string.Join('\n', Failed().Matches(tap).Select(match => match.Value));
         Assert.True(
-            (counts.Groups[1].Value, counts.Groups[2].Value, counts.Groups[3].Value) == ($"{passing}", "0", $"{pending}") && process.ExitCode == 0,
+            (counts.Groups[1].Value, counts.Groups[2].Value, counts.Groups[3].Value) == ($"{Passing}", "0", $"{Pending}") && process.ExitCode == 0,
             $"{counts.Value}, code {process.ExitCode}\n{failed}\n{await error}");
     }
 

@@ -1,10 +1,16 @@
 using System.CommandLine;
 using System.Security.Cryptography;
 using System.Text.Json.Serialization;
+using Drap.Libp2p.Daemon;
+using Drap.Libp2p.Gossipsub;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Host.Daemon;
+using Drap.Libp2p.Host.Kademlia;
+using Drap.Libp2p.Host.Relay;
+using Drap.Libp2p.Kademlia;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
+using Drap.Libp2p.Relay;
 
 namespace Drap.Cli.Commands;
 
@@ -13,6 +19,9 @@ internal static class DaemonCommand
 {
     /// <summary>RSA keys of 8 192 bits have 4.6 KiB; a file beyond this is none.</summary>
     private const int keyFileBytesMax = PrivateKey.EncodedBytesMax;
+
+    /// <summary>What waits for a program that reads a topic slowly: as much as a stream holds for one.</summary>
+    private const int subscriptionMessagesMax = 1024, subscriptionBytesMax = DaemonProtocol.MessageBytesMax;
 
     public static Command Make(Common common)
     {
@@ -24,6 +33,10 @@ internal static class DaemonCommand
         var key = new Option<string?>("--key") { Description = "Its private key in libp2p's protobuf form: Ed25519, RSA, secp256k1 or ECDSA [default: a new one for this run]", HelpName = "FILE" };
         var security = new Option<string?>("--security") { Description = "The only protection of connections; plaintext has none and is for tests [default: noise, then tls]", HelpName = "noise|tls|plaintext" };
         security.AcceptOnlyFromAmong("noise", "tls", "plaintext");
+        var pubsub = new Option<string?>("--pubsub") { Description = "Carry topics: gossipsub, with floodsub for who speaks no more, or floodsub alone [default: none]", HelpName = "gossipsub|floodsub" };
+        pubsub.AcceptOnlyFromAmong("gossipsub", "floodsub");
+        var dht = new Option<bool>("--dht") { Description = "Take part in the DHT: as a server where it listens, as a client otherwise; values of any namespace are kept" };
+        var relay = new Option<bool>("--relay") { Description = "Be a relay for peers that cannot be reached" };
         return common.Command(
             "p2pd", "Run a libp2p node for other programs, over the control protocol of libp2p's daemon",
             ["drap p2pd --control /unix/tmp/p2pd.sock --listen /ip4/0.0.0.0/tcp/4001", "drap p2pd --control /ip4/127.0.0.1/tcp/5001 --key node.key"],
@@ -41,7 +54,10 @@ internal static class DaemonCommand
                 if (call.Get(security) is { } only)
                     options = options with { Security = [Enum.Parse<ConnectionSecurity>(only, ignoreCase: true)], AllowInsecure = only == "plaintext" };
                 await using Libp2pHost host = await Libp2pHost.StartAsync(options, call.Cancel);
-                await using DaemonServer server = DaemonServer.Start(host, address);
+                await using RelayService? relaying = call.Get(relay) ? new RelayService(host, identity, new RelayOptions()) : null;
+                await using PubSub? topics = call.Get(pubsub) is { } router ? new PubSub(host, identity, TopicsOf(router)) : null;
+                await using Dht? table = call.Get(dht) ? new Dht(host, KadOptions.Ipfs with { KeepsUnknownNamespaces = true }, isServer: options.Listen.Count > 0) : null;
+                await using DaemonServer server = DaemonServer.Start(host, address, topics, table);
                 Say(call, host, server);
                 try
                 {
@@ -52,8 +68,15 @@ internal static class DaemonCommand
                     // That is how it is meant to end.
                 }
                 return ExitCode.Ok;
-            }, control, listen, key, security);
+            }, control, listen, key, security, pubsub, dht, relay);
     }
+
+    private static PubSubOptions TopicsOf(string router) => new()
+    {
+        Protocols = router == "floodsub" ? [GossipProtocols.Floodsub] : GossipProtocols.All,
+        SubscriptionMessagesMax = subscriptionMessagesMax,
+        SubscriptionBytesMax = subscriptionBytesMax,
+    };
 
     private const string ControlForm = "/unix/PATH, /ip4/ADDRESS/tcp/PORT, /ip6/ADDRESS/tcp/PORT";
     private const string ListenForm = "/ip4/ADDRESS/tcp/PORT, /ip6/ADDRESS/tcp/PORT";

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Drap.Libp2p.Host.Kademlia;
 using Drap.Libp2p.Multiformats;
 
 namespace Drap.Libp2p.Host.Daemon;
@@ -20,11 +21,11 @@ public sealed class DaemonServer : IAsyncDisposable
     private readonly string? path;
     private int isDisposed;
 
-    private DaemonServer(Libp2pHost host, Socket listener, Multiaddr address, TimeProvider time)
+    private DaemonServer(DaemonServices services, Socket listener, Multiaddr address)
     {
+        this.services = services;
         path = ControlSockets.PathOf(address);
         Address = address;
-        services = new DaemonServices(host, time);
         acceptor = new SocketAcceptor(listener, ConnectionsMax, (socket, stopping) => DaemonSession.ServeAsync(services, socket, stopping));
     }
 
@@ -34,10 +35,15 @@ public sealed class DaemonServer : IAsyncDisposable
     /// <summary>Serves from now on.</summary>
     /// <param name="host">Used, not owned: dispose this first.</param>
     /// <param name="control">Where to listen: <c>/unix/PATH</c>, for this user alone, or TCP.</param>
+    /// <param name="pubSub">The host's topics; without them programs are told that there are none. Used, not owned.</param>
+    /// <param name="dht">The host's part in a DHT, in the same way.</param>
     /// <param name="time">The clock; the system's by default.</param>
     /// <exception cref="DaemonException">It cannot listen there.</exception>
-    public static DaemonServer Start(Libp2pHost host, Multiaddr control, TimeProvider? time = null) =>
-        new(host, ControlSockets.Listen(control, out Multiaddr bound), bound, time ?? TimeProvider.System);
+    public static DaemonServer Start(Libp2pHost host, Multiaddr control, PubSub? pubSub = null, Dht? dht = null, TimeProvider? time = null)
+    {
+        Socket listener = ControlSockets.Listen(control, out Multiaddr bound);
+        return new DaemonServer(new DaemonServices(host, pubSub, dht, time ?? TimeProvider.System), listener, bound);
+    }
 
     /// <summary>Takes no more requests, ends subscriptions and streams, and removes the socket's file.</summary>
     public async ValueTask DisposeAsync()

@@ -1,12 +1,13 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Drap.Libp2p.Daemon;
+using Drap.Libp2p.Host.Kademlia;
 using Drap.Libp2p.Multiformats;
 
 namespace Drap.Libp2p.Host.Daemon;
 
-/// <summary>What all connections of a daemon share: the host, where each protocol's streams go, and room for large requests.</summary>
-internal sealed class DaemonServices(Libp2pHost host, TimeProvider time) : IDisposable
+/// <summary>What all connections of a daemon share: the host and its services, where each protocol's streams go, and room for large requests.</summary>
+internal sealed class DaemonServices(Libp2pHost host, PubSub? pubSub, Dht? dht, TimeProvider time) : IDisposable
 {
     /// <summary>Protocols for which programs take streams; beyond that a request is refused.</summary>
     private const int ProtocolsMax = 4096;
@@ -20,6 +21,12 @@ internal sealed class DaemonServices(Libp2pHost host, TimeProvider time) : IDisp
     private readonly Lock registering = new();
 
     public Libp2pHost Host => host;
+
+    /// <summary>Topics, if there are any here.</summary>
+    public PubSub? PubSub => pubSub;
+
+    /// <summary>The DHT, if there is one here.</summary>
+    public DhtRequests? Dht { get; } = dht is null ? null : new DhtRequests(host, dht);
 
     public TimeProvider Time => time;
 

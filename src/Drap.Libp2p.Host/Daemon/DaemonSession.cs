@@ -93,6 +93,11 @@ internal sealed class DaemonSession(DaemonServices services, Socket accepted, Ca
         {
             case DaemonRequest.OpenStream open:
                 return await OpenStreamAsync(open).ConfigureAwait(false);
+            case DaemonRequest.Subscribe subscribe when services.PubSub is { } pubSub:
+                return await SubscribeAsync(pubSub, subscribe.Topic).ConfigureAwait(false);
+            case var row when DhtRequests.IsRow(row) && services.Dht is { } dht:
+                await AnswerRowAsync(dht, row).ConfigureAwait(false);
+                return true;
             default:
                 await WriteAsync(await TryAsync(request).ConfigureAwait(false)).ConfigureAwait(false);
                 return true;
@@ -110,9 +115,13 @@ internal sealed class DaemonSession(DaemonServices services, Socket accepted, Ca
         {
             return DaemonResponse.Failed("it took too long");
         }
-        catch (Exception e) when (e is Libp2pException or ArgumentException)
+        catch (Libp2pException e)
         {
             return DaemonResponse.Failed(e.Message);
+        }
+        catch (ArgumentException e)
+        {
+            return DaemonResponse.Failed(WordsOf(e));
         }
     }
 
@@ -150,10 +159,79 @@ internal sealed class DaemonSession(DaemonServices services, Socket accepted, Ca
             case DaemonRequest.GetPeerInfo info:
                 return new DaemonResponse { Protocols = [], Known = PeerOf(info.Peer, Host.PeerBook[info.Peer].Addresses) };
             case DaemonRequest.GetTopics or DaemonRequest.ListTopicPeers or DaemonRequest.Publish or DaemonRequest.Subscribe:
-                return DaemonResponse.Failed("pubsub is not enabled in this daemon");
+                return services.PubSub is { } pubSub
+                    ? await DoAsync(pubSub, request).ConfigureAwait(false) : DaemonResponse.Failed("pubsub is not enabled in this daemon");
             default:
-                return DaemonResponse.Failed("the DHT is not enabled in this daemon");
+                if (services.Dht is not { } dht)
+                    return DaemonResponse.Failed("the DHT is not enabled in this daemon");
+                using (Patience late = Within(DhtRequests.TimeoutOf(request) ?? DaemonProtocol.TimeoutDefault))
+                    return await dht.AnswerAsync(request, late.Token).ConfigureAwait(false);
         }
+    }
+
+    private async ValueTask<DaemonResponse> DoAsync(PubSub pubSub, DaemonRequest request)
+    {
+        switch (request)
+        {
+            case DaemonRequest.ListTopicPeers list:
+                IReadOnlyList<PeerId> peers = list.Topic.Length > 0 ? pubSub.PeersOf(list.Topic) : pubSub.Hearers;
+                return new DaemonResponse { Topics = list.Topic.Length > 0 ? [list.Topic] : [], TopicPeers = [.. peers.Take(DaemonProtocol.ListMax)] };
+            case DaemonRequest.Publish publish:
+                using (Patience late = Within(DaemonProtocol.TimeoutDefault))
+                    await pubSub.PublishAsync(publish.Topic, publish.Data, late.Token).ConfigureAwait(false);
+                return DaemonResponse.Ok;
+            default:
+                return new DaemonResponse { Topics = [.. pubSub.Topics] };
+        }
+    }
+
+    private async ValueTask<bool> SubscribeAsync(PubSub pubSub, string name)
+    {
+        TopicSubscription topic;
+        try
+        {
+            topic = pubSub.Subscribe(name);
+        }
+        catch (ArgumentException e)
+        {
+            await WriteAsync(DaemonResponse.Failed(WordsOf(e))).ConfigureAwait(false);
+            return true;
+        }
+        using (topic)
+        {
+            await WriteAsync(DaemonResponse.Ok).ConfigureAwait(false);
+            await TopicFeed.RunAsync(topic, socket, stopping).ConfigureAwait(false);
+        }
+        return false;
+    }
+
+    // The row begins with its first answer, so that a question that is not taken is refused as any other; once it has begun it can only end.
+    private async ValueTask AnswerRowAsync(DhtRequests dht, DaemonRequest request)
+    {
+        bool hasBegun = false;
+        DaemonResponse begin = new() { Dht = new DhtAnswer.Begin() };
+        try
+        {
+            using Patience late = Within(DhtRequests.TimeoutOf(request) ?? DaemonProtocol.TimeoutDefault);
+            await foreach (DhtAnswer answer in dht.AnswersAsync(request, late.Token).ConfigureAwait(false))
+            {
+                if (!hasBegun)
+                    await WriteAsync(begin).ConfigureAwait(false);
+                hasBegun = true;
+                await socket.WriteMessageAsync(answer.Encode(), stopping).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or Libp2pException && !stopping.IsCancellationRequested)
+        {
+            if (!hasBegun)
+            {
+                await WriteAsync(DaemonResponse.Failed(e is Libp2pException ? e.Message : "it took too long")).ConfigureAwait(false);
+                return;
+            }
+        }
+        if (!hasBegun)
+            await WriteAsync(begin).ConfigureAwait(false);
+        await socket.WriteMessageAsync(new DhtAnswer.End().Encode(), stopping).ConfigureAwait(false);
     }
 
     private async ValueTask<bool> OpenStreamAsync(DaemonRequest.OpenStream open)
@@ -183,6 +261,9 @@ internal sealed class DaemonSession(DaemonServices services, Socket accepted, Ca
         await StreamBridge.RunAsync(stream, socket, stopping).ConfigureAwait(false);
         return false;
     }
+
+    // Which of our parameters it was is nothing to a program.
+    private static string WordsOf(ArgumentException e) => e.ParamName is { } name ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
 
     private static List<Multiaddr> AddressesOf(DaemonRequest.Connect connect)
     {

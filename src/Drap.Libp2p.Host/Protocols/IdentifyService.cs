@@ -126,10 +126,13 @@ internal sealed class IdentifyService : IHostObserver
 
     private sealed record SealedAddresses(IReadOnlyList<Multiaddr> Addresses, byte[] Envelope);
 
-    // Made again when the addresses change; the time is a sequence that rises over restarts, too.
-    private byte[] SignedRecord()
+    // Made again when the addresses change; the time is a sequence that rises over restarts, too. Who was never anywhere says none, as in js: to a peer
+    // that came over a relay an empty one would say that this way, the only one it knows, is not to be used again.
+    private byte[]? SignedRecord()
     {
         IReadOnlyList<Multiaddr> addresses = listening();
+        if (addresses.Count == 0 && record is null)
+            return null;
         if (record is { } standing && standing.Addresses.SequenceEqual(addresses))
             return standing.Envelope;
         ulong sequence = (ulong)hub.Clock.Provider.GetUtcNow().ToUnixTimeMilliseconds();

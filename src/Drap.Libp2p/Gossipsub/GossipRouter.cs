@@ -242,6 +242,9 @@ public sealed class GossipRouter
     public IReadOnlyList<PeerId> PeersOf(string topic) =>
         state.Topics.Find(topic) is { } known ? known.Hearers.ConvertAll(l => l.Peer.Id) : [];
 
+    /// <summary>The peers that hear any topic, as far as they are connected; in no order.</summary>
+    public IReadOnlyList<PeerId> Hearers => [.. state.Connected.Where(peer => peer.Links.Any(link => link.IsHearer)).Select(peer => peer.Id)];
+
     /// <summary>The peers in a topic's mesh; in no order.</summary>
     public IReadOnlyList<PeerId> MeshOf(string topic) => state.Topics.Find(topic) is { } known ? known.Mesh.ConvertAll(l => l.Peer.Id) : [];
 

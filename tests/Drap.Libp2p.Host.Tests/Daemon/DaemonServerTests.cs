@@ -80,7 +80,7 @@ public sealed class DaemonServerTests
     {
         var time = new SteppedTime();
         await using Libp2pHost host = await Hosts.StartAsync(1);
-        await using DaemonServer server = DaemonServer.Start(host, Multiaddr.Parse("/ip4/127.0.0.1/tcp/0"), time);
+        await using DaemonServer server = DaemonServer.Start(host, Multiaddr.Parse("/ip4/127.0.0.1/tcp/0"), time: time);
         using RawDaemonClient silent = new(server), slow = new(server);
         // Two bytes of which one says that three will come.
         await slow.SendAsync((byte[])[3, 8]);

@@ -31,6 +31,9 @@ internal sealed class RawDaemonClient : IDisposable
 
     public void CloseWrite() => socket.Shutdown(SocketShutdown.Send);
 
+    /// <summary>Waits until something has come, and takes nothing of it.</summary>
+    public Task WaitAsync() => socket.ReceiveAsync(Memory<byte>.Empty).AsTask().WaitAsync(Hosts.Patience);
+
     /// <summary>The next answer.</summary>
     public async Task<DaemonResponse> ReadAsync()
     {
@@ -41,15 +44,16 @@ internal sealed class RawDaemonClient : IDisposable
     /// <summary>The next message.</summary>
     public async Task<byte[]> ReadFrameAsync()
     {
-        var bytes = new List<byte>();
-        byte[] one = new byte[1];
-        ReadOnlySpan<byte> message;
-        while (Delimited.TryRead(bytes.ToArray(), DaemonProtocol.MessageBytesMax, out message, out _) != VarintStatus.Done)
-        {
-            Assert.Equal(1, await stream.ReadAsync(one).AsTask().WaitAsync(Hosts.Patience));
-            bytes.Add(one[0]);
-        }
-        return message.ToArray();
+        byte[] head = new byte[UnsignedVarint.BytesMax];
+        ulong length;
+        int read = 0;
+        do
+            await stream.ReadExactlyAsync(head, read, 1).AsTask().WaitAsync(Hosts.Patience);
+        while (UnsignedVarint.TryRead(head.AsSpan(0, ++read), out length, out _) == VarintStatus.Incomplete);
+        Assert.InRange(length, 1ul, (ulong)DaemonProtocol.MessageBytesMax);
+        byte[] message = new byte[length];
+        await stream.ReadExactlyAsync(message).AsTask().WaitAsync(Hosts.Patience);
+        return message;
     }
 
     public async Task<byte[]> ReadToEndAsync()
