@@ -22,6 +22,15 @@ if (positionals.length > 0) {
   process.env.INTEROP_DRAP = JSON.stringify(positionals)
 }
 
+// The limits of the suite and of js-libp2p, 10 s mostly, are for a machine that does nothing else meanwhile.
+const PATIENCE = 6
+const { timeout } = Mocha.Runnable.prototype
+Mocha.Runnable.prototype.timeout = function (...limit) {
+  return timeout.apply(this, limit.map(ms => ms * PATIENCE))
+}
+const { timeout: signalAfter } = AbortSignal
+AbortSignal.timeout = ms => signalAfter.call(AbortSignal, ms * PATIENCE)
+
 const mocha = new Mocha({ reporter: 'tap', grep: values.grep, timeout: 20_000 })
 mocha.addFile(fileURLToPath(new URL('suite.js', import.meta.url)))
 await mocha.loadFilesAsync()
