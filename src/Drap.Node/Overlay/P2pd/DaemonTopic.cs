@@ -1,0 +1,42 @@
+using Drap.Libp2p.Daemon;
+using Drap.Libp2p.Host;
+using Drap.Libp2p.Host.Daemon;
+
+namespace Drap.Node.Overlay.P2pd;
+
+/// <summary>A topic that a daemon's node hears for us; when the daemon ends the subscription it is begun again.</summary>
+internal sealed class DaemonTopic(DaemonClient daemon, string topic, Action<PubsubMessage> deliver)
+{
+    private static readonly TimeSpan AgainAfter = TimeSpan.FromSeconds(1);
+
+    private readonly CancellationTokenSource stopping = new();
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Start() => _ = RunAsync();
+
+    public async Task StopAsync()
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        await ended.Task.ConfigureAwait(false);
+    }
+
+    private async Task RunAsync()
+    {
+        CancellationToken stopped = stopping.Token;
+        while (!stopped.IsCancellationRequested)
+        {
+            try
+            {
+                using DaemonSubscription subscription = await daemon.SubscribeAsync(topic, stopped).ConfigureAwait(false);
+                while (await subscription.NextAsync(stopped).ConfigureAwait(false) is { } message)
+                    deliver(message);
+            }
+            catch (Exception failure) when (failure is Libp2pException or OperationCanceledException)
+            {
+                // The daemon is away, or we are to stop.
+            }
+            await Task.Delay(AgainAfter, stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        ended.TrySetResult();
+    }
+}
