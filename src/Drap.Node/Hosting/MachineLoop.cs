@@ -81,9 +81,23 @@ internal sealed class MachineLoop<TItem> : IDisposable
                 return;
             stepping = Thread.CurrentThread;
         }
-        for (int i = 0; TakeMore(isLast: i == VisitMax) is { } batch && TryRun(batch); i++)
+        Visit();
+    }
+
+    /// <summary>As <see cref="Hand"/> for messages, of which it takes the first ones for which there is room; says how many.</summary>
+    public int TryHand(ReadOnlySpan<TItem> items)
+    {
+        int taken;
+        lock (gate)
         {
+            taken = isStopping ? 0 : Math.Clamp(capacity - waiting.Count, 0, items.Length);
+            waiting.AddRange(items[..taken]);
+            if (taken == 0 || stepping is not null || !isStarted)
+                return taken;
+            stepping = Thread.CurrentThread;
         }
+        Visit();
+        return taken;
     }
 
     /// <summary>Waits until <see cref="TryPost"/> would take something, or the loop ends.</summary>
@@ -153,6 +167,13 @@ internal sealed class MachineLoop<TItem> : IDisposable
             }
             failed(e);
             return false;
+        }
+    }
+
+    private void Visit()
+    {
+        for (int i = 0; TakeMore(isLast: i == VisitMax) is { } batch && TryRun(batch); i++)
+        {
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Drap.Core.Jobs;
@@ -150,6 +151,17 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
 
     /// <inheritdoc/>
     public bool Frame(PeerId from, ReadOnlyMemory<byte> frame) => loop.TryPost(new Item(from, frame));
+
+    /// <inheritdoc/>
+    public int Frames(PeerId from, ReadOnlySpan<ReadOnlyMemory<byte>> frames)
+    {
+        Item[] items = ArrayPool<Item>.Shared.Rent(frames.Length);
+        for (int i = 0; i < frames.Length; i++)
+            items[i] = new Item(from, frames[i]);
+        int taken = loop.TryHand(items.AsSpan(0, frames.Length));
+        ArrayPool<Item>.Shared.Return(items, clearArray: true);
+        return taken;
+    }
 
     /// <inheritdoc/>
     public void WaitForRoom() => loop.WaitForRoom();

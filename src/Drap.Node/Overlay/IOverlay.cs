@@ -80,6 +80,18 @@ public interface IOverlayEvents
     /// <summary>A frame came; false if the node's queue is full and it was not taken.</summary>
     bool Frame(PeerId from, ReadOnlyMemory<byte> frame);
 
+    /// <summary>
+    /// Frames that came together, in order; says how many were taken, the first ones. The node may work through them on this thread before it returns, which
+    /// spares a change of thread; so the overlay holds no lock, and reads on meanwhile.
+    /// </summary>
+    int Frames(PeerId from, ReadOnlySpan<ReadOnlyMemory<byte>> frames)
+    {
+        int taken = 0;
+        while (taken < frames.Length && Frame(from, frames[taken]))
+            taken++;
+        return taken;
+    }
+
     /// <summary>Waits until <see cref="Frame"/> would take one again.</summary>
     void WaitForRoom();
 

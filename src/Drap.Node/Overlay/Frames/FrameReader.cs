@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Drap.Libp2p.Multiformats;
 
 namespace Drap.Node.Overlay.Frames;
@@ -8,6 +9,7 @@ namespace Drap.Node.Overlay.Frames;
 /// </summary>
 internal sealed class FrameReader(FrameDesk desk, PeerId from, OverlayStream stream)
 {
+    private readonly List<ReadOnlyMemory<byte>> together = [];
     private byte[] piece = [];
     private int start, end;
 
@@ -26,8 +28,13 @@ internal sealed class FrameReader(FrameDesk desk, PeerId from, OverlayStream str
                 return;
             end += read;
             while (TryTake(out ReadOnlyMemory<byte> frame))
-                if (!desk.Events.Frame(from, frame))
-                    await desk.Room.DeliverAsync(from, frame).ConfigureAwait(false);
+                together.Add(frame);
+            if (together.Count == 0)
+                continue;
+            // Those that find no room now are given one by one as it comes.
+            for (int i = desk.Events.Frames(from, CollectionsMarshal.AsSpan(together)); i < together.Count; i++)
+                await desk.Room.DeliverAsync(from, together[i]).ConfigureAwait(false);
+            together.Clear();
         }
     }
 

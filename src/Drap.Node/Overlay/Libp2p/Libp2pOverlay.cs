@@ -247,7 +247,11 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
     }
 
     // What finds no room in the node's queue is lost, as any message of a topic may be.
-    private void Deliver(GossipMessage message) => events.Frame(message.Content.From, message.Content.Data);
+    private void Deliver(GossipMessage message)
+    {
+        ReadOnlyMemory<byte> frame = message.Content.Data;
+        events.Frames(message.Content.From, new ReadOnlySpan<ReadOnlyMemory<byte>>(in frame));
+    }
 
     private async Task WaitAsync(Task<int> published)
     {
