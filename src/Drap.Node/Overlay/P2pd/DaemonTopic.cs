@@ -5,7 +5,7 @@ using Drap.Libp2p.Host.Daemon;
 namespace Drap.Node.Overlay.P2pd;
 
 /// <summary>A topic that a daemon's node hears for us; when the daemon ends the subscription it is begun again.</summary>
-internal sealed class DaemonTopic(DaemonClient daemon, string topic, Action<PubsubMessage> deliver)
+internal sealed class DaemonTopic(DaemonClient daemon, string topic, Action<PubsubMessage> deliver) : IAsyncDisposable
 {
     private static readonly TimeSpan AgainAfter = TimeSpan.FromSeconds(1);
 
@@ -14,10 +14,11 @@ internal sealed class DaemonTopic(DaemonClient daemon, string topic, Action<Pubs
 
     public void Start() => _ = RunAsync();
 
-    public async Task StopAsync()
+    public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync().ConfigureAwait(false);
         await ended.Task.ConfigureAwait(false);
+        stopping.Dispose();
     }
 
     private async Task RunAsync()

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Drap.Libp2p.Daemon;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Host.Daemon;
 using Drap.Libp2p.Multiformats;

@@ -117,7 +117,7 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
     {
         if (!heard.TryRemove(topic, out DaemonTopic? listening))
             return;
-        _ = listening.StopAsync();
+        _ = listening.DisposeAsync().AsTask();
         audiences.Look(topic);
     }
 
@@ -193,7 +193,7 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
         await watch.DisposeAsync().ConfigureAwait(false);
         frames.Dispose();
         foreach (DaemonTopic topic in heard.Values)
-            await topic.StopAsync().ConfigureAwait(false);
+            await topic.DisposeAsync().ConfigureAwait(false);
         await daemon.DisposeAsync().ConfigureAwait(false);
     }
 
