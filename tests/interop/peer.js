@@ -25,6 +25,7 @@ import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { read } from './messages.js'
 // Not for the public, but whoever forges needs the parts.
 import { PublishConfigType } from './node_modules/@libp2p/gossipsub/dist/src/types.js'
 import { buildRawMessage } from './node_modules/@libp2p/gossipsub/dist/src/utils/buildRawMessage.js'
@@ -181,6 +182,8 @@ const commands = {
   mesh: ({ topic }) => pubsub.getMeshPeers(topic),
   score: ({ peer }) => pubsub.getScore(peer),
   seen: () => seen,
+  // What a message of drap says, as its schema reads it.
+  read: ({ data }) => read(bytes(data)),
   forge: async ({ how, peer, topic, data }) => pubsub.sendRpc(peer, { subscriptions: [], messages: [await forge(how, topic, bytes(data))] })
 }
 

@@ -26,7 +26,7 @@ internal static class NodeCommands
         var overlay = new Option<string[]>("--overlay")
         {
             Description = "What carries the swarm: libp2p, with a process for each node; memory, all in this one; p2pd:MULTIADDR, a libp2p daemon. "
-                + "Given more than once, the first is the scheduler's, the others the workers' [default: memory]",
+                + "Given more than once, the first is the scheduler's, the others the workers' [default: libp2p]",
             HelpName = "KIND",
         };
         return common.Command(
@@ -59,7 +59,7 @@ internal static class NodeCommands
     private static ImmutableArray<OverlayOptions> Overlays(string[] texts)
     {
         var overlays = ImmutableArray.CreateBuilder<OverlayOptions>(texts.Length);
-        foreach (string text in texts.Length > 0 ? texts : ["memory"])
+        foreach (string text in texts.Length > 0 ? texts : ["libp2p"])
             overlays.Add(OverlayOptions.TryParse(text, out OverlayOptions? overlay, out string? error) ? overlay : throw new CliException(ExitCode.Usage, error));
         return overlays.Count > 1 && overlays.Any(o => o.Kind == OverlayKind.Memory)
             ? throw new CliException(ExitCode.Usage, "--overlay memory stands for all nodes; found others beside it")

@@ -42,10 +42,24 @@ internal sealed class BlobExchange : IDisposable
     /// Fetches what is not here of these, and keeps it: for a job, if one is named, as durable as each is wanted. Cancelled, or broken off, it leaves
     /// what was whole.
     /// </summary>
-    public async Task<BlobFetch> FetchAsync(PeerId holder, IReadOnlyList<WantedBlob> wanted, JobId? owner, CancellationToken cancel)
+    public Task<BlobFetch> FetchAsync(PeerId holder, IReadOnlyList<WantedBlob> wanted, JobId? owner, CancellationToken cancel)
+    {
+        // From this moment on it is on its way: whoever is told of it next, and asks for it here, waits.
+        List<Cid> ours = [.. wanted.Select(w => w.Content).Distinct().Where(coming.TryBegin)];
+        return Task.Run(() => FetchAsync(holder, wanted, ours, owner, cancel), CancellationToken.None);
+    }
+
+    public void Dispose()
+    {
+        stop.Cancel();
+        stop.Dispose();
+        slots.Dispose();
+        server.Dispose();
+    }
+
+    private async Task<BlobFetch> FetchAsync(PeerId holder, IReadOnlyList<WantedBlob> wanted, List<Cid> ours, JobId? owner, CancellationToken cancel)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, stop.Token);
-        var ours = new List<Cid>();
         // Until it is pinned: what has come must not be collected meanwhile.
         List<BlobHold> holds = [.. wanted.Select(w => blobs.Hold(w.Content))];
         try
@@ -53,9 +67,7 @@ internal sealed class BlobExchange : IDisposable
             var lacking = new List<Cid>();
             foreach (Cid cid in wanted.Select(w => w.Content).Distinct())
             {
-                if (coming.TryBegin(cid))
-                    ours.Add(cid);
-                else
+                if (!ours.Contains(cid))
                     await coming.WhenHereAsync(cid, ended.Token).ConfigureAwait(false);
                 if (!blobs.IsComplete(cid))
                     lacking.Add(cid);
@@ -92,14 +104,6 @@ internal sealed class BlobExchange : IDisposable
                 coming.End(cid);
             holds.ForEach(h => h.Dispose());
         }
-    }
-
-    public void Dispose()
-    {
-        stop.Cancel();
-        stop.Dispose();
-        slots.Dispose();
-        server.Dispose();
     }
 
     private async Task TransferAsync(PeerId holder, List<Cid> roots, CancellationToken cancel)

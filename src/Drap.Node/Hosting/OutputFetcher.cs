@@ -30,7 +30,7 @@ internal sealed class OutputFetcher(BlobStore blobs, BlobExchange? exchange) : I
         }
         lock (gate)
         {
-            Task task = Task.Run(() => RunAsync(exchange, fetch, done));
+            Task task = RunAsync(exchange, fetch, done);
             running.Add(task);
             task.ContinueWith(Forget, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         }
