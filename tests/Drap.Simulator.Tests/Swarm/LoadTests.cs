@@ -205,6 +205,46 @@ public sealed class LoadTests
         Assert.Subset(confirmed, told);
     }
 
+    /// <summary>
+    /// What a task costs does not grow with the jobs that wait beside it, no slot stands idle while they do, and none of them waits for much
+    /// longer than its turn. 2 000 with <c>./test --all</c>.
+    /// </summary>
+    [Fact]
+    public void A_thousand_open_jobs_cost_what_their_tasks_cost()
+    {
+        Crowd few = RunJobs(250), many = RunJobs(Environment.GetEnvironmentVariable("DRAP_TEST_ALL") == "1" ? 2_000 : 1_000);
+        Assert.InRange(many.Looks, 1, 3);
+        Assert.InRange(many.Looks, 0, few.Looks * 1.2);
+        Assert.InRange(many.Messages, 0, few.Messages * 1.2);
+        Assert.InRange(many.Idle, 0, 0.15);
+        Assert.InRange(many.Passed, 0, 1024);
+    }
+
+    /// <summary>Jobs of ten tasks on 32 slots, all submitted at once.</summary>
+    private static Crowd RunJobs(int jobs)
+    {
+        var swarm = new SimulatedSwarm(7, EightCores, EightCores, EightCores, EightCores) { ChecksInvariants = false };
+        swarm.RunsLike = (task, _) => (Drawn(7, task, TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(200)), 0);
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        Instant begin = swarm.Simulation.Now;
+        JobId[] ids = [.. Enumerable.Range(0, jobs).Select(_ => swarm.Submit(Jobs.Of("small", 10)))];
+        Assert.True(swarm.RunToEnd(TimeSpan.FromMinutes(30)), "they did not end");
+        double tasks = jobs * 10;
+        Assert.Equal(tasks, swarm.Workers.Values.Sum(w => w.Launched));
+        TimeSpan ran = TimeSpan.FromTicks(swarm.Executions.Values.Sum(runs => runs.Sum(r => (r.To - r.From).Ticks)));
+        int[] ends = [.. swarm.Executions.GroupBy(e => e.Key.Job).Select(j => (Job: Array.IndexOf(ids, j.Key), Last: j.Max(e => e.Value[^1].To)))
+            .OrderBy(j => j.Last).Select(j => j.Job)];
+        return new Crowd(swarm.Scheduler.Node!.GroupsLookedAt / tasks, swarm.Messages.Values.Sum() / tasks,
+            1 - ran / ((swarm.Simulation.Now - begin) * 32), ends.Select((job, place) => place - job).Max());
+    }
+
+    /// <summary>What a crowd of jobs cost.</summary>
+    /// <param name="Looks">Groups looked at for each task.</param>
+    /// <param name="Messages">Messages for each task.</param>
+    /// <param name="Idle">The part of the slots' time in which nothing ran.</param>
+    /// <param name="Passed">The most jobs that ended before one that was submitted earlier.</param>
+    private sealed record Crowd(double Looks, double Messages, double Idle, int Passed);
+
     private static JobSpec OfCores(string name, int milliCores) => new()
     {
         Name = name,

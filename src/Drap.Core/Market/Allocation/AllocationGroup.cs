@@ -1,20 +1,45 @@
-using Drap.Core.Health;
+using Drap.Core.Market.Arbitration;
 using Drap.Core.Market.Pricing;
 using Drap.Core.Messages;
 
 namespace Drap.Core.Market.Allocation;
 
 /// <summary>The allocator's record of one group.</summary>
-internal sealed class AllocationGroup(int id, GroupTerms terms, string topic)
+internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line)
 {
     /// <summary>Answers kept for <c>explain</c>: twice the audience in which refusals are explicit.</summary>
     public const int AnswersMax = 64;
+
+    private readonly Dictionary<PeerId, GroupAnswer> answers = [];
+    private int hopeful;
 
     public int Id { get; } = id;
 
     public GroupTerms Terms { get; set; } = terms;
 
-    public string Topic { get; } = topic;
+    /// <summary>Where it is advertised, and with whom it waits.</summary>
+    public TopicLine Line { get; } = line;
+
+    /// <summary>Something about it changed since it was looked at.</summary>
+    public bool IsTouched { get; set; }
+
+    /// <summary>When its line has to look at it; never while it wants nothing.</summary>
+    public Instant LookAt { get; set; } = Instant.Never;
+
+    /// <summary>Whether the workers know its places already.</summary>
+    public bool IsAgain { get; set; }
+
+    /// <summary>Whether its ad says what does not hold any more, of its bid or its patience.</summary>
+    public bool IsOutdated { get; set; }
+
+    /// <summary>Whether it is among those of its line that stand with the workers and may find a taker.</summary>
+    public bool IsNamed { get; set; }
+
+    /// <summary>Those of its priority with which it waits; null while it wants nothing.</summary>
+    public PriorityRank? Rank { get; set; }
+
+    /// <summary>Whether its run time changed since it was looked at, and under which it stands among those that run; 0 for none.</summary>
+    public (bool IsStale, long Ticks) Running { get; set; }
 
     /// <summary>Today's bid: the terms' at first, then what evidence made of it.</summary>
     public BidLadder Ladder { get; set; } = new(terms.Bid, terms.Limit, BidSteps.Default);
@@ -34,6 +59,9 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, string topic)
     /// <summary>Not published again before.</summary>
     public Instant NextPublish { get; set; } = Instant.Zero;
 
+    /// <summary>Confirmations that workers refused since one was last acknowledged.</summary>
+    public int RefusedInRow { get; set; }
+
     /// <summary>It waited too long: workers may reserve for it.</summary>
     public bool Patient { get; set; }
 
@@ -50,10 +78,60 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, string topic)
     public int ActiveWorkers { get; set; }
 
     /// <summary>The last answer of each worker.</summary>
-    public Dictionary<PeerId, GroupAnswer> Answers { get; } = [];
+    public IReadOnlyDictionary<PeerId, GroupAnswer> Answers => answers;
+
+    /// <summary>Whether somebody answered who could take it, were it not for time, price or what runs there.</summary>
+    public bool IsHopeful => hopeful > 0;
+
+    /// <summary>Whether all who answered can never take it.</summary>
+    public bool IsHopeless => answers.Count > 0 && hopeful == 0;
 
     /// <summary>The estimate that goes into ads: measured, once something ran.</summary>
     public TimeSpan Estimate => MeasuredTicks > 0 ? TimeSpan.FromTicks(MeasuredTicks) : Terms.Estimate;
+
+    /// <summary>It wants nothing any more, and its number is given to none.</summary>
+    public bool IsRetired { get; set; }
+
+    /// <summary>
+    /// When what an ad has named is named again: at its end; in a crowd, where who was not called or lost keeps silent, already when nothing
+    /// came of it: to twice as many each second, and when all are called after twice as long each time.
+    /// </summary>
+    public Instant RenewedAt
+    {
+        get
+        {
+            if (Ad is not { } ad)
+                return NextPublish;
+            if (ad.Ad.Audience <= Allocator.ExplicitAudienceMax || HungrySince > ad.PublishedAt)
+                return Instant.Max(NextPublish, ad.StandsUntil);
+            TimeSpan wait = ad.IsNarrow ? Allocator.RepublishInterval : TimeSpan.FromTicks(Allocator.RepublishInterval.Ticks << Math.Min(Widened, 5));
+            return Instant.Max(NextPublish, Instant.Min(ad.PublishedAt + wait, ad.StandsUntil));
+        }
+    }
+
+    /// <summary>What the answers to an ad show of prices: a bid rises only on evidence that price was the cause, and nobody who could have run it was merely busy.</summary>
+    public BidEvidence Evidence(StandingAd ad, int pending)
+    {
+        int offers = 0, refusals = 0, busy = 0;
+        Price least = Price.LimitMax;
+        foreach (GroupAnswer answer in answers.Values)
+        {
+            if (answer.At < ad.PublishedAt)
+                continue;
+            Price ask = answer.Offer?.Ask ?? answer.Refusal!.Ask;
+            if (answer.Refusal?.Reason == RefusalReason.Price || (answer.Offer is not null && ask > Terms.Limit))
+            {
+                refusals++;
+                least = ask < least ? ask : least;
+            }
+            else if (answer.Offer is { } offer)
+                offers += offer.Count + offer.Backlog;
+            else if (answer.Refusal!.Reason is RefusalReason.Busy or RefusalReason.Reserved)
+                busy++;
+        }
+        // Every topic of ours is heard by all who could serve; what can be wider is the part of them that answers.
+        return new BidEvidence(offers, pending, busy > 0 ? 0 : refusals, AudienceIsWidest: !ad.IsNarrow, least);
+    }
 
     public void Measure(GroupWorker worker, TimeSpan wall)
     {
@@ -78,12 +156,18 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, string topic)
     /// <summary>With nothing known a task counts as a minute: long enough that price matters, short enough that a late start does too.</summary>
     private static readonly TimeSpan UnknownEstimate = TimeSpan.FromMinutes(1);
 
+    /// <summary>Keeps the answer as the worker's last.</summary>
     public void Answer(GroupAnswer answer)
     {
-        if (Answers.Count >= AnswersMax && !Answers.ContainsKey(answer.Worker))
-            Answers.Remove(Answers.MinBy(a => (a.Value.At, a.Key)).Key);
-        Answers[answer.Worker] = answer;
+        if (answers.Remove(answer.Worker, out GroupAnswer? before))
+            hopeful -= Hope(before);
+        else if (answers.Count >= AnswersMax && answers.Remove(answers.MinBy(a => (a.Value.At, a.Key)).Key, out GroupAnswer? oldest))
+            hopeful -= Hope(oldest);
+        answers[answer.Worker] = answer;
+        hopeful += Hope(answer);
     }
+
+    private static int Hope(GroupAnswer answer) => answer.Refusal is { } no && Eligibility.IsFinal(no.Reason) ? 0 : 1;
 }
 
 /// <summary>One worker's part in a group.</summary>
@@ -92,42 +176,4 @@ internal sealed class GroupWorker
     public int Live { get; set; }
 
     public long MeasuredTicks { get; set; }
-}
-
-/// <summary>What the allocator knows of a worker beyond its groups.</summary>
-internal sealed class WorkerStanding
-{
-    public BackOff BackOff { get; } = new();
-
-    /// <summary>Of its attempts, how many ended well: smoothed over about 32, trusted at first.</summary>
-    public int TrustPermille { get; private set; } = 1000;
-
-    /// <summary>What it says that it owns; null while it has not said.</summary>
-    public NodeResources? Owns { get; set; }
-
-    /// <summary>When it was asked last.</summary>
-    public Instant AskedAt { get; set; } = Instant.Never;
-
-    public void Succeeded()
-    {
-        BackOff.Success();
-        TrustPermille += (1000 - TrustPermille + 31) / 32;
-    }
-
-    public void Failed(Instant now, string reason)
-    {
-        BackOff.Fault(now, reason);
-        TrustPermille -= TrustPermille / 16;
-    }
-}
-
-/// <summary>An offer that has not been decided yet.</summary>
-internal sealed record HeldOffer(PeerId Worker, Offer Offer, StandingAd? Ad, Instant Received)
-{
-    public bool Extended { get; set; }
-
-    /// <summary>It won something. An offer is confirmed once, with all that it won: what it offered beside that is not held any more.</summary>
-    public bool IsTaken { get; set; }
-
-    public Instant ValidUntil { get; set; } = Received + Offer.Valid;
 }

@@ -41,7 +41,7 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
                 }
                 if (Verdict(group, held, entry) is { } no)
                 {
-                    group.Answer(new GroupAnswer(held.Worker, now, entry, null, no));
+                    Allocator.Note(group, new GroupAnswer(held.Worker, now, entry, null, no));
                     continue;
                 }
                 if (!byGroup.TryGetValue(entry.Group, out List<Candidate>? list))

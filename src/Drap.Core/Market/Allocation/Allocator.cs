@@ -10,8 +10,9 @@ namespace Drap.Core.Market.Allocation;
 /// </summary>
 /// <remarks>
 /// Call order: any of <see cref="OnOffer"/>, <see cref="OnRefusal"/>, <see cref="SetAudience"/>, <see cref="Ended"/> and the like, then
-/// one <see cref="Flush"/>, whose effects are drained in order. What a call changes shows at the next flush, so that a batch of inputs
-/// makes one decision and one ad (the batcher sends at once when no window is open).
+/// one <see cref="Decide"/> and one <see cref="Advertise"/>; the effects of each are performed, in order, before the next call. What a call changes
+/// shows then, so that a batch of inputs makes one decision and one ad (the batcher sends at once when no window is open). A call costs what it
+/// concerns: who waits without being due is not looked at.
 /// </remarks>
 public sealed class Allocator
 {
@@ -33,30 +34,16 @@ public sealed class Allocator
     /// <summary>A group is advertised again at most once a second; the jitter of a quarter keeps schedulers apart.</summary>
     public static readonly TimeSpan RepublishInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>A worker is asked what it owns at most this often: it hears several topics, and may offer wrongly again and again.</summary>
-    private static readonly TimeSpan AskInterval = TimeSpan.FromSeconds(1);
+    /// <summary>After a worker refused what it had offered, the group is named again no sooner than this, and each further time in a row than twice as long; half as much again of jitter.</summary>
+    public static readonly TimeSpan RefusedInterval = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Answers that are called for a place, in audiences in which not all are (design 4).</summary>
-    private const long AnswersWanted = 5;
-
-    /// <summary>Times that the part of a crowd which answers is doubled: 2^20 is more than any audience.</summary>
-    private const int WidenedMax = 20;
-
-    private readonly AllocatorIdentity identity;
     private readonly Prng prng;
-    private readonly IDemand demand;
-    private readonly SortedDictionary<int, AllocationGroup> groups = [];
-    private readonly SortedSet<int> hungry = [];
-    private readonly Dictionary<AdId, StandingAd> ads = [];
-    private readonly SortedDictionary<string, StandingAd> gathering = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, ImmutableArray<PeerId>> audiences = new(StringComparer.Ordinal);
-    private readonly Dictionary<PeerId, WorkerStanding> workers = [];
-    private readonly Patience patience = new();
+    private readonly AdBook ads;
+    private readonly WorkerStandings workers = new();
+    private readonly Dictionary<int, AllocationGroup> groups = [];
+    private readonly Advertiser advertiser;
     private readonly List<HeldOffer> late = [];
-    private readonly SortedSet<PeerId> unknown = [];
-    private readonly Queue<StandingAd> aging = new();
     private int nextGroup = 1;
-    private long sequence;
     private long answerTicks = WindowMin.Ticks / 3;
 
     /// <summary>An allocator with no groups.</summary>
@@ -65,13 +52,17 @@ public sealed class Allocator
     /// <param name="demand">Who knows the tasks.</param>
     public Allocator(AllocatorIdentity identity, Prng prng, IDemand demand)
     {
-        this.identity = identity;
         this.prng = prng;
-        this.demand = demand;
+        Demand = demand;
+        ads = new AdBook(identity, prng);
+        advertiser = new Advertiser(ads, demand, prng);
     }
 
     /// <summary>Ads published so far: their sequence.</summary>
-    public long AdsPublished => sequence;
+    public long AdsPublished => ads.Sequence;
+
+    /// <summary>How often a group was looked at so far: what a step costs beside its input. It grows with what changes, not with what waits.</summary>
+    public long Looks => advertiser.Looks;
 
     /// <summary>Opens a group and returns its number; null when there are <see cref="GroupsMax"/>.</summary>
     public int? Open(GroupTerms terms, string topic)
@@ -79,7 +70,7 @@ public sealed class Allocator
         if (groups.Count >= GroupsMax)
             return null;
         int id = nextGroup++;
-        groups.Add(id, new AllocationGroup(id, terms, topic));
+        groups.Add(id, new AllocationGroup(id, terms, advertiser.Line(topic)));
         return id;
     }
 
@@ -89,21 +80,35 @@ public sealed class Allocator
         AllocationGroup g = groups[group];
         if (terms.Bid != g.Terms.Bid || terms.Limit != g.Terms.Limit)
             g.Ladder = new BidLadder(terms.Bid, terms.Limit, BidSteps.Default);
+        bool isHungry = g.HungrySince != Instant.Never;
+        g.Line.Drop(g);
+        g.Line.Patience.Leave(g);
         g.Terms = terms;
-        g.Advertised = 0;
-        g.NextPublish = Instant.Zero;
+        if (isHungry)
+        {
+            g.Line.Patience.Enter(g);
+            g.Line.Schedule(g, Instant.Zero, again: false);
+        }
+        advertiser.Renew(g);
     }
 
     /// <summary>The group wants nothing any more.</summary>
     public void Retire(int group)
     {
-        groups.Remove(group);
-        hungry.Remove(group);
-        patience.RunningChanged();
+        if (!groups.Remove(group, out AllocationGroup? g))
+            return;
+        g.IsRetired = true;
+        Advertiser.Leave(g);
+        g.ActiveWorkers = 0;
+        g.Line.Patience.RunningChanged(g);
     }
 
-    /// <summary>Some task of the group wants a place; the count is asked for at the flush.</summary>
-    public void Wake(int group) => hungry.Add(group);
+    /// <summary>The group wants more places, or fewer; the count is asked for at the flush.</summary>
+    public void Wake(int group)
+    {
+        if (groups.TryGetValue(group, out AllocationGroup? g))
+            advertiser.Touch(g);
+    }
 
     /// <summary>
     /// Tasks of the group came back unstarted, mostly because another worker stands idle: they are advertised at once. How often that
@@ -111,35 +116,50 @@ public sealed class Allocator
     /// </summary>
     public void Returned(int group)
     {
-        if (!groups.TryGetValue(group, out AllocationGroup? g))
-            return;
-        g.Advertised = 0;
-        g.NextPublish = Instant.Zero;
-        hungry.Add(group);
+        if (groups.TryGetValue(group, out AllocationGroup? g))
+            advertiser.Renew(g);
     }
 
-    /// <summary>Who hears a topic now. A newcomer is told at once of what waits.</summary>
-    public void SetAudience(string topic, ImmutableArray<PeerId> members)
+    /// <summary>
+    /// A worker refused tasks that its offer had won: its hold had run out before the confirmation came, or the place was gone. The group is named
+    /// again soon, not only with the next regular ad; if it happens again and again, as on a disk that stays slow, no sooner than that.
+    /// </summary>
+    public void Refused(int group, Instant now)
     {
-        HashSet<PeerId> before = audiences.TryGetValue(topic, out ImmutableArray<PeerId> old) ? [.. old] : [];
+        if (!groups.TryGetValue(group, out AllocationGroup? g))
+            return;
+        long ticks = Math.Min(RefusedInterval.Ticks << Math.Min(g.RefusedInRow++, 4), RepublishInterval.Ticks);
+        g.NextPublish = Instant.Min(g.NextPublish, now + TimeSpan.FromTicks(ticks + prng.Between(0, ticks / 2)));
+        advertiser.Touch(g);
+    }
+
+    /// <summary>A worker acknowledged what its offer had won.</summary>
+    public void Acknowledged(int group)
+    {
+        if (groups.TryGetValue(group, out AllocationGroup? g))
+            g.RefusedInRow = 0;
+    }
+
+    /// <summary>
+    /// Who hears a topic now. A newcomer is told of what waits: at once, or in large audiences, where many come and go, with others once a second.
+    /// </summary>
+    public void SetAudience(string topic, ImmutableArray<PeerId> members, Instant now)
+    {
+        TopicLine line = advertiser.Line(topic);
+        HashSet<PeerId> before = [.. line.Members];
         PeerId[] newcomers = [.. members.Where(m => !before.Contains(m))];
-        audiences[topic] = members;
+        line.Members = members;
         if (newcomers.Length == 0)
             return;
-        unknown.UnionWith(newcomers);
-        foreach (int id in hungry)
-            if (groups[id].Topic == topic)
-            {
-                groups[id].Advertised = 0;
-                groups[id].NextPublish = Instant.Zero;
-            }
+        workers.Doubt(newcomers);
+        line.WelcomeAt = Instant.Min(line.WelcomeAt, members.Length <= ExplicitAudienceMax ? now : Instant.Max(now, line.NextWelcome));
     }
 
     /// <summary>A worker said what it owns. Offers of more than that do not win; before it has said, it is taken at its word.</summary>
     public void Owns(PeerId worker, NodeResources resources) => Standing(worker).Owns = resources;
 
     /// <summary>Who hears a topic, as far as is known.</summary>
-    public ImmutableArray<PeerId> Audience(string topic) => audiences.TryGetValue(topic, out ImmutableArray<PeerId> members) ? members : [];
+    public ImmutableArray<PeerId> Audience(string topic) => advertiser.Line(topic).Members;
 
     /// <summary>
     /// What those would say who do not hear a topic, from what they own: they are not of its kind, and nobody asks them. Nothing in large swarms,
@@ -157,28 +177,16 @@ public sealed class Allocator
     }
 
     /// <summary>An ad that asks for quotes on one group of so many tasks, and binds nobody.</summary>
-    public Ad QuoteAd(GroupTerms terms, int group, int count, int audience) => new()
-    {
-        Id = new AdId(prng.NextUuid()),
-        Scheduler = identity.Scheduler,
-        Principal = identity.Principal,
-        Epoch = identity.Epoch,
-        Sequence = ++sequence,
-        Audience = audience,
-        AnswerPermille = audience <= ExplicitAudienceMax ? 1000 : (int)Math.Clamp(AnswersWanted * 1000 / audience, 1, 1000),
-        Stands = WindowMax,
-        Window = WindowMax,
-        QuoteOnly = true,
-        Groups = [Describe(group, terms, terms.Bid, terms.Estimate, count, patient: false, Instant.Zero)],
-    };
+    public Ad QuoteAd(GroupTerms terms, int group, int count, int audience) =>
+        ads.Quote(AdBook.Describe(group, terms, terms.Bid, terms.Estimate, count, patient: false, Instant.Zero), audience);
 
     /// <summary>Everyone who hears any topic, in order.</summary>
-    public ImmutableArray<PeerId> AllMembers() => [.. audiences.Values.SelectMany(m => m).Distinct().Order()];
+    public ImmutableArray<PeerId> AllMembers() => [.. advertiser.Lines.SelectMany(l => l.Members).Distinct().Order()];
 
     /// <summary>An offer came.</summary>
     public void OnOffer(PeerId from, Offer offer, Instant now)
     {
-        if (!ads.TryGetValue(offer.Ad, out StandingAd? ad))
+        if (ads.Find(offer.Ad) is not { } ad)
         {
             late.Add(new HeldOffer(from, offer, null, now));
             return;
@@ -188,7 +196,7 @@ public sealed class Allocator
         NoteAnswer(ad, from, now);
         foreach (OfferEntry entry in offer.Entries)
             if (groups.TryGetValue(entry.Group, out AllocationGroup? group))
-                group.Answer(new GroupAnswer(from, now, entry, null, ""));
+                Note(group, new GroupAnswer(from, now, entry, null, ""));
         var held = new HeldOffer(from, offer, ad, now);
         if (ad.IsGathering)
             ad.Offers.Add(held);
@@ -199,12 +207,12 @@ public sealed class Allocator
     /// <summary>A refusal came.</summary>
     public void OnRefusal(PeerId from, Refusal refusal, Instant now)
     {
-        if (!ads.TryGetValue(refusal.Ad, out StandingAd? ad))
+        if (ads.Find(refusal.Ad) is not { } ad)
             return;
         NoteAnswer(ad, from, now);
         foreach (RefusalEntry entry in refusal.Entries)
             if (groups.TryGetValue(entry.Group, out AllocationGroup? group))
-                group.Answer(new GroupAnswer(from, now, null, entry, ""));
+                Note(group, new GroupAnswer(from, now, null, entry, ""));
     }
 
     /// <summary>Tasks of a group were placed on a worker.</summary>
@@ -217,7 +225,7 @@ public sealed class Allocator
         if (part.Live == 0)
             g.ActiveWorkers++;
         part.Live += count;
-        patience.RunningChanged();
+        g.Line.Patience.RunningChanged(g);
     }
 
     /// <summary>A task of a group left a worker.</summary>
@@ -232,7 +240,7 @@ public sealed class Allocator
             g.ActiveWorkers--;
         if (wall > TimeSpan.Zero)
             g.Measure(part, wall);
-        patience.RunningChanged();
+        g.Line.Patience.RunningChanged(g);
     }
 
     /// <summary>A worker failed an attempt, or is gone: nothing is given to it for a time.</summary>
@@ -242,10 +250,7 @@ public sealed class Allocator
     public void Success(PeerId worker) => Standing(worker).Succeeded();
 
     /// <summary>Why nothing is given to a worker now; null if it may get work.</summary>
-    public (Instant Until, string Reason)? BackedOff(PeerId worker, Instant now) =>
-        workers.TryGetValue(worker, out WorkerStanding? standing) && standing.BackOff.IsActive(now)
-            ? (standing.BackOff.Until, standing.BackOff.Reason)
-            : null;
+    public (Instant Until, string Reason)? BackedOff(PeerId worker, Instant now) => workers.BackedOff(worker, now);
 
     /// <summary>How long the group's tasks run, as far as is known.</summary>
     public TimeSpan Estimate(int group) => groups.TryGetValue(group, out AllocationGroup? g) ? g.Estimate : TimeSpan.Zero;
@@ -258,39 +263,21 @@ public sealed class Allocator
     public IReadOnlyList<GroupAnswer> Answers(int group) =>
         groups.TryGetValue(group, out AllocationGroup? g) ? [.. g.Answers.Values.OrderBy(a => a.Worker)] : [];
 
-    /// <summary>When <see cref="Flush"/> has something to do even if nothing comes in.</summary>
-    public Instant NextDeadline
-    {
-        get
-        {
-            Instant next = Instant.Never;
-            foreach (StandingAd ad in gathering.Values)
-                next = Instant.Min(next, ad.WindowEnd);
-            foreach (int id in hungry)
-            {
-                AllocationGroup group = groups[id];
-                // While a window is open on its topic the group cannot be advertised; the window's end wakes us.
-                if (!gathering.ContainsKey(group.Topic))
-                    next = Instant.Min(next, RenewedAt(group));
-                next = Instant.Min(next, patience.Begins(group, groups.Values));
-            }
-            return next;
-        }
-    }
+    /// <summary>When <see cref="Decide"/> and <see cref="Advertise"/> have something to do even if nothing comes in.</summary>
+    public Instant NextDeadline => advertiser.NextDeadline;
 
-    /// <summary>Decides on what came in, and advertises what waits.</summary>
-    public void Flush(Instant now, List<AllocatorEffect> effects)
+    /// <summary>Decides on the offers that came in.</summary>
+    public void Decide(Instant now, List<AllocatorEffect> effects)
     {
         ForgetOldAds(now);
-        MarkHunger(now);
         List<HeldOffer>? decide = null;
         List<StandingAd>? closed = null;
-        foreach (StandingAd ad in gathering.Values.ToArray())
+        foreach (TopicLine line in advertiser.Lines)
         {
-            if (!ad.MayClose(now))
+            if (line.Gathering is not { } ad || !ad.MayClose(now))
                 continue;
             ad.WindowEnd = Instant.Zero;
-            gathering.Remove(ad.Topic);
+            line.Gathering = null;
             (decide ??= []).AddRange(ad.Offers);
             ad.Offers.Clear();
             (closed ??= []).Add(ad);
@@ -303,46 +290,54 @@ public sealed class Allocator
         if (decide is not null)
             new AllocationRound(this, now, effects).Decide(decide);
         foreach (StandingAd ad in closed ?? [])
-            RaiseBids(ad);
-        AskUnknown(now, effects);
-        Advertise(now, effects);
+            foreach (TaskGroup named in ad.Ad.Groups)
+                if (groups.TryGetValue(named.Id, out AllocationGroup? group) && group.Ad == ad && !group.Ladder.IsAtLimit
+                    && group.Ladder.TryRaise(group.Evidence(ad, Demand.Pending(named.Id)), prng))
+                {
+                    group.IsOutdated = true;
+                    advertiser.Touch(group);
+                }
     }
 
-    internal IDemand Demand => demand;
+    /// <summary>Advertises what waits. What was decided has been performed before, so that nobody is called for places that are given.</summary>
+    public void Advertise(Instant now, List<AllocatorEffect> effects)
+    {
+        workers.AskUnknown(now, effects);
+        advertiser.Run(TimeSpan.FromTicks(Math.Clamp(answerTicks * 3, WindowMin.Ticks, WindowMax.Ticks)), now, effects);
+    }
+
+    internal IDemand Demand { get; }
 
     /// <summary>What a worker owns has to be asked for: it is new, or offers what it cannot have.</summary>
-    internal void Doubt(PeerId worker) => unknown.Add(worker);
+    internal void Doubt(PeerId worker) => workers.Doubt([worker]);
 
     internal AllocationGroup? Group(int id) => groups.GetValueOrDefault(id);
 
-    internal WorkerStanding Standing(PeerId worker)
-    {
-        if (!workers.TryGetValue(worker, out WorkerStanding? standing))
-            workers[worker] = standing = new WorkerStanding();
-        return standing;
-    }
+    internal WorkerStanding Standing(PeerId worker) => workers.Of(worker);
 
+    /// <summary>The group got places.</summary>
     internal void Fed(AllocationGroup group, int count, Instant now)
     {
         group.Advertised = Math.Max(0, group.Advertised - count);
         if (group.HungrySince != Instant.Never)
-            patience.Waited(group.Topic, now - group.HungrySince);
-        group.HungrySince = now;
-        group.Patient = false;
+        {
+            group.Line.Patience.Waited(now - group.HungrySince);
+            group.Line.Patience.Leave(group);
+            (group.HungrySince, group.Patient) = (now, false);
+            group.Line.Patience.Enter(group);
+        }
         group.Widened = 0;
+        advertiser.Touch(group);
     }
 
-    private void AskUnknown(Instant now, List<AllocatorEffect> effects)
+    /// <summary>Keeps a worker's answer, and what follows from it for those that wait.</summary>
+    internal static void Note(AllocationGroup group, GroupAnswer answer)
     {
-        foreach (PeerId worker in unknown)
-        {
-            WorkerStanding standing = Standing(worker);
-            if (standing.AskedAt != Instant.Never && now < standing.AskedAt + AskInterval)
-                continue;
-            standing.AskedAt = now;
-            effects.Add(new AllocatorEffect.Ask(worker));
-        }
-        unknown.Clear();
+        bool wasHopeful = group.IsHopeful;
+        group.Answer(answer);
+        if (group.IsHopeful != wasHopeful)
+            group.Rank?.HopeChanged(group);
+        group.Line.Count(group);
     }
 
     private void NoteAnswer(StandingAd ad, PeerId from, Instant now)
@@ -356,176 +351,22 @@ public sealed class Allocator
 
     private void ForgetOldAds(Instant now)
     {
-        while (aging.TryPeek(out StandingAd? oldest) && now >= oldest.StandsUntil)
-        {
-            aging.Dequeue();
-            ads.Remove(oldest.Ad.Id);
-            foreach (TaskGroup named in oldest.Ad.Groups)
-                if (groups.TryGetValue(named.Id, out AllocationGroup? group) && group.Ad == oldest)
+        while (ads.TakeOld(now) is { } old)
+            foreach (TaskGroup named in old.Ad.Groups)
+                if (groups.TryGetValue(named.Id, out AllocationGroup? group) && group.Ad == old)
                 {
                     group.Ad = null;
                     group.Advertised = 0;
+                    advertiser.Touch(group);
                 }
-        }
     }
-
-    private void MarkHunger(Instant now)
-    {
-        var waiting = new List<AllocationGroup>(hungry.Count);
-        foreach (int id in hungry.ToArray())
-        {
-            AllocationGroup group = groups[id];
-            if (demand.Pending(id) == 0)
-            {
-                hungry.Remove(id);
-                group.HungrySince = Instant.Never;
-                group.Patient = false;
-                continue;
-            }
-            waiting.Add(group);
-        }
-        patience.Rank(waiting);
-        foreach (AllocationGroup group in waiting)
-        {
-            if (group.HungrySince == Instant.Never)
-            {
-                group.HungrySince = now;
-            }
-            else if (patience.Holds(group, groups.Values, now) != group.Patient)
-            {
-                group.Patient = !group.Patient;
-                group.Advertised = 0;
-                group.NextPublish = Instant.Min(group.NextPublish, now);
-            }
-        }
-    }
-
-    /// <summary>A bid rises only on evidence that price was the cause: nobody who could have run it was merely busy.</summary>
-    private void RaiseBids(StandingAd ad)
-    {
-        foreach (TaskGroup named in ad.Ad.Groups)
-        {
-            if (!groups.TryGetValue(named.Id, out AllocationGroup? group) || group.Ad != ad || group.Ladder.IsAtLimit)
-                continue;
-            int pending = demand.Pending(named.Id), offers = 0, refusals = 0, busy = 0;
-            Price least = Price.LimitMax;
-            foreach (GroupAnswer answer in group.Answers.Values)
-            {
-                if (answer.At < ad.PublishedAt)
-                    continue;
-                Price ask = answer.Offer?.Ask ?? answer.Refusal!.Ask;
-                if (answer.Refusal?.Reason == RefusalReason.Price || (answer.Offer is not null && ask > group.Terms.Limit))
-                {
-                    refusals++;
-                    least = ask < least ? ask : least;
-                }
-                else if (answer.Offer is { } offer)
-                    offers += offer.Count + offer.Backlog;
-                else if (answer.Refusal!.Reason is RefusalReason.Busy or RefusalReason.Reserved)
-                    busy++;
-            }
-            // Every topic of ours is heard by all who could serve; what can be wider is the part of them that answers.
-            var evidence = new BidEvidence(offers, pending, busy > 0 ? 0 : refusals, AudienceIsWidest: !ad.IsNarrow, least);
-            if (group.Ladder.TryRaise(evidence, prng))
-                group.Advertised = 0;
-        }
-    }
-
-    private void Advertise(Instant now, List<AllocatorEffect> effects)
-    {
-        List<AllocationGroup>? due = null;
-        foreach (int id in hungry)
-        {
-            AllocationGroup group = groups[id];
-            if (gathering.ContainsKey(group.Topic) || now < group.NextPublish)
-                continue;
-            // What an ad that still stands has named already reaches the workers without another one.
-            if (demand.Pending(id) <= group.Advertised)
-            {
-                if (demand.Pending(id) == 0 || now < RenewedAt(group))
-                    continue;
-                group.Widened = Math.Min(group.Widened + 1, WidenedMax);
-            }
-            (due ??= []).Add(group);
-        }
-        if (due is null)
-            return;
-        foreach (IGrouping<string, AllocationGroup> byTopic in due.GroupBy(g => g.Topic).OrderBy(g => g.Key, StringComparer.Ordinal))
-            Publish(byTopic.Key, [.. byTopic.OrderByDescending(g => g.Terms.Priority).ThenBy(g => g.Terms.Submitted).ThenBy(g => g.Id).Take(Ad.GroupsMax)],
-                now, effects);
-    }
-
-    /// <summary>
-    /// When what an ad has named is named again: at its end; in a crowd, where who was not called or lost keeps silent, already when nothing
-    /// came of it: to twice as many each second, and when all are called after twice as long each time.
-    /// </summary>
-    private static Instant RenewedAt(AllocationGroup group)
-    {
-        if (group.Ad is not { } ad)
-            return group.NextPublish;
-        if (ad.Ad.Audience <= ExplicitAudienceMax || group.HungrySince > ad.PublishedAt)
-            return Instant.Max(group.NextPublish, ad.StandsUntil);
-        TimeSpan wait = ad.IsNarrow ? RepublishInterval : TimeSpan.FromTicks(RepublishInterval.Ticks << Math.Min(group.Widened, 5));
-        return Instant.Max(group.NextPublish, Instant.Min(ad.PublishedAt + wait, ad.StandsUntil));
-    }
-
-    private void Publish(string topic, List<AllocationGroup> batch, Instant now, List<AllocatorEffect> effects)
-    {
-        int audience = audiences.TryGetValue(topic, out ImmutableArray<PeerId> members) ? members.Length : 0;
-        TimeSpan window = TimeSpan.FromTicks(Math.Clamp(answerTicks * 3, WindowMin.Ticks, WindowMax.Ticks));
-        long wanted = batch.Sum(g => (long)demand.Pending(g.Id) << g.Widened);
-        var ad = new Ad
-        {
-            Id = new AdId(prng.NextUuid()),
-            Scheduler = identity.Scheduler,
-            Principal = identity.Principal,
-            Epoch = identity.Epoch,
-            Sequence = ++sequence,
-            Audience = audience,
-            AnswerPermille = audience <= ExplicitAudienceMax ? 1000 : (int)Math.Clamp(AnswersWanted * 1000 * Math.Max(wanted, 1) / audience, 1, 1000),
-            Stands = Stands,
-            Window = window,
-            Groups = [.. batch.Select(g => Describe(g.Id, g.Terms, g.Ladder.Bid, g.Estimate, demand.Pending(g.Id), g.Patient, now))],
-        };
-        var standing = new StandingAd(ad, topic, now, audience, now + window);
-        ads.Add(ad.Id, standing);
-        aging.Enqueue(standing);
-        gathering.Add(topic, standing);
-        foreach (AllocationGroup group in batch)
-        {
-            group.Ad = standing;
-            group.Advertised = demand.Pending(group.Id);
-            group.NextPublish = now + RepublishInterval + TimeSpan.FromTicks(prng.Between(0, RepublishInterval.Ticks / 4));
-        }
-        effects.Add(new AllocatorEffect.Publish(topic, ad));
-    }
-
-    private static TaskGroup Describe(int id, GroupTerms terms, Price bid, TimeSpan estimate, int count, bool patient, Instant now) => new()
-    {
-        Id = id,
-        Count = count,
-        Resources = terms.Resources,
-        Placement = terms.Placement,
-        Driver = terms.Driver,
-        Handler = terms.Handler,
-        Estimate = estimate,
-        Bid = bid,
-        Deadline = terms.Deadline == Instant.Never ? null : (now < terms.Deadline ? terms.Deadline - now : TimeSpan.Zero) + estimate,
-        InputBytes = terms.InputBytes,
-        Priority = terms.Priority,
-        FirmOnly = terms.FirmOnly || terms.GangSize > 0,
-        Patient = patient,
-        GangSize = terms.GangSize,
-        GangAge = terms.GangSize > 0 && now > terms.Submitted ? now - terms.Submitted : TimeSpan.Zero,
-        PerWorkerMax = terms.PerWorkerMax,
-    };
 
     /// <summary>The indices agree, and nothing is kept for a group that is gone.</summary>
     public void CheckInvariants()
     {
-        foreach (int id in hungry)
-            Invariant.Check(groups.ContainsKey(id));
-        Invariant.Check(aging.Count == ads.Count);
+        ads.CheckInvariants();
+        foreach (IGrouping<TopicLine, AllocationGroup> line in groups.Values.GroupBy(g => g.Line))
+            line.Key.CheckInvariants([.. line]);
         foreach (AllocationGroup group in groups.Values)
         {
             Invariant.Check(group.ActiveWorkers == group.Workers.Values.Count(w => w.Live > 0));

@@ -1,10 +1,9 @@
-using Drap.Core.Market.Arbitration;
-
 namespace Drap.Core.Market.Allocation;
 
 /// <summary>
-/// When a group has waited so long that workers may reserve for it (design 5, large tasks). To be patient goes before everything at a worker, so it
-/// is not for what its own user ranks below something else that waits: patience would turn priorities round.
+/// When the groups of a topic have waited so long that workers may reserve for them (design 5, large tasks). To be patient goes before everything
+/// at a worker, so it is not for what its own user ranks below something else that waits: patience would turn priorities round. All of a priority
+/// become patient after the same time, so who waits longest is the only one to look at. Not thread-safe.
 /// </summary>
 internal sealed class Patience
 {
@@ -14,64 +13,118 @@ internal sealed class Patience
     /// <summary>And never sooner than this: below it nobody calls a wait starvation.</summary>
     private static readonly TimeSpan Min = TimeSpan.FromSeconds(1);
 
-    private readonly Dictionary<string, long> usualWaits = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, long> longestRunning = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, int> highest = new(StringComparer.Ordinal);
-    private bool isLongestKnown;
+    private readonly SortedDictionary<int, PriorityRank> ranks = new(Comparer<int>.Create((a, b) => b.CompareTo(a)));
+    private readonly SortedSet<(long Ticks, int Id)> running = [];
+    private readonly List<AllocationGroup> stale = [];
+    private long usualWait = -1;
 
-    /// <summary>A group of this topic got something after this long.</summary>
-    public void Waited(string topic, TimeSpan time)
+    /// <summary>A group got something after this long.</summary>
+    public void Waited(TimeSpan time) => usualWait = usualWait < 0 ? time.Ticks : usualWait + (time.Ticks - usualWait) / 8;
+
+    /// <summary>What runs of the group, or for how long, has changed.</summary>
+    public void RunningChanged(AllocationGroup group)
     {
-        long usual = usualWaits.GetValueOrDefault(topic, time.Ticks);
-        usualWaits[topic] = usual + (time.Ticks - usual) / 8;
-    }
-
-    /// <summary>What runs has changed.</summary>
-    public void RunningChanged() => isLongestKnown = false;
-
-    /// <summary>Notes who of those that wait ranks highest on each topic. One that no machine ever takes stands in nobody's way.</summary>
-    public void Rank(List<AllocationGroup> hungry)
-    {
-        highest.Clear();
-        // As a rule all are of one priority, and nothing more is looked at.
-        if (hungry.TrueForAll(g => g.Terms.Priority == hungry[0].Terms.Priority))
+        if (group.Running.IsStale)
             return;
-        foreach (AllocationGroup group in hungry)
-            if (group.Answers.Values.Any(a => a.Refusal is not { } no || !Eligibility.IsFinal(no.Reason)))
-                highest[group.Topic] = Math.Max(highest.GetValueOrDefault(group.Topic, int.MinValue), group.Terms.Priority);
+        group.Running = group.Running with { IsStale = true };
+        stale.Add(group);
     }
 
-    /// <summary>When a group that waits becomes patient, if nothing changes; never if it is so, or may not be.</summary>
-    /// <param name="group">The group.</param>
-    /// <param name="all">All groups, to see what runs.</param>
-    public Instant Begins(AllocationGroup group, IEnumerable<AllocationGroup> all) =>
-        group.Patient || group.HungrySince == Instant.Never || IsOutranked(group) ? Instant.Never : group.HungrySince + After(group, all);
+    /// <summary>The group begins to wait.</summary>
+    public void Enter(AllocationGroup group)
+    {
+        if (!ranks.TryGetValue(group.Terms.Priority, out PriorityRank? rank))
+            ranks[group.Terms.Priority] = rank = new PriorityRank();
+        rank.Add(group);
+        group.Rank = rank;
+    }
 
-    /// <summary>Whether the group is to be patient now.</summary>
-    public bool Holds(AllocationGroup group, IEnumerable<AllocationGroup> all, Instant now) =>
-        group.Patient ? !IsOutranked(group) : Begins(group, all) <= now;
+    /// <summary>The group waits no more, or is about to wait differently; before anything of it changes.</summary>
+    public void Leave(AllocationGroup group)
+    {
+        if (group.Rank is not { } rank)
+            return;
+        rank.Remove(group);
+        group.Rank = null;
+        if (rank.IsEmpty)
+            ranks.Remove(group.Terms.Priority);
+    }
 
-    private bool IsOutranked(AllocationGroup group) => highest.TryGetValue(group.Topic, out int priority) && group.Terms.Priority < priority;
+    /// <summary>When the next group becomes patient, if nothing changes.</summary>
+    public Instant Next
+    {
+        get
+        {
+            Instant since = Instant.Never;
+            foreach (PriorityRank rank in ranks.Values)
+            {
+                if (rank.First is { } first)
+                    since = Instant.Min(since, first.HungrySince);
+                // One that no machine ever takes stands in nobody's way.
+                if (rank.Hopeful > 0)
+                    break;
+            }
+            return since == Instant.Never ? Instant.Never : since + After();
+        }
+    }
+
+    /// <summary>Makes those patient that have waited long enough, and those not that are outranked now: these are put into <paramref name="changed"/>.</summary>
+    public void Turn(Instant now, List<AllocationGroup> changed)
+    {
+        bool isOutranked = false;
+        foreach (PriorityRank rank in ranks.Values)
+        {
+            if (isOutranked)
+            {
+                foreach (AllocationGroup group in rank.Patient.ToArray())
+                    Turn(rank, group, isPatient: false, changed);
+            }
+            else if (rank.First is not null)
+            {
+                for (TimeSpan after = After(); rank.First is { } first && first.HungrySince + after <= now;)
+                    Turn(rank, first, isPatient: true, changed);
+            }
+            isOutranked |= rank.Hopeful > 0;
+        }
+    }
+
+    /// <summary>Each group that waits stands once, and what runs is known.</summary>
+    public void CheckInvariants(IEnumerable<AllocationGroup> groups)
+    {
+        var hopeful = new Dictionary<PriorityRank, int>();
+        foreach (AllocationGroup group in groups)
+        {
+            Invariant.Check(group.Rank is null == (group.HungrySince == Instant.Never));
+            Invariant.Check(group.Running.Ticks == 0 || running.Contains((group.Running.Ticks, group.Id)));
+            if (group.Rank is { } rank)
+                hopeful[rank] = hopeful.GetValueOrDefault(rank) + (group.IsHopeful ? 1 : 0);
+        }
+        foreach (PriorityRank rank in ranks.Values)
+            Invariant.Check(!rank.IsEmpty && rank.Hopeful == hopeful[rank]);
+    }
+
+    private static void Turn(PriorityRank rank, AllocationGroup group, bool isPatient, List<AllocationGroup> changed)
+    {
+        rank.Remove(group);
+        group.Patient = isPatient;
+        rank.Add(group);
+        changed.Add(group);
+    }
 
     /// <summary>Ten times the usual wait of its class, or the longest task now running in it if that is shorter.</summary>
-    private TimeSpan After(AllocationGroup group, IEnumerable<AllocationGroup> all)
+    private TimeSpan After()
     {
-        long ticks = usualWaits.GetValueOrDefault(group.Topic, Min.Ticks) * Factor;
-        FindLongest(all);
-        if (longestRunning.GetValueOrDefault(group.Topic) is > 0 and long longest)
-            ticks = Math.Min(ticks, longest);
+        foreach (AllocationGroup group in stale)
+        {
+            running.Remove((group.Running.Ticks, group.Id));
+            group.Running = (false, group.ActiveWorkers > 0 ? group.Estimate.Ticks : 0);
+            if (group.Running.Ticks > 0)
+                running.Add((group.Running.Ticks, group.Id));
+        }
+        stale.Clear();
+        long ticks = (usualWait < 0 ? Min.Ticks : usualWait) * Factor;
+        if (running.Count > 0)
+            ticks = Math.Min(ticks, running.Max.Ticks);
         return TimeSpan.FromTicks(Math.Max(ticks, Min.Ticks));
-    }
-
-    /// <summary>Looks through all groups once a batch, not once for each that is hungry.</summary>
-    private void FindLongest(IEnumerable<AllocationGroup> all)
-    {
-        if (isLongestKnown)
-            return;
-        isLongestKnown = true;
-        longestRunning.Clear();
-        foreach (AllocationGroup group in all)
-            if (group.ActiveWorkers > 0)
-                longestRunning[group.Topic] = Math.Max(longestRunning.GetValueOrDefault(group.Topic), group.Estimate.Ticks);
     }
 }

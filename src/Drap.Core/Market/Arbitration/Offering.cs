@@ -86,8 +86,8 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             {
                 if (!group.IsOpen || group.Hold is not null || group.NotBefore > now)
                     continue;
-                // A full worker passes hundreds of standing groups over at a glance.
-                if (!isNew && (old >= CandidatesMax || !IsWorthALook(group)))
+                // A full worker passes hundreds of standing groups over at a glance; but never the one for which it keeps itself.
+                if (!isNew && arbiter.Reservation?.Group != group && (old >= CandidatesMax || !IsWorthALook(group, now)))
                     continue;
                 candidates.Add(group);
                 old += isNew ? 0 : 1;
@@ -98,9 +98,15 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         }
     }
 
-    private bool IsWorthALook(StandingGroup group) =>
-        group.IsGang || executor.Placed < Executor.PlacedMax && capacity.Free.Fits(group.Group.Resources)
-        || arbiter.Holds.Count > 0 && !group.Group.FirmOnly || WantsBacklog(group, 0) > 0;
+    private bool IsWorthALook(StandingGroup group, Instant now)
+    {
+        if (group.IsGang)
+            return true;
+        if (arbiter.Reservation is not null && IsReservedAgainst(group, ExpectedTime(group), now) && KeptPlaces(group.Group) == 0)
+            return false;
+        return (executor.Placed < Executor.PlacedMax && capacity.Free.Fits(group.Group.Resources))
+            || (arbiter.Holds.Count > 0 && !group.Group.FirmOnly) || WantsBacklog(group, 0) > 0;
+    }
 
     /// <summary>Patient ones, then gangs by age, then the others by principal and rank.</summary>
     private static int Compare(StandingGroup a, StandingGroup b)

@@ -109,6 +109,8 @@ internal sealed class ConfirmationDesk(SchedulerContext context)
         if (!open.TryGetValue(ack.Offer, out OpenConfirm? confirm) || confirm.Worker != from)
             return [];
         open.Remove(ack.Offer);
+        foreach (Work work in confirm.Message.Works)
+            context.Allocator.Acknowledged(work.Group);
         var unwanted = ImmutableArray.CreateBuilder<AttemptId>();
         foreach (AttemptId id in confirm.Attempts)
         {

@@ -90,7 +90,9 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
                 if (job.IsHeld)
                     changed = act.Deed == JobDeed.Hold ? 0 : changed + Numbers(job, []).Count(n => job.Tasks.State(n) is TaskState.Blocked or TaskState.Ready);
                 context.Record(new SchedulerRecord.Acted(job.Id, context.Utc, act.Deed, []));
-                if (act.Deed == JobDeed.Release)
+                if (act.Deed == JobDeed.Hold)
+                    placement.Hold(job);
+                else
                 {
                     List<int> held = [.. Numbers(job, []).Where(n => job.Tasks.State(n) == TaskState.Held)];
                     if (held.Count > 0)
@@ -311,7 +313,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
 
     private void Close(JobRun job, TaskState state, string detail, List<int> tasks)
     {
-        PlacementDesk.Withdraw(job, tasks);
+        placement.Withdraw(job, tasks);
         context.Record(new SchedulerRecord.Closed(job.Id, context.Utc, state, detail, [.. tasks]));
         foreach (int task in tasks)
             context.Touch(job, task);
@@ -319,7 +321,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
 
     private void Do(JobRun job, JobDeed deed, List<int> tasks)
     {
-        PlacementDesk.Withdraw(job, tasks);
+        placement.Withdraw(job, tasks);
         context.Record(new SchedulerRecord.Acted(job.Id, context.Utc, deed, [.. tasks]));
         foreach (int task in tasks)
             context.Touch(job, task);

@@ -77,13 +77,15 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
     private static readonly TimeSpan AvoidTime = TimeSpan.FromSeconds(2);
 
     /// <summary>The task wants no place any more.</summary>
-    public static void Withdraw(JobRun job, IEnumerable<int> tasks)
+    public void Withdraw(JobRun job, IEnumerable<int> tasks)
     {
         foreach (int number in tasks)
         {
             SegmentRun segment = job.SegmentOf(number);
-            if (job.Tasks.State(number) == TaskState.Ready || segment.Queue.ChoosyOf(number) > 0)
-                segment.Queue.Withdraw(number);
+            if (job.Tasks.State(number) != TaskState.Ready && segment.Queue.ChoosyOf(number) == 0)
+                continue;
+            segment.Queue.Withdraw(number);
+            LookAgain(segment);
         }
     }
 
@@ -143,6 +145,13 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
         foreach (SegmentRun segment in job.Segments)
             if (segment.Queue.Count > 0)
                 Wake(job, segment);
+    }
+
+    /// <summary>Somebody held the job: what it has before the market wants nothing for now.</summary>
+    public void Hold(JobRun job)
+    {
+        foreach (SegmentRun segment in job.Segments)
+            LookAgain(segment);
     }
 
     /// <summary>The segment's terms changed.</summary>
@@ -317,6 +326,12 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
                 groups[id] = new PlacementGroup(job, segment, variant);
                 segment.Groups.Add(id);
             }
+        LookAgain(segment);
+    }
+
+    /// <summary>The segment wants more places, or fewer.</summary>
+    public void LookAgain(SegmentRun segment)
+    {
         foreach (int group in segment.Groups)
             context.Allocator.Wake(group);
     }

@@ -119,7 +119,7 @@ public sealed class SchedulerNode
                 market.Survey(survey);
                 break;
             case SchedulerInput.Audience audience:
-                context.Allocator.SetAudience(audience.Topic, audience.Members);
+                context.Allocator.SetAudience(audience.Topic, audience.Members, context.Now);
                 break;
             case SchedulerInput.Named named:
                 context.Names[named.Worker] = named;
@@ -168,6 +168,9 @@ public sealed class SchedulerNode
     /// <summary>Why nothing is given to a worker now; null if it may get work.</summary>
     public (Instant Until, string Reason)? KeptAway(PeerId worker, Instant now) => context.Allocator.BackedOff(worker, now);
 
+    /// <summary>How often the market side looked at a group of tasks since the start: grows with what happens, not with what waits.</summary>
+    public long GroupsLookedAt => context.Allocator.Looks;
+
     /// <summary>What a worker is called.</summary>
     public string NameOf(PeerId worker) => context.NameOf(worker);
 
@@ -201,8 +204,14 @@ public sealed class SchedulerNode
 
     private void Allocate()
     {
-        decisions.Clear();
-        context.Allocator.Flush(context.Now, decisions);
+        context.Allocator.Decide(context.Now, decisions);
+        Perform();
+        context.Allocator.Advertise(context.Now, decisions);
+        Perform();
+    }
+
+    private void Perform()
+    {
         foreach (AllocatorEffect decision in decisions)
         {
             switch (decision)
@@ -230,6 +239,7 @@ public sealed class SchedulerNode
                     break;
             }
         }
+        decisions.Clear();
     }
 
     private void OnMessage(PeerId from, Message message)
@@ -247,7 +257,8 @@ public sealed class SchedulerNode
                 break;
             case Nack nack:
                 ImmutableArray<AttemptId> refused = confirmations.OnNack(from, nack);
-                leases.GiveBack(from, refused, $"the worker refused: {nack.Reason}");
+                foreach (int group in leases.GiveBack(from, refused, $"the worker refused: {nack.Reason}"))
+                    context.Allocator.Refused(group, context.Now);
                 if (nack.Reason == NackReason.Degraded)
                     context.Allocator.Fault(from, context.Now, "it cannot start tasks now");
                 break;

@@ -148,7 +148,10 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
         {
             case Verdict.Accepted or Verdict.FailedForGood:
                 if (before is TaskState.Ready || segment.Queue.ChoosyOf(number) > 0)
+                {
                     segment.Queue.Withdraw(number);
+                    placement.LookAgain(segment);
+                }
                 placement.CancelAttempts(job, [number], CancelReason.Settled, JobDesk.Grace);
                 if (verdict == Verdict.Accepted)
                     job.OnSucceeded(number, placement.Ready);

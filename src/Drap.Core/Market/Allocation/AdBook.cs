@@ -1,0 +1,90 @@
+using System.Collections.Immutable;
+using Drap.Core.Messages;
+
+namespace Drap.Core.Market.Allocation;
+
+/// <summary>Writes ads, numbers them, and keeps those that stand. Not thread-safe.</summary>
+internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
+{
+    /// <summary>
+    /// Answers that are called for a place in audiences in which not all are, in thousandths: five with those who offer a second time, so that a
+    /// placed task draws no more than five in the mean (design 4).
+    /// </summary>
+    private const long AnswersPermille = 4800;
+
+    private readonly Dictionary<AdId, StandingAd> ads = [];
+    private readonly Queue<StandingAd> aging = new();
+
+    /// <summary>Ads written so far: the number of the last.</summary>
+    public long Sequence { get; private set; }
+
+    /// <summary>An ad that stands; null if it does not any more, or never did.</summary>
+    public StandingAd? Find(AdId id) => ads.GetValueOrDefault(id);
+
+    /// <summary>Takes an ad out that stands no more; null if there is none.</summary>
+    public StandingAd? TakeOld(Instant now)
+    {
+        if (!aging.TryPeek(out StandingAd? oldest) || now < oldest.StandsUntil)
+            return null;
+        aging.Dequeue();
+        ads.Remove(oldest.Ad.Id);
+        return oldest;
+    }
+
+    /// <summary>An ad for these groups, which stands from now on.</summary>
+    /// <param name="topic">Where.</param>
+    /// <param name="audience">How many hear it.</param>
+    /// <param name="window">How long its answers are gathered.</param>
+    /// <param name="wanted">Places that are called for.</param>
+    /// <param name="groups">What it says of each group.</param>
+    /// <param name="now">The time.</param>
+    public StandingAd Publish(string topic, int audience, TimeSpan window, long wanted, ImmutableArray<TaskGroup> groups, Instant now)
+    {
+        var standing = new StandingAd(Write(audience, wanted, Allocator.Stands, window, groups, quoteOnly: false), topic, now, audience, now + window);
+        ads.Add(standing.Ad.Id, standing);
+        aging.Enqueue(standing);
+        return standing;
+    }
+
+    /// <summary>An ad that asks for quotes on one group, and binds nobody.</summary>
+    public Ad Quote(TaskGroup group, int audience) => Write(audience, 1, Allocator.WindowMax, Allocator.WindowMax, [group], quoteOnly: true);
+
+    /// <summary>What an ad says of a group.</summary>
+    public static TaskGroup Describe(int id, GroupTerms terms, Price bid, TimeSpan estimate, int count, bool patient, Instant now) => new()
+    {
+        Id = id,
+        Count = count,
+        Resources = terms.Resources,
+        Placement = terms.Placement,
+        Driver = terms.Driver,
+        Handler = terms.Handler,
+        Estimate = estimate,
+        Bid = bid,
+        Deadline = terms.Deadline == Instant.Never ? null : (now < terms.Deadline ? terms.Deadline - now : TimeSpan.Zero) + estimate,
+        InputBytes = terms.InputBytes,
+        Priority = terms.Priority,
+        FirmOnly = terms.FirmOnly || terms.GangSize > 0,
+        Patient = patient,
+        GangSize = terms.GangSize,
+        GangAge = terms.GangSize > 0 && now > terms.Submitted ? now - terms.Submitted : TimeSpan.Zero,
+        PerWorkerMax = terms.PerWorkerMax,
+    };
+
+    /// <summary>Each that stands will be old once.</summary>
+    public void CheckInvariants() => Invariant.Check(aging.Count == ads.Count);
+
+    private Ad Write(int audience, long wanted, TimeSpan stands, TimeSpan window, ImmutableArray<TaskGroup> groups, bool quoteOnly) => new()
+    {
+        Id = new AdId(prng.NextUuid()),
+        Scheduler = identity.Scheduler,
+        Principal = identity.Principal,
+        Epoch = identity.Epoch,
+        Sequence = ++Sequence,
+        Audience = audience,
+        AnswerPermille = audience <= Allocator.ExplicitAudienceMax ? 1000 : (int)Math.Clamp(AnswersPermille * Math.Max(wanted, 1) / audience, 1, 1000),
+        Stands = stands,
+        Window = window,
+        QuoteOnly = quoteOnly,
+        Groups = groups,
+    };
+}

@@ -1,0 +1,30 @@
+using Drap.Core.Health;
+
+namespace Drap.Core.Market.Allocation;
+
+/// <summary>What the allocator knows of a worker beyond its groups.</summary>
+internal sealed class WorkerStanding
+{
+    public BackOff BackOff { get; } = new();
+
+    /// <summary>Of its attempts, how many ended well: smoothed over about 32, trusted at first.</summary>
+    public int TrustPermille { get; private set; } = 1000;
+
+    /// <summary>What it says that it owns; null while it has not said.</summary>
+    public NodeResources? Owns { get; set; }
+
+    /// <summary>When it was asked last.</summary>
+    public Instant AskedAt { get; set; } = Instant.Never;
+
+    public void Succeeded()
+    {
+        BackOff.Success();
+        TrustPermille += (1000 - TrustPermille + 31) / 32;
+    }
+
+    public void Failed(Instant now, string reason)
+    {
+        BackOff.Fault(now, reason);
+        TrustPermille -= TrustPermille / 16;
+    }
+}

@@ -1,0 +1,297 @@
+using System.Collections.Immutable;
+using Drap.Core.Market.Allocation;
+using Drap.Core.Messages;
+using Xunit;
+
+namespace Drap.Core.Tests.Market;
+
+/// <summary>What is advertised, when, and what it costs to know; against a demand that is only numbers.</summary>
+public sealed class AllocatorTests
+{
+    private const string Topic = "/drap/1.0.0/tasks/cpu/local/all";
+
+    private static readonly PeerId Worker = Peer(1);
+
+    [Fact]
+    public void A_step_looks_at_what_changed_however_many_wait()
+    {
+        var market = new Market(seed: 1, [Worker]) { ChecksInvariants = false };
+        for (int i = 0; i < 20_000; i++)
+            market.Open(wanted: 10);
+        // Until all are called patient, which happens to each once.
+        market.Run(TimeSpan.FromSeconds(15));
+        long before = market.Allocator.Looks;
+        for (int step = 0; step < 500; step++)
+        {
+            // A place frees at a worker, which offers it to a group that stands; a task of another ends; a third gets one more task.
+            market.Take(market.Named()[0], count: 1);
+            market.Wake(20_000 - step, wanted: 11);
+            market.Run(TimeSpan.FromMilliseconds(1));
+        }
+        // Two of each step: the one that got a place, and the one that wants more. Beside them those that are named each second.
+        Assert.InRange(market.Allocator.Looks - before, 1000, 1000 + BeyondMax * 2);
+    }
+
+    [Fact]
+    public void The_first_stand_with_the_workers_and_the_next_follow_when_they_are_served()
+    {
+        var market = new Market(seed: 2, [Worker]);
+        for (int i = 0; i < 2_000; i++)
+            market.Open(wanted: 1);
+        market.Run(TimeSpan.FromMilliseconds(500));
+        Assert.Equal(Enumerable.Range(1, 512), market.Named());
+        for (int group = 1; group <= 127; group++)
+            market.Take(group, 1);
+        market.Run(TimeSpan.FromMilliseconds(200));
+        Assert.Equal(Enumerable.Range(128, 385), market.Named());
+        market.Take(128, 1);
+        market.Take(129, 1);
+        market.Run(TimeSpan.FromMilliseconds(200));
+        Assert.Equal(Enumerable.Range(130, 512), market.Named());
+        // Nobody takes one: the next are named all the same, a few each second.
+        market.Run(TimeSpan.FromSeconds(10));
+        Assert.InRange(market.Named().Count, 512 + 6 * BeyondMax, 512 + 10 * BeyondMax);
+        Assert.Equal(Enumerable.Range(130, market.Named().Count), market.Named());
+        Assert.InRange(market.AdsWithin(TimeSpan.FromSeconds(10)), 6, 20);
+    }
+
+    [Fact]
+    public void What_no_worker_can_ever_take_keeps_nobody_from_the_market()
+    {
+        var market = new Market(seed: 3, [Worker]);
+        for (int i = 0; i < 600; i++)
+            market.Open(wanted: 1);
+        market.Run(TimeSpan.FromMilliseconds(100), refuse: RefusalReason.TooSmall);
+        market.Run(TimeSpan.FromSeconds(1), refuse: RefusalReason.TooSmall);
+        market.Clear();
+        int small = market.Open(wanted: 1);
+        market.Run(TimeSpan.Zero);
+        Assert.Equal([small], market.Named());
+    }
+
+    [Fact]
+    public void A_refused_confirmation_is_advertised_again_soon_and_later_each_time()
+    {
+        var market = new Market(seed: 4, [Worker]);
+        int group = market.Open(wanted: 1);
+        market.Run(TimeSpan.FromMilliseconds(70));
+        var waits = new List<double>();
+        for (int i = 0; i < 6; i++)
+        {
+            market.Take(group, 1);
+            market.Run(TimeSpan.FromMilliseconds(10));
+            market.Clear();
+            Instant refused = market.Now;
+            market.Wanted[group] = 1;
+            market.Allocator.Wake(group);
+            market.Allocator.Refused(group, market.Now);
+            while (market.Named().Count == 0)
+                market.Run(TimeSpan.FromMilliseconds(1));
+            waits.Add((market.Now - refused).TotalMilliseconds);
+        }
+        double[] least = [100, 200, 400, 800, 1000, 1000];
+        for (int i = 0; i < least.Length; i++)
+            Assert.InRange(waits[i], least[i] - 1, Math.Min(least[i] * 1.5, 1250) + 1);
+        // One that was taken ends that.
+        market.Take(group, 1);
+        market.Allocator.Acknowledged(group);
+        market.Run(TimeSpan.FromMilliseconds(10));
+        market.Clear();
+        market.Wanted[group] = 1;
+        market.Allocator.Refused(group, market.Now);
+        market.Run(TimeSpan.FromMilliseconds(151));
+        Assert.Equal([group], market.Named());
+    }
+
+    [Fact]
+    public void Nothing_is_called_for_that_has_just_been_given()
+    {
+        var market = new Market(seed: 5, [Worker]);
+        int group = market.Open(wanted: 3);
+        market.Run(TimeSpan.FromSeconds(5));
+        market.Clear();
+        market.Take(group, 1);
+        market.Run(TimeSpan.FromSeconds(2));
+        Assert.Empty(market.Named());
+    }
+
+    /// <summary>Whatever happens in whatever order: who wants places stands with the workers before long, with the right count, and who wants none is left alone.</summary>
+    [Theory]
+    [InlineData(10)]
+    [InlineData(11)]
+    [InlineData(12)]
+    [InlineData(13)]
+    public void All_that_want_places_are_named_in_time(ulong seed)
+    {
+        var prng = new Prng(seed);
+        var market = new Market(seed, [Worker]);
+        for (int step = 0; step < 3_000; step++)
+        {
+            int group = market.Wanted.Count == 0 ? 0 : 1 + prng.Below(market.Wanted.Count);
+            switch (prng.Below(8))
+            {
+                case 0 when market.Wanted.Count < 300:
+                    market.Open(wanted: prng.Below(4), priority: prng.Below(3));
+                    break;
+                case 1 or 2 when group > 0 && market.Wanted[group] >= 0:
+                    market.Wake(group, prng.Below(5));
+                    break;
+                case 3 when group > 0 && market.Wanted[group] > 0:
+                    market.Take(group, 1 + prng.Below(market.Wanted[group]));
+                    break;
+                case 4 when group > 0 && prng.Below(10) == 0 && market.Wanted[group] >= 0:
+                    market.Retire(group);
+                    break;
+                case 5 when group > 0 && market.Wanted[group] >= 0:
+                    market.Allocator.Returned(group);
+                    break;
+                case 6 when group > 0 && market.Wanted[group] >= 0:
+                    market.Allocator.SetTerms(group, Market.Terms(priority: prng.Below(3), Instant.Zero));
+                    break;
+                case 7:
+                    market.Run(TimeSpan.FromMilliseconds(prng.Below(200)));
+                    break;
+            }
+        }
+        market.Clear();
+        // All within its two seconds of jitter and windows, or they stand for 30 s already.
+        market.Run(TimeSpan.FromSeconds(31));
+        for (int group = 1; group <= market.Wanted.Count; group++)
+            Assert.True(market.Wanted[group] <= 0 != market.LastNamed.ContainsKey(group), $"seed {seed}: group {group} wants {market.Wanted[group]}");
+        foreach ((int group, int count) in market.LastNamed)
+            Assert.Equal(market.Wanted[group], count);
+    }
+
+    /// <summary>Named beyond those that may stand, each second.</summary>
+    private const int BeyondMax = 64;
+
+    private static PeerId Peer(byte number) => PeerId.FromEd25519([.. Enumerable.Repeat(number, 32)]);
+
+    /// <summary>An allocator, the demand that it asks, and workers that only listen, or refuse.</summary>
+    private sealed class Market : IDemand
+    {
+        private static readonly PeerId Scheduler = Peer(99);
+
+        private readonly List<AllocatorEffect> effects = [];
+        private readonly List<(Instant At, Ad Ad)> ads = [];
+        private readonly Prng prng;
+
+        public Market(ulong seed, ImmutableArray<PeerId> members)
+        {
+            prng = new Prng(seed);
+            Allocator = new Allocator(new AllocatorIdentity(Scheduler, Principal.Local, new Epoch(1)), prng, this);
+            Allocator.SetAudience(Topic, members, Now);
+        }
+
+        public Allocator Allocator { get; }
+
+        /// <summary>They walk everything that waits.</summary>
+        public bool ChecksInvariants { get; init; } = true;
+
+        public Instant Now { get; private set; } = new(1_000_000_000);
+
+        /// <summary>Places that each group wants; −1 for one that is retired.</summary>
+        public Dictionary<int, int> Wanted { get; } = [];
+
+        /// <summary>With how many places each group was named last since <see cref="Clear"/>.</summary>
+        public Dictionary<int, int> LastNamed { get; } = [];
+
+        public static GroupTerms Terms(int priority, Instant submitted) => new()
+        {
+            Resources = new ResourceRequest { MilliCpus = 1000 }, Driver = "process", Bid = new Price(100), Limit = new Price(200),
+            Priority = priority, Submitted = submitted,
+        };
+
+        public int Open(int wanted, int priority = 0)
+        {
+            int group = Allocator.Open(Terms(priority, Now), Topic)!.Value;
+            Wanted[group] = wanted;
+            Allocator.Wake(group);
+            return group;
+        }
+
+        public void Wake(int group, int wanted)
+        {
+            Wanted[group] = wanted;
+            Allocator.Wake(group);
+        }
+
+        public void Retire(int group)
+        {
+            Wanted[group] = -1;
+            Allocator.Retire(group);
+        }
+
+        /// <summary>The worker offers on the group's newest ad, and its offer wins.</summary>
+        public void Take(int group, int count)
+        {
+            if (ads.FindLast(a => a.Ad.Groups.Any(g => g.Id == group)).Ad is not { } ad)
+                return;
+            Allocator.OnOffer(Worker, new Offer
+            {
+                Id = new OfferId(prng.NextUuid()), Ad = ad.Id, Valid = TimeSpan.FromSeconds(1),
+                Entries = [new OfferEntry { Group = group, Count = count, Ask = new Price(50), Firm = true }],
+            }, Now);
+        }
+
+        /// <summary>Goes on to each deadline, at which workers may refuse what is new.</summary>
+        public void Run(TimeSpan time, RefusalReason? refuse = null)
+        {
+            Instant until = Now + time;
+            for (int turns = 0; ; turns++)
+            {
+                Flush(refuse);
+                Instant next = Allocator.NextDeadline;
+                if (next > until)
+                    break;
+                Assert.True(turns < 20_000, "it does not come to rest");
+                Now = Instant.Max(Now, next);
+            }
+            Now = until;
+            Flush(refuse);
+        }
+
+        /// <summary>Groups that were named since <see cref="Clear"/> and want places still, by number.</summary>
+        public IReadOnlyList<int> Named() => [.. LastNamed.Keys.Where(g => Wanted[g] > 0).Order()];
+
+        public int AdsWithin(TimeSpan time) => ads.Count(a => a.At + time > Now);
+
+        public void Clear() => LastNamed.Clear();
+
+        public int Pending(int group) => Math.Max(0, Wanted[group]);
+
+        public int PendingFor(int group, PeerId worker) => Pending(group);
+
+        private void Flush(RefusalReason? refuse)
+        {
+            Allocator.Decide(Now, effects);
+            Perform(refuse);
+            Allocator.Advertise(Now, effects);
+            Perform(refuse);
+            if (ChecksInvariants)
+                Allocator.CheckInvariants();
+        }
+
+        private void Perform(RefusalReason? refuse)
+        {
+            foreach (AllocatorEffect effect in effects)
+            {
+                if (effect is AllocatorEffect.Publish publish)
+                {
+                    ads.Add((Now, publish.Ad));
+                    foreach (TaskGroup group in publish.Ad.Groups)
+                        LastNamed[group.Id] = group.Count;
+                    if (refuse is { } reason)
+                        Allocator.OnRefusal(Worker, new Refusal(publish.Ad.Id,
+                            [.. publish.Ad.Groups.Select(g => new RefusalEntry(g.Id, reason, [], Price.Zero, ""))]), Now);
+                }
+                else if (effect is AllocatorEffect.Award award)
+                {
+                    foreach (AwardEntry entry in award.Entries)
+                        Wanted[entry.Group] -= entry.Count;
+                }
+            }
+            effects.Clear();
+        }
+    }
+}
