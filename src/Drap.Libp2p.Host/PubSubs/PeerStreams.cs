@@ -36,7 +36,7 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
         if (isLast)
             Remove(peer, step);
         else if (ReferenceEquals(peer.Outbound?.Connection, connection))
-            Shut(peer, step);
+            Shut(peer, step, connection);
     }
 
     /// <summary>The peer of a connection, written to from now on if it is not already; null if it cannot be.</summary>
@@ -65,7 +65,15 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
     {
         using RouterStep step = owner.Begin();
         if (ReferenceEquals(peer.Outbound, stream))
-            Shut(peer, step);
+            Shut(peer, step, lost: null);
+    }
+
+    /// <summary>The stream from a peer has ended. If there is none to it either, nothing that it said stands any more.</summary>
+    public void Silent(PubSubPeer peer)
+    {
+        using RouterStep step = owner.Begin();
+        if (peer.IsBetweenStreams && !peer.IsReadBeside(null))
+            Leave(peer, step);
     }
 
     /// <summary>A peer that did not keep up does.</summary>
@@ -84,12 +92,15 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
     /// <summary>Puts a frame into its peer's queue.</summary>
     public void Send(GossipEffect.Send send, RouterStep step)
     {
-        if (!peers.TryGetValue(send.To, out PubSubPeer? peer) || peer.Outbound is null)
+        if (!peers.TryGetValue(send.To, out PubSubPeer? peer) || (peer.Outbound is null && !peer.IsBetweenStreams))
             return;
         if (!peer.TryQueue(send.Frame, send.Kind))
         {
             // What it may not miss does not fit: it takes nothing, or asks for more than it takes.
-            Shut(peer, step);
+            if (peer.IsBetweenStreams)
+                Leave(peer, step);
+            else
+                Shut(peer, step, lost: null);
             return;
         }
         if (!peer.IsBusy && peer.IsOverBusy)
@@ -116,26 +127,40 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
             Remove(peer, step);
     }
 
-    /// <summary>A peer cannot be written to: the stream is opened anew in a while, if there is a connection then.</summary>
-    private void Shut(PubSubPeer peer, RouterStep step)
+    /// <summary>
+    /// A peer cannot be written to: the stream is opened anew in a while, if there is a connection then. Meanwhile a peer from which is read on over what is not
+    /// lost stays what it is, since it will not say again what it has said.
+    /// </summary>
+    private void Shut(PubSubPeer peer, RouterStep step, PeerConnection? lost)
     {
-        if (peer.Shut() is not { } stream)
+        if (peer.Outbound is not { } stream)
             return;
         owner.Break(stream);
-        step.Router.Disconnected(peer.Id, step.Now, step.Effects);
-        owner.Publisher.LetGo();
         if (step.Now - peer.OpenedAt > TimeSpan.FromMinutes(1))
             peer.Reopenings = 0;
-        OpenLater(peer, stream.Protocol, step.Now);
+        bool isOpenedAnew = OpenLater(peer, stream.Protocol, step.Now);
+        if (isOpenedAnew && peer.IsReadBeside(lost))
+            peer.Await();
+        else
+            Leave(peer, step);
     }
 
-    private void OpenLater(PubSubPeer peer, string protocol, Instant now)
+    // The router has it no more; its place here it keeps, for the stream that is opened anew.
+    private void Leave(PubSubPeer peer, RouterStep step)
+    {
+        peer.Shut();
+        step.Router.Disconnected(peer.Id, step.Now, step.Effects);
+        owner.Publisher.LetGo();
+    }
+
+    private bool OpenLater(PubSubPeer peer, string protocol, Instant now)
     {
         if (owner.IsClosed || peer.Reopenings >= options.ReopeningsMax)
-            return;
+            return false;
         var again = new CallAt(() => ThreadPool.UnsafeQueueUserWorkItem(
             static s => s.Streams.Reopen(s.Peer, s.Protocol), (Streams: this, Peer: peer, Protocol: protocol), preferLocal: false));
         host.Hub.Deadlines.Set(again, now + TimeSpan.FromSeconds(1 << peer.Reopenings++));
+        return true;
     }
 
     /// <summary>Nothing more has to do with a peer.</summary>
@@ -144,11 +169,11 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
         peers.Remove(peer.Id);
         if (peer.Forget() is { } inbound)
             owner.Break(inbound);
-        if (peer.Shut() is not { } outbound)
+        if (peer.Outbound is { } outbound)
+            owner.Break(outbound);
+        else if (!peer.IsBetweenStreams)
             return;
-        owner.Break(outbound);
-        step.Router.Disconnected(peer.Id, step.Now, step.Effects);
-        owner.Publisher.LetGo();
+        Leave(peer, step);
     }
 
     // The rest is not.
@@ -216,14 +241,21 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
             {
                 if (stream is not null)
                     owner.Break(stream);
-                if (isWanted && peer.WasOpened)
-                    OpenLater(peer, protocol, step.Now);
-                else if (isWanted)
+                if (!isWanted || (peer.WasOpened && OpenLater(peer, protocol, step.Now)))
+                    return;
+                if (!peer.WasOpened)
                     Remove(peer, step);
+                else if (peer.IsBetweenStreams)
+                    Leave(peer, step);
                 return;
             }
+            bool isKnown = peer.IsBetweenStreams;
             peer.Open(stream, step.Now);
-            step.Router.Connected(peer.Id, version, !connection.IsInbound, PeerAddress.NumberOf(connection.RemoteAddress), step.Now, step.Effects);
+            owner.Touch(peer);
+            if (isKnown)
+                step.Router.Reopened(peer.Id, step.Now, step.Effects);
+            else
+                step.Router.Connected(peer.Id, version, !connection.IsInbound, PeerAddress.NumberOf(connection.RemoteAddress), step.Now, step.Effects);
             if (host.PeerBook[peer.Id].SignedRecord is { Length: > 0 } record)
                 step.Router.SetPeerRecord(peer.Id, record.AsMemory());
         }

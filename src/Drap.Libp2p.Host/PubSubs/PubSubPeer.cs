@@ -13,7 +13,7 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
     private readonly PeerQueue queue = new(options);
     private readonly TaskCompletionSource<bool> opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile P2pStream? outbound;
-    private P2pStream? inbound;
+    private volatile P2pStream? inbound;
     private int isWriting;
     // Changed under the router's lock.
     private volatile TaskCompletionSource? resumed;
@@ -30,6 +30,11 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
     /// <summary>Where it is written to; null while there is no such stream.</summary>
     public P2pStream? Outbound => outbound;
 
+    /// <summary>
+    /// The stream to it was lost while the one from it goes on, and will be opened anew: the router still has it, and what is sent to it waits.
+    /// </summary>
+    public bool IsBetweenStreams { get; private set; }
+
     public Instant OpenedAt { get; private set; }
 
     /// <summary>How often the stream was opened again since the last time that it held for a while.</summary>
@@ -43,15 +48,29 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
     public void Open(P2pStream stream, Instant now)
     {
         outbound = stream;
+        IsBetweenStreams = false;
         OpenedAt = now;
         opened.TrySetResult(true);
     }
 
-    /// <summary>It is not written to for now; gives the stream, to be reset.</summary>
+    /// <summary>Whether it is read from over another connection than the one that is lost.</summary>
+    public bool IsReadBeside(PeerConnection? lost) => inbound is { } stream && !ReferenceEquals(stream.Connection, lost);
+
+    /// <summary>It is not written to until a new stream is opened; gives the stream, to be reset.</summary>
+    public P2pStream? Await()
+    {
+        P2pStream? stream = outbound;
+        outbound = null;
+        IsBetweenStreams = true;
+        return stream;
+    }
+
+    /// <summary>It is not written to; gives the stream, to be reset.</summary>
     public P2pStream? Shut()
     {
         P2pStream? stream = outbound;
         outbound = null;
+        IsBetweenStreams = false;
         IsBusy = false;
         queue.Clear();
         Resume();
@@ -167,7 +186,8 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
         }
         finally
         {
-            Interlocked.CompareExchange(ref inbound, null, stream);
+            if (ReferenceEquals(Interlocked.CompareExchange(ref inbound, null, stream), stream))
+                owner.Streams.Silent(this);
         }
     }
 

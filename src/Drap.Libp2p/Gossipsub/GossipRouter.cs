@@ -88,6 +88,25 @@ public sealed class GossipRouter
         state.End();
     }
 
+    /// <summary>
+    /// The stream to a connected peer was lost and is a new one, while the one from it went on: what it said that it hears stands, since it will not say
+    /// it again. It is told again what we hear, and meshes with it begin anew, since it may have lost them.
+    /// </summary>
+    public void Reopened(PeerId peer, Instant now, IList<GossipEffect> effects)
+    {
+        state.Begin(now, effects);
+        if (state.FindConnected(peer) is { } known)
+        {
+            subscriptions.Greet(known);
+            foreach (TopicLink link in known.Links.Where(l => l.IsHearer).ToArray())
+            {
+                mesh.HearerWent(link);
+                mesh.HearerCame(link);
+            }
+        }
+        state.End();
+    }
+
     /// <summary>A peer's signed record, as it goes into PRUNEs to others; too long a one is not kept.</summary>
     public void SetPeerRecord(PeerId peer, ReadOnlyMemory<byte> record)
     {

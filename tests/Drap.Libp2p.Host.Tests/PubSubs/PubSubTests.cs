@@ -130,6 +130,30 @@ public sealed class PubSubTests : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// One loses its connection, as by another address, and comes back over a new one before the other has noticed: it says there what it hears, and says it
+    /// once. When the old connection ends at the other side, too, that must stand.
+    /// </summary>
+    [Fact]
+    public async Task Who_comes_back_before_its_going_was_noticed_is_not_forgotten()
+    {
+        Node a = await AddAsync(), b = await AddAsync();
+        TopicSubscription atA = a.PubSub.Subscribe(Topic), atB = b.PubSub.Subscribe(Topic);
+        await using var wire = new Wire(a.Host.ListenAddresses[0]);
+        await b.Host.ConnectAsync(a.Host.Self, [wire.Address]).WaitAsync(Hosts.Patience);
+        await Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "both know each other");
+        PeerConnection old = a.Host.Connections.Single();
+        wire.Freeze();
+        await b.Host.DisconnectAsync(a.Host.Self);
+        await b.Host.ConnectAsync(a.Host);
+        await Until(() => a.Host.Connections.Count == 2 && a.Host.Connections.All(c => c.Identified.IsCompleted), "a has both connections");
+        await old.CloseAsync().WaitAsync(Hosts.Patience);
+        await Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "both know each other again");
+        await a.PubSub.PublishAsync(Topic, new byte[] { 2 });
+        await b.PubSub.PublishAsync(Topic, new byte[] { 3 });
+        Assert.Equal((2, 3), ((await Read(atB)).Content.Data.Span[0], (await Read(atA)).Content.Data.Span[0]));
+    }
+
     [Fact]
     public async Task A_subscriber_that_does_not_read_loses_messages_and_nobody_else_does()
     {
