@@ -309,10 +309,10 @@ public sealed class YamuxSession
         bool isWritable = false;
         if (stream is { IsReset: false } && header.Type == YamuxType.WindowUpdate)
         {
+            if (stream.SendWindow + header.Length > uint.MaxValue)
+                return YamuxViolation.WindowOverflow;
             isWritable = stream.SendWindow == 0 && header.Length > 0;
             stream.SendWindow += header.Length;
-            if (stream.SendWindow > uint.MaxValue)
-                return YamuxViolation.WindowOverflow;
         }
         else if (payload > 0 && stream is { IsReset: false })
         {

@@ -60,6 +60,7 @@ internal static class FuzzTargets
         new("plaintext", 500, n => 12_000 + (40L * n), [Exchange(Alice), Exchange(KindsOfKeys[3])], Plaintexts),
         new("peer-record", 500, n => 24_000 + (60L * n), [Record(Alice), Record(KindsOfKeys[1])], Records),
         new("certificate", 500, n => 24_000 + (30L * n), [.. KindsOfKeys.Select(Certificate)], Certificates),
+        .. ProtocolFuzzTargets.All,
     ];
 
     private static string Varint(byte[] bytes)
@@ -290,16 +291,25 @@ internal static class FuzzTargets
         return $"{error} {key?.Type}";
     }
 
-    // The bytes in pieces whose lengths follow from the bytes themselves, until no more is taken.
-    private static int InPieces(byte[] bytes, Func<byte[], int> receive)
+    /// <summary>The bytes in pieces whose lengths follow from the bytes themselves.</summary>
+    public static IEnumerable<byte[]> Pieces(byte[] bytes)
     {
-        int total = 0;
         for (int at = 0, length; at < bytes.Length; at += length)
         {
             length = Math.Min(1 + (bytes[at] % 7), bytes.Length - at);
-            int consumed = receive(bytes[at..(at + length)]);
+            yield return bytes[at..(at + length)];
+        }
+    }
+
+    // Such pieces, until no more is taken.
+    private static int InPieces(byte[] bytes, Func<byte[], int> receive)
+    {
+        int total = 0;
+        foreach (byte[] piece in Pieces(bytes))
+        {
+            int consumed = receive(piece);
             total += consumed;
-            if (consumed < length)
+            if (consumed < piece.Length)
                 break;
         }
         return total;
@@ -349,7 +359,7 @@ internal static class FuzzTargets
 
     private static byte[] Hex(string hex) => Convert.FromHexString(hex);
 
-    private static void Must(bool holds, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(holds))] string? what = null)
+    public static void Must(bool holds, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(holds))] string? what = null)
     {
         if (!holds)
             throw new InvalidOperationException($"does not hold: {what}");

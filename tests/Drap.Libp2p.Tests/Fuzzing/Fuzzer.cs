@@ -5,11 +5,14 @@ namespace Drap.Libp2p.Tests.Fuzzing;
 
 /// <summary>
 /// Seeded fuzzing: takes an input of the pool, bends it, runs the target, and keeps what had a new outcome. The pool begins with the target's seeds
-/// and its corpus (<c>Corpus/NAME.txt</c>, a line of hex each with its outcome), which <c>DRAP_RECORD=1</c> extends by what was found.
+/// and its corpus (<c>Corpus/NAME.txt</c>, a line of hex each with its outcome), which <c>DRAP_RECORD=1</c> extends by what was found. An input that fails is
+/// written there in any case: it is the first to be tried from then on.
 /// </summary>
 internal sealed class Fuzzer(FuzzTarget target, ulong seed)
 {
     private const int InputBytesMax = 16_384, PoolMax = 4_096;
+
+    private const string Failed = " failed";
 
     private static readonly byte[] Interesting = [0x00, 0x01, 0x02, 0x08, 0x0a, 0x12, 0x20, 0x30, 0x7f, 0x80, 0x81, 0xfe, 0xff, (byte)'\n', (byte)'/', (byte)'%'];
 
@@ -23,8 +26,10 @@ internal sealed class Fuzzer(FuzzTarget target, ulong seed)
     public void Run(int steps)
     {
         // What is made at first use is not the input's.
-        foreach (byte[] good in target.Seeds.Concat(Corpus()))
+        foreach (byte[] good in target.Seeds)
             target.Run(good);
+        foreach (byte[] good in Corpus().ToArray())
+            Warm(good);
         foreach (byte[] good in target.Seeds.Concat(Corpus()))
             Try(good);
         for (int i = 0; i < steps; i++)
@@ -36,24 +41,45 @@ internal sealed class Fuzzer(FuzzTarget target, ulong seed)
     {
         if (Environment.GetEnvironmentVariable("DRAP_RECORD") != "1")
             return;
-        File.WriteAllLines(CorpusFile(), outcomes.Where(o => o.Value.Length <= 4_096).Select(o => $"{Convert.ToHexStringLower(o.Value)} {o.Key}"));
+        string[] failures = File.Exists(CorpusFile()) ? [.. File.ReadAllLines(CorpusFile()).Where(line => line.EndsWith(Failed, StringComparison.Ordinal))] : [];
+        File.WriteAllLines(
+            CorpusFile(), [.. failures, .. outcomes.Where(o => o.Value.Length <= 4_096).Select(o => $"{Convert.ToHexStringLower(o.Value)} {o.Key}")]);
     }
 
     private void Try(byte[] input)
     {
-        string outcome;
-        long before = GC.GetAllocatedBytesForCurrentThread(), allocated;
         try
         {
-            outcome = target.Run(input);
-            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            Judge(input);
         }
         catch (Exception e)
         {
-            throw new InvalidOperationException($"{target}, seed {seed}: {Convert.ToHexStringLower(input)}", e);
+            string hex = Convert.ToHexStringLower(input);
+            if (!Corpus().Any(known => known.AsSpan().SequenceEqual(input)))
+                File.AppendAllLines(CorpusFile(), [$"{hex}{Failed}"]);
+            throw new InvalidOperationException($"{target}, seed {seed}: {hex}", e);
         }
+    }
+
+    private void Warm(byte[] input)
+    {
+        try
+        {
+            target.Run(input);
+        }
+        catch (Exception)
+        {
+            // It is tried again at once, and then counts.
+        }
+    }
+
+    private void Judge(byte[] input)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        string outcome = target.Run(input);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         if (allocated > target.AllocatedMax(input.Length))
-            throw new InvalidOperationException($"{target}, seed {seed}: {allocated} bytes allocated for {input.Length}: {Convert.ToHexStringLower(input)}");
+            throw new InvalidOperationException($"{allocated} bytes allocated for {input.Length}");
         if (outcomes.TryAdd(outcome, input) && pool.Count < PoolMax)
             pool.Add(input);
     }
