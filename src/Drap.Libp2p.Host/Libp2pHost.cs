@@ -199,10 +199,23 @@ public sealed class Libp2pHost : IAsyncDisposable
     private void LookAround()
     {
         IReadOnlyList<Multiaddr> now = [.. listeners.SelectMany(listener => InterfaceAddresses.Of(listener.EndPoint)).Concat(announced).Distinct()];
+        CloseLost();
         if (now.SequenceEqual(listening))
             return;
         listening = now;
         TellAddresses();
+    }
+
+    // A connection from an address that this machine has no more is dead, though neither end would notice until much is sent in vain.
+    private void CloseLost()
+    {
+        HashSet<IPAddress> own = InterfaceAddresses.All();
+        foreach (PeerConnection connection in hub.Table.All())
+        {
+            if (!connection.LocalAddress.IsCircuit && connection.LocalAddress.TryGetTcp(out EndPoint? endPoint, out _) && endPoint is IPEndPoint ip
+                && !InterfaceAddresses.IsOwn(ip.Address, own))
+                connection.Close(CloseReason.Failed);
+        }
     }
 
     private void TellAddresses()

@@ -36,10 +36,18 @@ internal sealed class JsPeer : IAsyncDisposable
     /// <summary>Where it listens, as text with its peer id.</summary>
     public string[] Addresses { get; private set; } = [];
 
-    /// <summary>Starts one; the options are those of peer.js.</summary>
-    public static async Task<JsPeer> StartAsync(JsonObject options)
+    /// <summary>Starts one; the options are those of peer.js. It may live in a network of its own.</summary>
+    public static Task<JsPeer> StartAsync(JsonObject options, string? network = null) =>
+        StartAsync(network, "node", Path.Combine(JsPackages.Folder, "peer.js"), options);
+
+    /// <summary>Starts a drap host that is told what to do in the same words; the options are those of interop/DrapPeer.</summary>
+    public static Task<JsPeer> StartDrapAsync(JsonObject options, string? network = null) =>
+        StartAsync(network, "dotnet", Path.Combine(AppContext.BaseDirectory, "DrapPeer.dll"), options);
+
+    private static async Task<JsPeer> StartAsync(string? network, string runtime, string program, JsonObject options)
     {
-        var start = new ProcessStartInfo("node", [Path.Combine(JsPackages.Folder, "peer.js"), options.ToJsonString()])
+        string[] words = [.. network is null ? (string[])[] : ["ip", "netns", "exec", network], runtime, program, options.ToJsonString()];
+        var start = new ProcessStartInfo(words[0], words[1..])
         {
             RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = JsPackages.Folder,
         };

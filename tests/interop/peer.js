@@ -25,6 +25,7 @@ import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { CID } from 'multiformats/cid'
 import { read } from './messages.js'
 // Not for the public, but whoever forges needs the parts.
 import { PublishConfigType } from './node_modules/@libp2p/gossipsub/dist/src/types.js'
@@ -44,7 +45,12 @@ if (options.pubsub === 'gossipsub') {
   services.pubsub = floodsub()
 }
 if (options.dht != null) {
-  services.dht = kadDHT({ protocol: '/ipfs/kad/1.0.0', peerInfoMapper: passthroughMapper, clientMode: options.dht === 'client' })
+  // Who does not answer within the defaults' few seconds, as on a busy machine, would be in no table and not be asked again.
+  const patient = { minTimeout: 60_000 }
+  services.dht = kadDHT({
+    protocol: '/ipfs/kad/1.0.0', peerInfoMapper: passthroughMapper, clientMode: options.dht === 'client',
+    pingNewContactTimeout: patient, pingOldContactTimeout: patient, networkDialTimeout: patient, onPeerConnectTimeout: 60_000
+  })
 }
 if (options.relay === true) {
   services.relay = circuitRelayServer()
@@ -57,8 +63,12 @@ const node = await createLibp2p({
   connectionEncrypters: [{ noise, tls, plaintext }[options.security ?? 'noise']()],
   streamMuxers: [yamux(options.yamux)],
   peerDiscovery: options.mdns == null ? [] : [mdns(options.mdns)],
-  // The defaults let five peers a second in, all peers of a test have one address.
-  connectionManager: { inboundConnectionThreshold: 10_000, maxIncomingPendingConnections: 1000 },
+  // The defaults let five peers a second in, all peers of a test have one address; and on a busy machine ten seconds may be too little.
+  connectionManager: {
+    inboundConnectionThreshold: 10_000, maxIncomingPendingConnections: 1000,
+    dialTimeout: 60_000, addressDialTimeout: 60_000, inboundUpgradeTimeout: 60_000,
+    inboundStreamProtocolNegotiationTimeout: 60_000, outboundStreamProtocolNegotiationTimeout: 60_000
+  },
   connectionMonitor: { enabled: false },
   services
 })
@@ -167,13 +177,31 @@ const commands = {
   }, { maxInboundStreams: 10_000, runOnLimitedConnection: true }),
   // Writes, ends its side, and says what came back until the other side's end.
   exchange: async ({ peer, protocol, data }) => {
-    const stream = await node.dialProtocol(peerIdFromString(peer), protocol, { maxOutboundStreams: 10_000, runOnLimitedConnection: true })
+    // By itself js dials anew rather than use the connection over a relay that stands.
+    const to = peerIdFromString(peer), how = { maxOutboundStreams: 10_000, runOnLimitedConnection: true }
+    const [open] = node.getConnections(to)
+    const stream = await (open === undefined ? node.dialProtocol(to, protocol, how) : open.newStream(protocol, how))
     if (!stream.send(bytes(data))) {
       await stream.onDrain()
     }
     await stream.close()
     return base64(await readAll(stream))
   },
+
+  // The DHT's; keys and values are base64, contents CIDs.
+  // Not out of js's own book, which may know a peer without an address.
+  dhtFindPeer: async ({ peer }) => (await node.peerRouting.findPeer(peerIdFromString(peer), { useCache: false })).multiaddrs.map(String),
+  dhtPut: ({ key, value }) => node.contentRouting.put(bytes(key), bytes(value)),
+  dhtGet: async ({ key }) => base64(await node.contentRouting.get(bytes(key))),
+  dhtProvide: ({ cid }) => node.contentRouting.provide(CID.parse(cid)),
+  dhtProviders: async ({ cid }) => {
+    const found = []
+    for await (const { id } of node.contentRouting.findProviders(CID.parse(cid))) {
+      found.push(id.toString())
+    }
+    return found
+  },
+  dhtTable: () => [...node.services.dht.routingTable.kb.toIterable()].map(contact => contact.peerId.toString()),
 
   subscribe: ({ topic }) => pubsub.subscribe(topic),
   unsubscribe: ({ topic }) => pubsub.unsubscribe(topic),

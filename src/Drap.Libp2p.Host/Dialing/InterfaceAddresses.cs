@@ -7,6 +7,14 @@ namespace Drap.Libp2p.Host.Dialing;
 /// <summary>The addresses under which a socket is reached: its own, or those of all interfaces where it listens on any.</summary>
 internal static class InterfaceAddresses
 {
+    /// <summary>Whether the machine has this address, on an interface that is up or down: a cable that is pulled is often put back.</summary>
+    public static bool IsOwn(IPAddress address, IReadOnlyCollection<IPAddress> own) =>
+        IPAddress.IsLoopback(address) || address.IsIPv6LinkLocal || own.Contains(address);
+
+    /// <summary>Every address of the machine.</summary>
+    public static HashSet<IPAddress> All() =>
+        [.. NetworkInterface.GetAllNetworkInterfaces().SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address)];
+
     public static IEnumerable<Multiaddr> Of(IPEndPoint endPoint)
     {
         if (!endPoint.Address.Equals(IPAddress.Any) && !endPoint.Address.Equals(IPAddress.IPv6Any))

@@ -58,6 +58,16 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
         }
     }
 
+    /// <summary>The servers in the routing table.</summary>
+    public IReadOnlyList<PeerId> Table
+    {
+        get
+        {
+            lock (gate)
+                return [.. machine.Table.Peers.Select(peer => peer.Id)];
+        }
+    }
+
     /// <summary>Whether it answers; a change is told to connected peers by identify.</summary>
     public bool IsServer
     {
