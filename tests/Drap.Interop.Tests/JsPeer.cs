@@ -94,8 +94,15 @@ internal sealed class JsPeer : IAsyncDisposable
     public Task PublishAsync(string topic, ReadOnlySpan<byte> data) =>
         DoAsync("publish", new() { ["topic"] = topic, ["data"] = Convert.ToBase64String(data) });
 
-    /// <summary>How many of each kind of message it received and sent: <c>["received"]["graft"]</c>.</summary>
-    public async Task<JsonNode> SeenAsync() => (await DoAsync("seen"))!;
+    /// <summary>How many of each kind of message it received and sent, from and to some peers or all: <c>["received"]["graft"]</c>.</summary>
+    public async Task<JsonNode> SeenAsync(params PeerId[] peers) =>
+        (await DoAsync("seen", peers.Length == 0 ? null : new() { ["peers"] = new JsonArray([.. peers.Select(peer => JsonValue.Create(peer.ToString()))]) }))!;
+
+    /// <summary>Who is in its mesh of a topic.</summary>
+    public async Task<string[]> MeshAsync(string topic) => Names(await DoAsync("mesh", new() { ["topic"] = topic }));
+
+    /// <summary>Of whom it knows that they hear a topic.</summary>
+    public async Task<string[]> SubscribersAsync(string topic) => Names(await DoAsync("subscribers", new() { ["topic"] = topic }));
 
     /// <summary>The next event that fits, past those that do not.</summary>
     public async Task<JsonObject> NextAsync(string name, Func<JsonObject, bool>? fits = null)
@@ -142,6 +149,8 @@ internal sealed class JsPeer : IAsyncDisposable
         process.Dispose();
         writing.Dispose();
     }
+
+    private static string[] Names(JsonNode? list) => [.. list!.AsArray().Select(name => name!.GetValue<string>())];
 
     private async Task ReadAsync()
     {

@@ -14,7 +14,7 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPair, privateKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { floodsub } from '@libp2p/floodsub'
-import { gossipsub } from '@libp2p/gossipsub'
+import { gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
 import { identify, identifyPush } from '@libp2p/identify'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { mdns } from '@libp2p/mdns'
@@ -89,31 +89,43 @@ pubsub?.addEventListener('subscription-change', ({ detail }) => {
   }
 })
 
-// What this peer saw on the wire, each way.
+// What this peer saw on the wire, each way, of each other peer.
+const kinds = ['graft', 'prune', 'ihave', 'iwant', 'idontwant']
 const nothing = () => ({ messages: 0, graft: 0, prune: 0, ihave: 0, iwant: 0, idontwant: 0 })
-const seen = { received: nothing(), sent: nothing() }
-const count = (counts, rpc) => {
-  counts.messages += rpc.messages?.length ?? 0
-  for (const kind of ['graft', 'prune', 'ihave', 'iwant', 'idontwant']) {
-    counts[kind] += rpc.control?.[kind]?.length ?? 0
+const seen = { received: new Map(), sent: new Map() }
+const count = (counts, peer, rpc) => {
+  const of = counts.get(peer) ?? nothing()
+  counts.set(peer, of)
+  of.messages += rpc.messages?.length ?? 0
+  for (const kind of kinds) {
+    of[kind] += rpc.control?.[kind]?.length ?? 0
   }
+}
+const sum = (counts, peers) => {
+  const all = nothing()
+  for (const [peer, of] of counts) {
+    if (peers == null || peers.includes(peer)) {
+      Object.keys(all).forEach(kind => { all[kind] += of[kind] })
+    }
+  }
+  return all
 }
 if (options.pubsub === 'gossipsub') {
   const { handleReceivedRpc, sendRpc, sendRpcInBatch } = pubsub
   pubsub.handleReceivedRpc = function (from, rpc) {
-    count(seen.received, rpc)
+    count(seen.received, from.toString(), rpc)
     return handleReceivedRpc.call(this, from, rpc)
   }
   pubsub.sendRpc = function (to, rpc) {
     const sent = sendRpc.call(this, to, rpc)
     if (sent) {
-      count(seen.sent, rpc)
+      count(seen.sent, to, rpc)
     }
     return sent
   }
   pubsub.sendRpcInBatch = function (to, rpc) {
     sendRpcInBatch.call(this, to, rpc)
-    to.forEach(() => count(seen.sent, rpc))
+    to.forEach(peer => count(seen.sent, peer, rpc))
   }
 }
 
@@ -209,9 +221,16 @@ const commands = {
   subscribers: ({ topic }) => pubsub.getSubscribers(topic).map(String),
   mesh: ({ topic }) => pubsub.getMeshPeers(topic),
   score: ({ peer }) => pubsub.getScore(peer),
-  seen: () => seen,
   // What a message of drap says, as its schema reads it.
   read: ({ data }) => read(bytes(data)),
+  // Of some peers, or of all.
+  seen: ({ peers }) => ({ received: sum(seen.received, peers), sent: sum(seen.sent, peers) }),
+  // From now on messages of a topic are rejected that begin with these bytes.
+  reject: ({ topic, data }) => {
+    const begin = Buffer.from(data, 'base64')
+    pubsub.topicValidators.set(topic, (_, message) =>
+      begin.equals(message.data.subarray(0, begin.length)) ? TopicValidatorResult.Reject : TopicValidatorResult.Accept)
+  },
   forge: async ({ how, peer, topic, data }) => pubsub.sendRpc(peer, { subscriptions: [], messages: [await forge(how, topic, bytes(data))] })
 }
 

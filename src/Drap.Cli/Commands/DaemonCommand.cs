@@ -20,7 +20,7 @@ internal static class DaemonCommand
     /// <summary>RSA keys of 8 192 bits have 4.6 KiB; a file beyond this is none.</summary>
     private const int keyFileBytesMax = PrivateKey.EncodedBytesMax;
 
-    /// <summary>What waits for a program that reads a topic slowly: as much as a stream holds for one.</summary>
+    /// <summary>What waits for a program that reads a topic slowly: one message of the largest size, or as many as come in a busy second.</summary>
     private const int subscriptionMessagesMax = 1024, subscriptionBytesMax = DaemonProtocol.MessageBytesMax;
 
     public static Command Make(Common common)
