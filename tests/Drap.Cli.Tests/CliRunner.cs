@@ -6,6 +6,7 @@ using Drap.Cli.Nodes;
 using Drap.Cli.Output;
 using Drap.Node.Api;
 using Drap.Node.Home;
+using Drap.Node.Overlay;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -102,9 +103,9 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
         return Task.FromResult<INodeService>(Node);
     }
 
-    Task<int> IBench.PlacementAsync(Screen screen, int tasks, CancellationToken cancel) => Task.FromResult(0);
+    Task<int> IBench.PlacementAsync(Screen screen, OverlayOptions overlay, int tasks, CancellationToken cancel) => Task.FromResult(0);
 
-    Task<int> IBench.ThroughputAsync(Screen screen, CancellationToken cancel) => Task.FromResult(0);
+    Task<int> IBench.ThroughputAsync(Screen screen, OverlayOptions overlay, CancellationToken cancel) => Task.FromResult(0);
 
     Task<int> IBench.PackingAsync(Screen screen, int instances, CancellationToken cancel) => Task.FromResult(0);
 

@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using Drap.Client;
+using Drap.Cli.Nodes;
 using Drap.Core.Jobs;
 using Drap.Node.Api;
 using Drap.Node.Drivers;
 using Drap.Node.Home;
 using Drap.Node.Hosting;
+using Drap.Node.Overlay;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Drap.Cli.Bench;
@@ -14,10 +16,10 @@ internal sealed class BenchNode : IAsyncDisposable
 {
     private readonly string folder;
     private readonly HomeLock taken;
-    private readonly EmbeddedSwarm swarm;
+    private readonly INodeHost swarm;
     private readonly ApiServer server;
 
-    private BenchNode(string folder, HomeLock taken, EmbeddedSwarm swarm, ApiServer server)
+    private BenchNode(string folder, HomeLock taken, INodeHost swarm, ApiServer server)
     {
         this.folder = folder;
         this.taken = taken;
@@ -37,7 +39,9 @@ internal sealed class BenchNode : IAsyncDisposable
 
     /// <summary>Starts one.</summary>
     /// <param name="workers">The file that names its workers; null for the machine's own.</param>
-    public static async Task<BenchNode> StartAsync(string? workers, CancellationToken cancel)
+    /// <param name="overlay">What carries it: in memory all of it is in this process, else each worker is one of its own.</param>
+    /// <param name="cancel">Gives the start up.</param>
+    public static async Task<BenchNode> StartAsync(string? workers, OverlayOptions overlay, CancellationToken cancel)
     {
         string parent = Path.GetDirectoryName(HomeFolder.At().Path)!;
         Directory.CreateDirectory(parent);
@@ -54,7 +58,10 @@ internal sealed class BenchNode : IAsyncDisposable
         HomeIdentity.Check(home);
         var handlers = new HandlerRegistry();
         handlers.Register("noop", (_, _) => ValueTask.CompletedTask);
-        EmbeddedSwarm swarm = EmbeddedSwarm.Start(home, new NodeHostOptions { Mode = "dev", WorkersFile = file }, handlers, NullLoggerFactory.Instance, _ => { });
+        var options = new NodeHostOptions { Mode = "dev", WorkersFile = file, Overlays = [overlay], Program = BackgroundNode.Program() };
+        INodeHost swarm = overlay.Kind == OverlayKind.Memory
+            ? EmbeddedSwarm.Start(home, options, handlers, NullLoggerFactory.Instance, _ => { })
+            : await ProcessSwarm.StartAsync(home, options, NullLoggerFactory.Instance, Console.Error.WriteLine, ["--noop"], cancel).ConfigureAwait(false);
         ApiServer server = await ApiServer.StartAsync(swarm.Service, home, NullLoggerFactory.Instance, cancel).ConfigureAwait(false);
         return new BenchNode(onDisk, taken, swarm, server);
     }

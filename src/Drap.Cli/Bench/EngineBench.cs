@@ -8,6 +8,7 @@ using Drap.Cli.Commands;
 using Drap.Cli.Output;
 using Drap.Core.Jobs;
 using Drap.Node.Bench;
+using Drap.Node.Overlay;
 
 namespace Drap.Cli.Bench;
 
@@ -28,10 +29,10 @@ internal sealed class EngineBench : IBench
           - {name: tiny, cpu: 0.1, memory: 16MiB}
         """;
 
-    public async Task<int> PlacementAsync(Screen screen, int tasks, CancellationToken cancel)
+    public async Task<int> PlacementAsync(Screen screen, OverlayOptions overlay, int tasks, CancellationToken cancel)
     {
         screen.Say($"placement: {tasks} tasks, one at a time, on an idle swarm of three workers of which one must refuse");
-        await using BenchNode node = await BenchNode.StartAsync(PlacementWorkers, cancel).ConfigureAwait(false);
+        await using BenchNode node = await BenchNode.StartAsync(PlacementWorkers, overlay, cancel).ConfigureAwait(false);
         var segment = new SegmentSpec
         {
             Name = "stamp", Command = CommandSpec.Program("date", "+%s%N"), Resources = new ResourcesSpec { Cpu = new Cores(500), Memory = new ByteSize(32 << 20) },
@@ -76,9 +77,9 @@ internal sealed class EngineBench : IBench
         return ExitCode.Ok;
     }
 
-    public async Task<int> ThroughputAsync(Screen screen, CancellationToken cancel)
+    public async Task<int> ThroughputAsync(Screen screen, OverlayOptions overlay, CancellationToken cancel)
     {
-        await using BenchNode node = await BenchNode.StartAsync(workers: null, cancel).ConfigureAwait(false);
+        await using BenchNode node = await BenchNode.StartAsync(workers: null, overlay, cancel).ConfigureAwait(false);
         var process = new SegmentSpec { Name = "t", Command = CommandSpec.Program("/bin/true"), Resources = new ResourcesSpec { Cpu = new Cores(1000), Memory = new ByteSize(16 << 20) } };
         SegmentSpec inProcess = process with { Command = null, Driver = Driver.Dotnet, Handler = "noop" };
         await node.Client.NodeAsync(cancel).ConfigureAwait(false);

@@ -1,4 +1,5 @@
 using Drap.Cli.Output;
+using Drap.Node.Overlay;
 
 namespace Drap.Cli.Commands;
 
@@ -6,10 +7,10 @@ namespace Drap.Cli.Commands;
 internal interface IBench
 {
     /// <summary>Measures one task at a time on an idle swarm; writes the figures and returns the exit code.</summary>
-    Task<int> PlacementAsync(Screen screen, int tasks, CancellationToken cancel);
+    Task<int> PlacementAsync(Screen screen, OverlayOptions overlay, int tasks, CancellationToken cancel);
 
     /// <summary>Measures tasks per second; writes the figures and returns the exit code.</summary>
-    Task<int> ThroughputAsync(Screen screen, CancellationToken cancel);
+    Task<int> ThroughputAsync(Screen screen, OverlayOptions overlay, CancellationToken cancel);
 
     /// <summary>Measures how near to the optimum each strategy packs, and in what time; writes the figures and returns the exit code.</summary>
     Task<int> PackingAsync(Screen screen, int instances, CancellationToken cancel);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Drap.Node.Overlay;
 
 namespace Drap.Cli.Commands;
 
@@ -16,18 +17,26 @@ internal static class ToolCommands
         {
             Description = $"Problems of each family [default: {instancesUsual}]", HelpName = "N", DefaultValueFactory = _ => instancesUsual,
         };
+        var overlay = new Option<string>("--overlay")
+        {
+            Description = "memory, all in this process; or libp2p, a process for each worker [default: memory]", HelpName = "KIND", DefaultValueFactory = _ => "memory",
+        };
         return common.Command(
             "bench", "Measure this machine and drap on it", ["drap bench placement", "drap bench throughput -o json", "drap bench packing"],
             common.Command(
                 "placement", "From submit to start and to the result, one no-op task at a time on an idle swarm", ["drap bench placement -n 1000 -o json"],
-                call => common.Context.Bench.PlacementAsync(call.Screen, call.Get(tasks), call.Cancel), tasks),
+                call => common.Context.Bench.PlacementAsync(call.Screen, Overlay(call.Get(overlay)!), call.Get(tasks), call.Cancel), overlay, tasks),
             common.Command(
                 "throughput", "Tasks per second, from 100 to 100 000 tasks", ["drap bench throughput -o json"],
-                call => common.Context.Bench.ThroughputAsync(call.Screen, call.Cancel)),
+                call => common.Context.Bench.ThroughputAsync(call.Screen, Overlay(call.Get(overlay)!), call.Cancel), overlay),
             common.Command(
                 "packing", "How near to the optimum a worker packs random windows of tasks, by strategy, and in what time", ["drap bench packing -n 10 -o json"],
                 call => common.Context.Bench.PackingAsync(call.Screen, Math.Clamp(call.Get(instances), 1, 10_000), call.Cancel), instances));
     }
+
+    private static OverlayOptions Overlay(string text) => !OverlayOptions.TryParse(text, out OverlayOptions? overlay, out string? error)
+        ? throw new CliException(ExitCode.Usage, error)
+        : overlay.Kind == OverlayKind.P2pd ? throw new CliException(ExitCode.Usage, $"--overlay: found '{text}'; allowed: memory, libp2p") : overlay;
 
     private static Command Completion(Common common)
     {

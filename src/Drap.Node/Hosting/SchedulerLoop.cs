@@ -23,9 +23,10 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
 
     /// <summary>
     /// When an ad goes out, what is recorded so far waits so long for the placements that its offers bring, so that a job's submit and its
-    /// first placement share one sync. An idle swarm answers within a fraction of it; what else is recorded meanwhile ends the wait.
+    /// first placement share one sync. An idle swarm answers within a fraction of it; what else is recorded meanwhile ends the wait. Between processes
+    /// an answer takes a millisecond or two, in which a sync would be under way just when the placement wants one.
     /// </summary>
-    private static readonly TimeSpan OffersWait = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan OffersWait = TimeSpan.FromMilliseconds(1), RemoteOffersWait = TimeSpan.FromMilliseconds(4);
 
     private readonly FileJournalStorage storage;
     private readonly JournalThread journal;
@@ -42,6 +43,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     private readonly BootClock clock;
     private ImmutableArray<ISchedulerWatcher> watchers = [];
     private readonly ConcurrentDictionary<string, ImmutableArray<PeerId>> audiences = new(StringComparer.Ordinal);
+    private TimeSpan offersWait = OffersWait;
     private IOverlay? overlay;
     private OutputFetcher? outputs;
     private long lastTicket;
@@ -92,6 +94,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     public void Start(IOverlay joined, IEnumerable<string> topics, OutputFetcher fetcher)
     {
         overlay = joined;
+        offersWait = joined.Abilities.HasFlag(OverlayAbilities.Network) ? RemoteOffersWait : OffersWait;
         outputs = fetcher;
         node.Start(UtcNow, BootClock.Now, effects);
         node.Flush(BootClock.Now, effects);
@@ -241,7 +244,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         {
             if (!effects.Exists(e => e is SchedulerEffect.Publish))
                 return false;
-            (heldUntil, heldAt) = (BootClock.Now + OffersWait, buffer.LastSequence);
+            (heldUntil, heldAt) = (BootClock.Now + offersWait, buffer.LastSequence);
             return true;
         }
         if (buffer.LastSequence == heldAt && BootClock.Now < heldUntil)
