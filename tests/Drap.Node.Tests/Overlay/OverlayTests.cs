@@ -1,3 +1,7 @@
+using System.Collections.Immutable;
+using Drap.Core.Market;
+using Drap.Core.Messages;
+using Drap.Libp2p.Kademlia;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Identity;
 using Drap.Node.Overlay;
@@ -18,6 +22,117 @@ public sealed class Libp2pOverlayTests : OverlayCompliance
 {
     protected override Task<IOverlay> JoinAsync(NodeIdentity identity, IOverlayEvents events, IOverlay[] known) => OverlayFactory.JoinAsync(
         new OverlayOptions { Kind = OverlayKind.Libp2p, Bootstrap = [.. known.SelectMany(k => k.Addresses).Select(Multiaddr.Parse)] }, identity, events);
+}
+
+/// <summary>Peers that nobody was told of, found by the swarm's DHT.</summary>
+public sealed class FoundByDhtTests : IAsyncLifetime
+{
+    private const string Ads = "/drap/1.0.0/tasks/cpu/local/all";
+
+    private readonly List<IOverlay> joined = [];
+    private readonly string folder = Directory.CreateTempSubdirectory("drap-overlay-").FullName;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (IOverlay overlay in joined)
+            await overlay.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Who_publishes_finds_who_hears_its_topic_by_their_region()
+    {
+        (_, IOverlay hub) = await JoinAsync("hub");
+        (OverlayRecorder a, IOverlay overA) = await JoinAsync("a", hub);
+        (_, IOverlay overB) = await JoinAsync("b", hub);
+        overB.Subscribe(Ads);
+        overA.Watch(Ads);
+        await a.UntilAsync(() => a.AudienceOf(Ads).SequenceEqual([overB.Self]), "b is found");
+        Assert.Contains(overB.Self, overA.Peers);
+    }
+
+    [Fact]
+    public async Task A_node_that_nobody_can_dial_is_found_by_its_provider_record_and_met_by_who_it_finds()
+    {
+        (_, IOverlay hub) = await JoinAsync("hub");
+        (OverlayRecorder a, IOverlay overA) = await JoinAsync("a", hub);
+        (_, IOverlay overB) = await JoinAsync("b", new OverlayOptions { Kind = OverlayKind.Libp2p, Listen = [], Bootstrap = Of(hub) });
+        overA.Watch(Ads);
+        overB.Subscribe(Ads);
+        await a.UntilAsync(() => a.AudienceOf(Ads).SequenceEqual([overB.Self]), "b has found a");
+    }
+
+    [Fact]
+    public async Task A_frame_finds_a_peer_of_which_only_the_name_is_known()
+    {
+        (_, IOverlay hub) = await JoinAsync("hub");
+        (_, IOverlay overA) = await JoinAsync("a", hub);
+        (OverlayRecorder b, IOverlay overB) = await JoinAsync("b", hub);
+        using var late = new CancellationTokenSource(OverlayRecorder.Patience);
+        // Until both stand in the hub's routing table.
+        while (b.Count == 0)
+        {
+            overA.Send(overB.Self, new byte[] { 1, 2, 3, 4 });
+            await Task.Delay(50, late.Token);
+        }
+        Assert.Equal(overA.Self, b.Frames[0].From);
+    }
+
+    private static ImmutableArray<Multiaddr> Of(IOverlay overlay) => [.. overlay.Addresses.Select(Multiaddr.Parse)];
+
+    private Task<(OverlayRecorder Recorder, IOverlay Overlay)> JoinAsync(string name, params IOverlay[] known) =>
+        JoinAsync(name, new OverlayOptions { Kind = OverlayKind.Libp2p, Bootstrap = [.. known.SelectMany(k => Of(k))] });
+
+    private async Task<(OverlayRecorder Recorder, IOverlay Overlay)> JoinAsync(string name, OverlayOptions options)
+    {
+        var recorder = new OverlayRecorder();
+        IOverlay overlay = await OverlayFactory.JoinAsync(options, NodeIdentity.Open(Path.Combine(folder, $"{name}.key")), recorder, TestContext.Current.CancellationToken);
+        joined.Add(overlay);
+        return (recorder, overlay);
+    }
+}
+
+/// <summary>The region of the DHT that a topic names.</summary>
+public sealed class TopicRulesTests
+{
+    [Theory]
+    [InlineData("/drap/1.0.0/tasks/cpu/local/all", "all")]
+    [InlineData("/drap/1.0.0/tasks/gpu/eu/4-0110", "0110")]
+    [InlineData("/drap/1.0.0/tasks/cpu/local/16-0000000000000001", "0000000000000001")]
+    [InlineData("/drap/1.0.0/tasks/cpu/local/4-011", null)]
+    [InlineData("/drap/1.0.0/tasks/cpu/local/4-0112", null)]
+    [InlineData("/drap/1.0.0/tasks/cpu/local/19-0000000000000000000", null)]
+    [InlineData("/drap/1.0.0/tasks/cpu/local/-1", null)]
+    [InlineData("/drap/1.0.0/tasks/cpu/local/", null)]
+    [InlineData("/other/all", null)]
+    public void A_topic_of_ads_names_the_region_of_who_hears_it(string topic, string? region) =>
+        Assert.Equal(region, TopicRules.RegionOf(topic)?.ToString());
+
+    [Fact]
+    public void A_worker_stands_in_the_region_of_the_shards_that_it_hears()
+    {
+        var random = new Prng(5);
+        for (int i = 0; i < 200; i++)
+        {
+            byte[] key = new byte[32];
+            for (int k = 0; k < 32; k += 8)
+                BitConverter.TryWriteBytes(key.AsSpan(k), random.NextUInt64());
+            PeerId peer = PeerId.FromEd25519(key);
+            for (int level = 0; level <= Topics.LevelMax; level += 2)
+                Assert.True(TopicRules.RegionOf(Topics.Name("cpu", "local", Topics.ShardOf(peer, level)))!.Value.Covers(KadKey.Of(peer)));
+        }
+    }
+
+    [Fact]
+    public void Only_ads_are_passed_on_where_ads_are_heard()
+    {
+        Assert.False(TopicRules.IsGood("/drap/1.0.0/tasks/cpu/local/all", [1, 2, 3]));
+        Assert.False(TopicRules.IsGood("/drap/1.0.0/tasks/cpu/local/all", MessageCodec.Encode(new StdinCredit(new AttemptId(new TaskId(default, 1), new Fence(new Epoch(1), 1)), 1))));
+        Assert.True(TopicRules.IsGood("/test/topic", [1, 2, 3]));
+        Assert.False(TopicRules.IsGood("/test/topic", new byte[IOverlay.FrameBytesMax + 1]));
+    }
 }
 
 /// <summary>What <c>--overlay</c> and the options beside it may say.</summary>
