@@ -128,6 +128,9 @@ public static class ReasonCodes
     /// <summary>The job's own limit on how much of it runs at once.</summary>
     public const string Throttle = "throttle";
 
+    /// <summary>Fewer nodes keep outputs than the job asks for.</summary>
+    public const string Durability = "durability";
+
     /// <summary>A gang waits until all of its members have a place.</summary>
     public const string Gang = "gang";
 

@@ -127,6 +127,21 @@ public sealed class NodeServiceTests : IDisposable
         Assert.True(said.Complete);
     }
 
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(1, null)]
+    [InlineData(2, "durability 2 is asked for, and 1 is what there is: besides the worker that makes them, outputs lie on this node")]
+    public async Task Explain_says_that_fewer_nodes_keep_outputs_than_are_asked_for(int asked, string? said)
+    {
+        JobId job = await SubmitAsync(TestSwarm.Request(2, s => s with
+        {
+            Durability = asked, Outputs = s.Outputs.Add("out", new OutputSpec { Path = "out" }),
+        }));
+        Assert.Equal(said, (await swarm.Service.ExplainAsync(job, 1, Cancel)).Tasks.Single().Reasons.SingleOrDefault(r => r.Code == ReasonCodes.Durability)?.Message);
+        PlaceAll();
+        Assert.Equal(said, (await swarm.Service.ExplainAsync(job, 1, Cancel)).Tasks.Single().Reasons.SingleOrDefault(r => r.Code == ReasonCodes.Durability)?.Message);
+    }
+
     [Fact]
     public async Task What_found_no_place_says_who_refused_it_and_for_what()
     {

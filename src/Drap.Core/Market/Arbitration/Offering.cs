@@ -387,15 +387,8 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
     /// <summary>Places that are the devices' own: whoever waits for the worker without wanting one would not get them anyway.</summary>
     private int KeptPlaces(TaskGroup task)
     {
-        if (task.Resources.Gpu is null || arbiter.Reservation!.Group.Group.Resources.Gpu is not null)
-            return 0;
-        Kept kept = arbiter.Options.Pricing.Reserve.KeptFrom(capacity.Free, highValue: true, wantsGpu: false);
-        long places = Confirm.TasksMax;
-        if (task.Resources.MilliCpus > 0)
-            places = Math.Min(places, kept.MilliCpus / task.Resources.MilliCpus);
-        if (task.Resources.MemoryBytes > 0)
-            places = Math.Min(places, kept.MemoryBytes / task.Resources.MemoryBytes);
-        return (int)places;
+        bool isTheirs = task.Resources.Gpu is not null && arbiter.Reservation!.Group.Group.Resources.Gpu is null;
+        return isTheirs ? arbiter.Options.Pricing.Reserve.KeptPlaces(capacity.Free, task.Resources) : 0;
     }
 
     /// <summary>At the end of its credit line a principal gets only what nobody else wants.</summary>

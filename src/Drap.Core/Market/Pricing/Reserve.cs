@@ -58,6 +58,18 @@ public sealed record Reserve
             && (request.MemoryBytes == 0 || request.MemoryBytes <= free.FreeMemoryBytes - kept.MemoryBytes);
     }
 
+    /// <summary>Bundles of a task with devices that what is kept for devices has processors and memory for.</summary>
+    public int KeptPlaces(ResourcePool free, ResourceRequest request)
+    {
+        Kept kept = KeptFrom(free, highValue: true, wantsGpu: false);
+        long places = int.MaxValue;
+        if (request.MilliCpus > 0)
+            places = Math.Min(places, kept.MilliCpus / request.MilliCpus);
+        if (request.MemoryBytes > 0)
+            places = Math.Min(places, kept.MemoryBytes / request.MemoryBytes);
+        return (int)places;
+    }
+
     private static long Part(long total, long permille) => (long)((Int128)total * permille / 1000);
 
     private static long PerDevice(long amount, long devices, long total) => (long)Int128.Min((Int128)amount * devices, total / 2);

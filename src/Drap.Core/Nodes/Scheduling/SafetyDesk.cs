@@ -12,6 +12,9 @@ internal sealed class SafetyDesk(SchedulerContext context)
     /// <summary>Results whose outputs may be on their way at once: 65 536 at 1 KiB, 64 MiB. What comes beyond waits at its worker and is sent again.</summary>
     public const int PendingMax = 65_536;
 
+    /// <summary>Nodes besides the worker on which outputs lie before their result counts, however many a job asks for: this one (SAFE-4).</summary>
+    public const int KeepersMax = 1;
+
     private readonly Dictionary<AttemptId, (PeerId From, AttemptResult Result)> pending = [];
 
     /// <summary>

@@ -40,6 +40,18 @@ internal static class Explainer
 
     private static TaskExplanation Explain(Moment at, JobRun job, int number, int alike)
     {
+        TaskExplanation explanation = Why(at, job, number, alike);
+        return Kept(job.SegmentOf(number).Spec) is { } kept ? explanation with { Reasons = [.. explanation.Reasons, kept] } : explanation;
+    }
+
+    /// <summary>Fewer nodes than the job asks for keep what its tasks leave (design 5): it is said, before a disk is lost.</summary>
+    private static Reason? Kept(SegmentSpec segment) =>
+        segment.Durability > SafetyDesk.KeepersMax && !segment.Outputs.IsEmpty
+            ? new Reason(ReasonCodes.Durability, $"durability {segment.Durability} is asked for, and {SafetyDesk.KeepersMax} is what there is: besides the worker that makes them, outputs lie on this node")
+            : null;
+
+    private static TaskExplanation Why(Moment at, JobRun job, int number, int alike)
+    {
         SegmentRun segment = job.SegmentOf(number);
         var explanation = new TaskExplanation { Task = TaskView.Of(at, job, number), Alike = alike };
         switch (job.Tasks.State(number))
