@@ -98,14 +98,14 @@ public sealed class HostTests
     public async Task A_reset_ends_both_ways_at_both_ends()
     {
         await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        var came = new TaskCompletionSource();
         var ended = new TaskCompletionSource<StreamEnd>();
         b.Handle("/reset/1", async stream =>
         {
             try
             {
                 while (await stream.ReadAsync(new byte[100]) > 0)
-                {
-                }
+                    came.TrySetResult();
             }
             catch (StreamResetException failure)
             {
@@ -117,6 +117,8 @@ public sealed class HostTests
         P2pStream stream = await a.OpenStreamAsync(b.Self, ["/reset/1"]);
         await stream.WriteAsync(new byte[5]);
         Task<int> reading = stream.ReadAsync(new byte[5]).AsTask();
+        // A stream that ends before its handler has begun has none.
+        await came.Task.WaitAsync(Hosts.Patience);
         stream.Reset();
         Assert.Equal(StreamEnd.ResetHere, (await Assert.ThrowsAsync<StreamResetException>(() => reading.WaitAsync(Hosts.Patience))).End);
         Assert.Equal(StreamEnd.ResetByPeer, await ended.Task.WaitAsync(Hosts.Patience));
@@ -155,7 +157,7 @@ public sealed class HostTests
             await stream.CloseWriteAsync();
             Assert.Equal(said, await stream.ReadToEndAsync());
         })).WaitAsync(Hosts.Patience);
-        Assert.Equal(0, a.Connections.Single().StreamCount);
+        Assert.Equal(0, a.Connections.Single().CountStreams(Hosts.Echo[0]));
     }
 
     [Theory]
@@ -227,6 +229,38 @@ public sealed class HostTests
         await enough.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing.WaitAsync(Hosts.Patience));
         release.SetResult();
+    }
+
+    [Theory]
+    [InlineData(ConnectionSecurity.Noise)]
+    [InlineData(ConnectionSecurity.Tls)]
+    public async Task A_handler_that_blocks_its_thread_holds_up_nobody_else(ConnectionSecurity security)
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1, security), b = await Hosts.StartAsync(2, security);
+        using var freed = new ManualResetEventSlim();
+        var blocked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        b.Handle("/test/blocks/1", async stream =>
+        {
+            await stream.ReadExactlyAsync(new byte[1]);
+            blocked.SetResult();
+            // On the thread that read the connection a moment ago.
+            bool isFree = freed.Wait(Hosts.Patience);
+            await stream.WriteAndCloseAsync(new byte[] { isFree ? (byte)1 : (byte)0 });
+        });
+        b.Handle("/test/frees/1", async stream =>
+        {
+            freed.Set();
+            await Hosts.EchoAsync(stream);
+        });
+        PeerConnection connection = await a.ConnectAsync(b);
+        await connection.Identified.WaitAsync(Hosts.Patience);
+        P2pStream blocks = await a.OpenStreamAsync(b.Self, ["/test/blocks/1"]);
+        await blocks.WriteAsync(new byte[1]);
+        await blocked.Task.WaitAsync(Hosts.Patience);
+        P2pStream frees = await a.OpenStreamAsync(b.Self, ["/test/frees/1"]);
+        await frees.WriteAndCloseAsync("said"u8.ToArray());
+        Assert.Equal("said"u8.ToArray(), await frees.ReadToEndAsync());
+        Assert.Equal([1], await blocks.ReadToEndAsync());
     }
 
     [Fact]

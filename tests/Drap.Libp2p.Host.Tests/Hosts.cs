@@ -32,6 +32,13 @@ internal static class Hosts
     public static Task<PeerConnection> ConnectAsync(this Libp2pHost host, Libp2pHost other) =>
         host.ConnectAsync(other.Self, other.ListenAddresses).WaitAsync(Patience);
 
+    /// <summary>Streams of a protocol. The hosts open others themselves, such as to tell each other what they speak.</summary>
+    public static int CountStreams(this PeerConnection connection, string protocol)
+    {
+        lock (connection.Mux.Gate)
+            return connection.Mux.Session.Streams.Count(s => ((P2pStream?)s.Owner)?.Protocol == protocol);
+    }
+
     public static async Task EchoAsync(P2pStream stream)
     {
         byte[] buffer = new byte[64 * 1024];
