@@ -9,6 +9,9 @@ namespace Drap.Bench.Overlay;
 /// <summary>What nothing on this machine goes below, measured in the same run: a bare loopback socket, one core's ChaCha20-Poly1305 and one core's signatures.</summary>
 internal static class Floors
 {
+    /// <summary>The time between two messages where their delay is measured.</summary>
+    public static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(5);
+
     // What is signed of a message with 512 bytes of data: prefix, sender, data, number and topic.
     private const int SignedBytes = 607;
 
@@ -21,10 +24,16 @@ internal static class Floors
         return new Dictionary<string, double>
         {
             ["bareStreamMiBPerSecond"] = await StreamAsync(port, quick ? 256 : 2048),
-            ["barePingMsP50"] = await PingAsync(port, time),
+            ["barePingMsP50"] = await PingAsync(port, time, TimeSpan.Zero),
+            // As far apart as the messages of which gossip's delay is measured: processors that slept wake late and have forgotten much.
+            ["barePacedPingMsP50"] = await PingAsync(port, time, Pace),
+            ["signPacedMicroseconds"] = await PacedMicrosecondsAsync(time, () => key.Sign(message, signature)),
+            ["verifyPacedMicroseconds"] = await PacedMicrosecondsAsync(time, () => key.PublicKey.Verify(message, signature)),
             ["chaChaMiBPerSecond"] = Encrypt(time),
             ["signMicroseconds"] = Microseconds(time, () => key.Sign(message, signature)),
             ["verifyMicroseconds"] = Microseconds(time, () => key.PublicKey.Verify(message, signature)),
+            // Cores that are busy at once may be slower than one alone: they share clock, caches, or are two threads of one.
+            ["signAndVerifyPerSecondAllCores"] = SignAndVerify(time, key, message),
         };
     }
 
@@ -46,7 +55,7 @@ internal static class Floors
         return Math.Round(rates.Max(), 1);
     }
 
-    private static async Task<double> PingAsync(int port, TimeSpan time)
+    private static async Task<double> PingAsync(int port, TimeSpan time, TimeSpan pause)
     {
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await socket.ConnectAsync(IPAddress.Loopback, port);
@@ -58,6 +67,8 @@ internal static class Floors
             await socket.SendAsync(ping.AsMemory());
             await socket.ReceiveAsync(ping.AsMemory());
             took.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            if (pause > TimeSpan.Zero)
+                await Task.Delay(pause);
         }
         return Measure.Percentile([.. took], 50);
     }
@@ -83,5 +94,37 @@ internal static class Floors
         for (; Stopwatch.GetElapsedTime(begun) < time; done++)
             once();
         return Math.Round(Stopwatch.GetElapsedTime(begun).TotalMicroseconds / done, 2);
+    }
+
+    private static async Task<double> PacedMicrosecondsAsync(TimeSpan time, Action once)
+    {
+        var took = new List<double>();
+        for (long begun = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(begun) < time;)
+        {
+            await Task.Delay(Pace);
+            long start = Stopwatch.GetTimestamp();
+            once();
+            took.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+        }
+        return Math.Round(took.Order().ElementAt(took.Count / 2), 2);
+    }
+
+    private static double SignAndVerify(TimeSpan time, PrivateKey key, byte[] message)
+    {
+        long done = 0, begun = Stopwatch.GetTimestamp();
+        Thread[] threads = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(_ => new Thread(() =>
+        {
+            byte[] signature = new byte[64];
+            for (; Stopwatch.GetElapsedTime(begun) < time; Interlocked.Increment(ref done))
+            {
+                key.Sign(message, signature);
+                key.PublicKey.Verify(message, signature);
+            }
+        }))];
+        foreach (Thread thread in threads)
+            thread.Start();
+        foreach (Thread thread in threads)
+            thread.Join();
+        return Math.Round(done / Stopwatch.GetElapsedTime(begun).TotalSeconds);
     }
 }

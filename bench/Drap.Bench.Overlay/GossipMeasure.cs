@@ -11,25 +11,22 @@ internal static class GossipMeasure
     /// <summary>Publishers at once. One would leave a core idle whenever it waits.</summary>
     private const int Publishers = 4;
 
-    private const int Latencies = 500;
-
-    public static async Task RunAsync(PeerId peer, Multiaddr[] addresses, bool quick, Dictionary<string, double> figures)
+    public static async Task RunAsync(PeerId peer, Multiaddr[] addresses, TimeSpan time, TimeSpan pace, int latencies, Dictionary<string, double> figures)
     {
         await using BenchPeer me = await BenchPeer.StartAsync(gossips: true);
         await me.Host.ConnectAsync(peer, addresses);
         while (!me.Gossip!.PeersOf(BenchPeer.Topic).Contains(peer))
             await Task.Delay(10);
-        TimeSpan time = TimeSpan.FromSeconds(quick ? 1 : 4);
         await FloodAsync(me, peer, time / 2);
         (double rate, long lost) = await FloodAsync(me, peer, time);
         figures["gossipPerSecond"] = Math.Round(rate);
         figures["gossipLost"] = lost;
-        for (int i = 0; i < Latencies / (quick ? 5 : 1); i++)
+        for (int i = 0; i < latencies; i++)
         {
             await PublishAsync(me);
-            await Task.Delay(5);
+            await Task.Delay(pace);
         }
-        byte[] heard = await HeardAsync(me.Host, peer, Latencies / (quick ? 5 : 1));
+        byte[] heard = await HeardAsync(me.Host, peer, latencies);
         figures["gossipMsP50"] = Math.Round(Milliseconds(heard, 16), 4);
         figures["gossipMsP99"] = Math.Round(Milliseconds(heard, 24), 4);
     }

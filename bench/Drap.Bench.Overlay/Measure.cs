@@ -8,10 +8,10 @@ namespace Drap.Bench.Overlay;
 /// <summary>Measures against one peer; each figure after a warm-up of its own.</summary>
 internal static class Measure
 {
-    public static async Task<int> RunAsync(string peer, string address, bool quick, string[] only)
+    public static async Task<int> RunAsync(string peer, string address, bool quick, string[] only, int? seconds)
     {
         (PeerId id, Multiaddr[] addresses) = BenchPeer.Parse(peer, address);
-        TimeSpan time = TimeSpan.FromSeconds(quick ? 1 : 4);
+        TimeSpan time = TimeSpan.FromSeconds(seconds ?? (quick ? 1 : 4));
         var figures = new Dictionary<string, double>();
         bool Wanted(string word) => only.Length == 0 || only.Contains(word);
         await using (BenchPeer me = await BenchPeer.StartAsync())
@@ -46,7 +46,7 @@ internal static class Measure
                 figures["streamMiBPerSecond"] = await StreamAsync(host, id, quick ? 128 : 1024);
         }
         if (Wanted("gossip"))
-            await GossipMeasure.RunAsync(id, addresses, quick, figures);
+            await GossipMeasure.RunAsync(id, addresses, time, Floors.Pace, latencies: quick ? 100 : 500, figures);
         Console.WriteLine(JsonSerializer.Serialize(figures));
         return 0;
     }

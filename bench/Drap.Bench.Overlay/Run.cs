@@ -49,6 +49,14 @@ internal static class Run
         return 0;
     }
 
+    public static async Task<int> FloorsAsync()
+    {
+        using Child server = Child.Self("serve");
+        JsonElement ready = await server.JsonAsync();
+        Console.WriteLine(JsonSerializer.Serialize(await Floors.MeasureAsync(ready.GetProperty("bare").GetInt32(), quick: false)));
+        return 0;
+    }
+
     private static async Task<Dictionary<string, double>> MeasureAsync(Func<string[], Child> start, JsonElement ready, string[] more)
     {
         using Child client = start(["measure", ready.GetProperty("peer").GetString()!, ready.GetProperty("address").GetString()!, .. more]);
