@@ -149,7 +149,9 @@ public sealed class PeerConnection
     /// <summary>Starts to read. <paramref name="sealedBytes"/> and <paramref name="plain"/> came behind the handshake, the latter opened already.</summary>
     internal void Start(ReadOnlyMemory<byte> plain, ReadOnlyMemory<byte> sealedBytes)
     {
-        reading = mux.ReadAsync(plain, sealedBytes);
+        // Who dialed is not the context in which streams are served.
+        using (ExecutionContext.SuppressFlow())
+            reading = mux.ReadAsync(plain, sealedBytes);
         LookWithin(IsSpare ? hub.Limits.SpareAfter : hub.Limits.IdleAfter);
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Drap.Libp2p.Gossipsub;
+using Drap.Libp2p.Host.Streams;
 using Drap.Libp2p.Multiformats;
 
 namespace Drap.Libp2p.Host.PubSubs;
@@ -165,41 +166,67 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
         }
         older?.Reset();
         using var buffer = new FrameBuffer(owner.PartialFrames, options.Gossip.Limits.FrameBytesMax);
+        IThreadPoolWorkItem? check = null;
         try
         {
             while (true)
             {
                 if (resumed is { } pause)
+                {
+                    RunLater(ref check);
                     await pause.Task.ConfigureAwait(false);
-                // While nothing comes and nothing is begun no buffer is held.
+                }
+                // While nothing comes and nothing is begun no buffer is held. What came is checked here while this waits for more.
                 if (buffer.IsEmpty)
-                    await stream.ReadAsync(Memory<byte>.Empty).ConfigureAwait(false);
+                    await Meanwhile.Await(stream.ReadAsync(Memory<byte>.Empty), Take(ref check));
                 if (!buffer.TryMakeRoom())
                     return;
-                int read = await stream.ReadAsync(buffer.Room).ConfigureAwait(false);
+                int read = await Meanwhile.Await(stream.ReadAsync(buffer.Room), Take(ref check));
                 if (read == 0)
                     return;
                 buffer.Filled(read);
-                if (!Take(buffer))
+                if (!TryUse(buffer, out check))
                     return;
             }
         }
         finally
         {
+            RunLater(ref check);
             if (ReferenceEquals(Interlocked.CompareExchange(ref inbound, null, stream), stream))
                 owner.Streams.Silent(this);
         }
     }
 
-    /// <summary>Gives the router what is whole; false if what comes is no frame.</summary>
-    private bool Take(FrameBuffer buffer)
+    private static IThreadPoolWorkItem? Take(ref IThreadPoolWorkItem? check)
     {
+        IThreadPoolWorkItem? taken = check;
+        check = null;
+        return taken;
+    }
+
+    private static void RunLater(ref IThreadPoolWorkItem? check)
+    {
+        if (Take(ref check) is { } later)
+            ThreadPool.UnsafeQueueUserWorkItem(later, preferLocal: false);
+    }
+
+    /// <summary>Gives the router what is whole, and says who is to check it; false if what comes is no frame.</summary>
+    private bool TryUse(FrameBuffer buffer, out IThreadPoolWorkItem? check)
+    {
+        check = null;
         VarintStatus status = buffer.TryTake(out ReadOnlySpan<byte> rpc);
         if (status == VarintStatus.Done)
         {
-            using RouterStep step = owner.Begin();
-            for (; status == VarintStatus.Done; status = buffer.TryTake(out rpc))
-                step.Router.Receive(Id, rpc, step.Now, step.Effects);
+            RouterStep step = owner.Begin();
+            try
+            {
+                for (; status == VarintStatus.Done; status = buffer.TryTake(out rpc))
+                    step.Router.Receive(Id, rpc, step.Now, step.Effects);
+            }
+            finally
+            {
+                check = owner.End(keepsCheck: true);
+            }
         }
         buffer.Shrink();
         return status != VarintStatus.Malformed;

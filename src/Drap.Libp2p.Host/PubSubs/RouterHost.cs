@@ -25,6 +25,7 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
     private readonly List<P2pStream> broken = [];
     private List<PubSubPeer> touched = [];
     private Instant tickAt = Instant.Never;
+    private int checksAdded;
     // One list of whom to write to that is not in use.
     private List<PubSubPeer>? spare;
     private List<ListenerCall> calls = [];
@@ -67,12 +68,16 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         return new RouterStep(this, router, host.Hub.Clock.Now, effects);
     }
 
-    /// <summary>Ends a step: performs what it gave, lets go of the lock, writes to whom there is something to write, and calls who listens.</summary>
-    public void End()
+    /// <summary>
+    /// Ends a step: performs what it gave, lets go of the lock, writes to whom there is something to write, and calls who listens. With
+    /// <paramref name="keepsCheck"/> a checker of signatures is returned if there is something to check, for the caller to run.
+    /// </summary>
+    public IThreadPoolWorkItem? End(bool keepsCheck = false)
     {
         List<PubSubPeer>? writes = null;
         List<ListenerCall>? due = null;
         P2pStream[] resets = [];
+        int added;
         try
         {
             // Performing may add to them, such as for a peer that is given up.
@@ -102,8 +107,11 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         finally
         {
             effects.Clear();
+            added = checksAdded;
+            checksAdded = 0;
             gate.Exit();
         }
+        IThreadPoolWorkItem? check = checks.Start(added, keepsCheck);
         foreach (P2pStream stream in resets)
             stream.Reset();
         if (writes is not null)
@@ -120,6 +128,7 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
             due.Clear();
             spareCalls = due;
         }
+        return check;
     }
 
     /// <summary>The heartbeat.</summary>
@@ -223,6 +232,7 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
                 break;
             case GossipEffect.Verify verify:
                 checks.Add(verify.Message);
+                checksAdded++;
                 break;
             case GossipEffect.Validate validate:
                 if (!topics.TryGetValue(validate.Message.Topic, out TopicHost? asked))

@@ -18,46 +18,56 @@ internal sealed class SignatureChecks(int checkersMax, Action<ReadOnlySpan<Check
     private readonly KeyCache keys = new();
     private int checkers;
 
-    public void Add(GossipMessage message)
+    /// <summary>Something more to check, once <see cref="Start"/> was called.</summary>
+    public void Add(GossipMessage message) => waiting.Enqueue(message);
+
+    /// <summary>
+    /// Starts checkers for what was added. With <paramref name="keepsOne"/> one of them is returned, for the caller to run where it does not hold up reading.
+    /// </summary>
+    public IThreadPoolWorkItem? Start(int added, bool keepsOne)
     {
-        waiting.Enqueue(message);
-        TryStart();
+        IThreadPoolWorkItem? kept = null;
+        for (; added > 0 && TryBegin(); added--)
+        {
+            if (keepsOne && kept is null)
+                kept = this;
+            else
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+        return kept;
     }
 
     void IThreadPoolWorkItem.Execute()
     {
         var done = new CheckedMessage[Batch];
-        while (true)
+        int count = 0;
+        while (count < Batch && waiting.TryDequeue(out GossipMessage? message))
+            done[count++] = new CheckedMessage(message, IsGood(message.Content));
+        if (count > 0)
+            report(done.AsSpan(0, count));
+        // After a while whoever waits for this thread has his turn.
+        if (!waiting.IsEmpty)
         {
-            int count = 0;
-            while (count < Batch && waiting.TryDequeue(out GossipMessage? message))
-                done[count++] = new CheckedMessage(message, IsGood(message.Content));
-            if (count > 0)
-            {
-                report(done.AsSpan(0, count));
-                continue;
-            }
-            Interlocked.Decrement(ref checkers);
-            // One that was put in after the last look found this checker still counted.
-            if (!waiting.IsEmpty)
-                TryStart();
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
             return;
         }
+        Interlocked.Decrement(ref checkers);
+        // One that was put in after the last look found this checker still counted.
+        if (!waiting.IsEmpty)
+            Start(1, keepsOne: false);
     }
 
-    private void TryStart()
+    private bool TryBegin()
     {
         int now = Volatile.Read(ref checkers);
         while (now < checkersMax)
         {
             int seen = Interlocked.CompareExchange(ref checkers, now + 1, now);
             if (seen == now)
-            {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-                return;
-            }
+                return true;
             now = seen;
         }
+        return false;
     }
 
     private bool IsGood(SignedMessage message)

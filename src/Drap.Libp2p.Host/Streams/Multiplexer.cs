@@ -203,9 +203,13 @@ internal sealed class Multiplexer
         }
     }
 
-    /// <summary>All that has come is done: wakes whom it concerns, and sends what is due.</summary>
-    public void EndBatch(bool isGood)
+    /// <summary>
+    /// All that has come is done: wakes whom it concerns, and sends what is due. With <paramref name="keepsOne"/> one of those woken is returned, for the
+    /// caller to run.
+    /// </summary>
+    public P2pStream? EndBatch(bool isGood, bool keepsOne)
     {
+        P2pStream? kept = null;
         P2pStream? woken;
         bool flushes;
         lock (Gate)
@@ -214,11 +218,18 @@ internal sealed class Multiplexer
             woken = TakeAwake();
             flushes = IsFlushDue || (blocked.Count > 0 && !sender.IsBusy);
         }
+        if (keepsOne && woken is not null)
+        {
+            kept = woken;
+            woken = kept.NextAwake;
+            kept.NextAwake = null;
+        }
         Dispatch(woken);
         if (!isGood)
             EndByViolation();
         else if (flushes)
             sender.FlushSoon();
+        return kept;
     }
 
     /// <summary>The sender has nothing more to send.</summary>

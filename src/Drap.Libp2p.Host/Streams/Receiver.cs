@@ -7,7 +7,7 @@ namespace Drap.Libp2p.Host.Streams;
 
 /// <summary>
 /// The one loop of a connection: waits without a buffer, reads as much as there is, opens it where it lies, and hands it on. It stands still while the peer
-/// has all the memory that it can have.
+/// has all the memory that it can have. When it waits, its thread runs one of those whom it has woken.
 /// </summary>
 internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, ChunkPool chunks)
 {
@@ -20,6 +20,9 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
     // Set by whoever gives memory back while the loop stands still; under the connection's lock.
     private TaskCompletionSource? room;
 
+    // Owned by the loop: the stream that its thread is to run when it waits.
+    private P2pStream? woken;
+
     /// <summary>Reads until the link ends or the peer breaks a rule.</summary>
     /// <param name="plain">What was received behind the handshake and opened.</param>
     /// <param name="sealedBytes">What was received behind that, still sealed.</param>
@@ -30,18 +33,23 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
         {
             int start = 0, end = sealedBytes.Length;
             bool mayHaveMore = true;
+            // Until it has waited once its thread is that of who made the connection.
+            bool isOnItsOwn = false;
             if (!plain.IsEmpty)
-                mux.EndBatch(mux.Receive(plain.Span, mux.Clock.Now));
+                mux.EndBatch(mux.Receive(plain.Span, mux.Clock.Now), keepsOne: false);
             if (end > 0)
             {
                 buffer = chunks.Rent();
                 sealedBytes.CopyTo(buffer);
-                start = Open(buffer, end);
+                start = Open(buffer, end, keepsOne: false);
             }
             while (!mux.IsClosed)
             {
                 if (mux.Memory.IsOver)
+                {
+                    Multiplexer.Dispatch(TakeWoken());
                     await WaitForReadersAsync().ConfigureAwait(false);
+                }
                 if (start == end && !mayHaveMore && buffer is not null)
                 {
                     chunks.Return(buffer);
@@ -54,7 +62,10 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
                 end -= start;
                 start = 0;
                 if (!mayHaveMore)
-                    await link.WaitAsync().ConfigureAwait(false);
+                {
+                    await Meanwhile.Await(link.WaitAsync(), TakeWoken());
+                    isOnItsOwn = true;
+                }
                 buffer ??= chunks.Rent();
                 int wanted = buffer.Length - end;
                 int received = await link.ReceiveAsync(buffer.AsMemory(end)).ConfigureAwait(false);
@@ -67,7 +78,7 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
                 if (received < 0)
                     continue;
                 end += received;
-                start = Open(buffer, end);
+                start = Open(buffer, end, keepsOne: isOnItsOwn && !mayHaveMore);
             }
         }
         catch (Exception failure)
@@ -78,6 +89,7 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
         {
             if (buffer is not null)
                 chunks.Return(buffer);
+            Multiplexer.Dispatch(TakeWoken());
             mux.ReadingEnded();
         }
     }
@@ -93,7 +105,7 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
     public void Stop() => room?.TrySetResult();
 
     /// <summary>Opens the whole frames in the buffer and does what they say; returns where the rest begins.</summary>
-    private int Open(byte[] buffer, int end)
+    private int Open(byte[] buffer, int end, bool keepsOne)
     {
         int start = 0;
         bool isGood = true;
@@ -106,8 +118,15 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
             start += consumed;
             isGood = status == NoiseFrameStatus.Done && mux.Receive(plain, now);
         }
-        mux.EndBatch(isGood);
+        woken = mux.EndBatch(isGood, keepsOne);
         return start;
+    }
+
+    private P2pStream? TakeWoken()
+    {
+        P2pStream? stream = woken;
+        woken = null;
+        return stream;
     }
 
     private async Task WaitForReadersAsync()
