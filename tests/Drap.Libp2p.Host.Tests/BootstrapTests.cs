@@ -19,6 +19,9 @@ public sealed class BootstrapTests
             while (bootstrapper.Connected == 0)
                 await Task.Delay(10, patience.Token);
             Assert.NotNull(host.Find(first.Self));
+            // Who dials is done a little before who is dialed.
+            while (first.Find(host.Self) is null)
+                await Task.Delay(10, patience.Token);
             if (round == 0)
                 await first.DisconnectAsync(host.Self);
             while (round == 0 && bootstrapper.Connected == 1)
