@@ -11,6 +11,7 @@ namespace Drap.Tests.Interop;
 /// Nodes over js-libp2p's daemon, held to the suite of every overlay: the market must not care whose libp2p carries it. With <c>./test --all</c>, since each
 /// node is a process of js.
 /// </summary>
+[Trait("runs", "long")]
 public sealed class JsDaemonOverlayTests(JsPackages packages) : OverlayCompliance
 {
     private readonly ConcurrentDictionary<IOverlay, JsDaemon> daemons = new();
@@ -33,7 +34,6 @@ public sealed class JsDaemonOverlayTests(JsPackages packages) : OverlayComplianc
 
     protected override async Task<IOverlay> JoinAsync(NodeIdentity identity, IOverlayEvents events, IOverlay[] known)
     {
-        Assert.SkipUnless(Environment.GetEnvironmentVariable("DRAP_TEST_ALL") == "1", "one of the long ones: ./test --all");
         packages.Require();
         string key = Path.Combine(Folder, $"{identity.Peer.Short}.daemon.key");
         using (Libp2p.Keys.PrivateKey secret = identity.OpenKey())
