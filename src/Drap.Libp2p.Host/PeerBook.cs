@@ -77,10 +77,6 @@ public sealed class PeerBook
             Update(peer, known => known with { Addresses = [.. bare.Concat(known.Addresses).Distinct().Take(AddressesMax)] });
     }
 
-    /// <summary>Forgets an address, such as one where somebody else was met.</summary>
-    public void RemoveAddress(PeerId peer, Multiaddr address) =>
-        Update(peer, known => known with { Addresses = known.Addresses.Remove(address.WithoutPeer() ?? address) });
-
     /// <summary>Changes what is known of a peer.</summary>
     internal KnownPeer Update(PeerId peer, Func<KnownPeer, KnownPeer> change)
     {

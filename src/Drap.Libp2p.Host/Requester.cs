@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using System.Text;
 using Drap.Libp2p.Host.Requests;
 using Drap.Libp2p.Multiformats;
@@ -21,7 +20,7 @@ public sealed class Requester
     private readonly Libp2pHost host;
     private readonly string[] protocol;
     private readonly RequestOptions options;
-    private readonly Prng random = new(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)));
+    private readonly Prng random = SystemRandom.NewPrng();
 
     /// <summary>Asks over the given protocol, which peers answer with a <see cref="Responder"/>.</summary>
     public Requester(Libp2pHost host, string protocol, RequestOptions? options = null)
@@ -199,7 +198,7 @@ public sealed class Requester
         lock (gate)
         {
             if (!peers.TryGetValue(peer, out AskedPeer? asked))
-                peers.Add(peer, asked = new AskedPeer(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8))));
+                peers.Add(peer, asked = new AskedPeer(SystemRandom.NextUInt64()));
             asked.Users++;
             return asked;
         }

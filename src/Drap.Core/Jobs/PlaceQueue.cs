@@ -25,9 +25,6 @@ public sealed class PlaceQueue
     /// <summary>Places that may be given now.</summary>
     public int Count => plainCount + choosy.Count;
 
-    /// <summary>Places that wait for their time.</summary>
-    public int DelayedCount => delayed.Count;
-
     /// <summary>When the next of those may be given.</summary>
     public Instant NextRelease => delayed.TryPeek(out _, out (Instant At, int) first) ? first.At : Instant.Never;
 

@@ -18,9 +18,6 @@ public sealed class Template
     /// <summary>Whether nothing is left to bind.</summary>
     public bool IsLiteral => parts.All(p => p.Expression is null);
 
-    /// <summary>Whether it is one expression and nothing else.</summary>
-    public bool IsOneExpression => parts is [{ Expression: not null }];
-
     /// <summary>Reads a text.</summary>
     /// <returns>False with a message that names the character, from 1, and what may stand there.</returns>
     public static bool TryParse(string text, [NotNullWhen(true)] out Template? template, [NotNullWhen(false)] out string? error)

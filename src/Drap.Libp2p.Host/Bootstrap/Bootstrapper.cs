@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Drap.Libp2p.Bootstrap;
 using Drap.Libp2p.Host.Time;
 using Drap.Libp2p.Multiformats;
@@ -29,9 +28,7 @@ public sealed class Bootstrapper : IHostObserver, IAsyncDisposable
         this.host = host;
         addresses = named.Where(address => address.Peer != host.Self).GroupBy(address => address.Peer!.Value)
             .ToDictionary(group => group.Key, group => group.ToArray());
-        Span<byte> seed = stackalloc byte[8];
-        RandomNumberGenerator.Fill(seed);
-        plan = new BootstrapPlan(addresses.Keys, wanted, new Prng(BitConverter.ToUInt64(seed)), host.Hub.Clock.Now);
+        plan = new BootstrapPlan(addresses.Keys, wanted, SystemRandom.NewPrng(), host.Hub.Clock.Now);
         deadline = new CallAt(() => running.Run(AdvanceAsync));
         observing = host.Observe(this);
         foreach (PeerConnection connection in host.Connections)

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 using System.Threading.Channels;
 using Drap.Libp2p.Host.Streams;
 using Drap.Libp2p.Host.Time;
@@ -31,10 +30,8 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     {
         this.host = host;
         this.options = options;
-        Span<byte> seed = stackalloc byte[8];
-        RandomNumberGenerator.Fill(seed);
         machine = new KadMachine(
-            host.Self, options, isServer, new Prng(BitConverter.ToUInt64(seed)), host.Hub.Clock.Now,
+            host.Self, options, isServer, SystemRandom.NewPrng(), host.Hub.Clock.Now,
             new UtcTime(host.TimeProvider.GetUtcNow().ToUnixTimeMilliseconds()));
         deadline = new CallAt(() => running.Run(AdvanceAsync));
         server = new DhtServer(host, options.Protocol, Handle);

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using Drap.Libp2p.Host.Time;
 using Drap.Libp2p.Mdns;
 using Drap.Libp2p.Multiformats;
@@ -30,9 +29,7 @@ internal sealed class MdnsInterface : IAsyncDisposable
         this.socket = socket;
         this.found = found;
         Name = name;
-        Span<byte> seed = stackalloc byte[8];
-        RandomNumberGenerator.Fill(seed);
-        discovery = new MdnsDiscovery(host.Self, [.. addresses], service, new Prng(BitConverter.ToUInt64(seed)), host.Hub.Clock.Now);
+        discovery = new MdnsDiscovery(host.Self, [.. addresses], service, SystemRandom.NewPrng(), host.Hub.Clock.Now);
         deadline = new CallAt(() => running.Run(AdvanceAsync));
     }
 

@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
 using Drap.Libp2p.Gossipsub;
 using Drap.Libp2p.Host.Memory;
 using Drap.Libp2p.Host.Time;
@@ -37,9 +35,7 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         GossipOptions gossip = options.Gossip;
         if (gossip.LastSequence == 0)
             gossip = gossip with { LastSequence = (ulong)(host.TimeProvider.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * 100 };
-        Span<byte> seed = stackalloc byte[8];
-        RandomNumberGenerator.Fill(seed);
-        router = new GossipRouter(key.PeerId, key.PublicKey.Encoded.ToArray(), gossip, new Prng(BinaryPrimitives.ReadUInt64LittleEndian(seed)));
+        router = new GossipRouter(key.PeerId, key.PublicKey.Encoded.ToArray(), gossip, SystemRandom.NewPrng());
         Streams = new PeerStreams(this, host, options);
         Publisher = new Publisher(this, key);
         PartialFrames = new MemoryBudget(options.PartialFrameBytesMax);

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 using Drap.Libp2p.Host.Streams;
 using Drap.Libp2p.Host.Time;
 using Drap.Libp2p.Multiformats;
@@ -33,9 +32,7 @@ public sealed class RelayReservations : IHostObserver, IAsyncDisposable
         this.host = host;
         if (named.FirstOrDefault(address => address.Peer is null) is { } nameless)
             throw new ArgumentException($"{nameless} does not end with the relay's /p2p/ID", nameof(named));
-        Span<byte> seed = stackalloc byte[8];
-        RandomNumberGenerator.Fill(seed);
-        client = new RelayClient(wanted, new Prng(BitConverter.ToUInt64(seed)));
+        client = new RelayClient(wanted, SystemRandom.NewPrng());
         deadline = new CallAt(() => running.Run(AdvanceAsync));
         observing = host.Observe(this);
         foreach (Multiaddr address in named)

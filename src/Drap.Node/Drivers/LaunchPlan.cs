@@ -6,9 +6,6 @@ namespace Drap.Node.Drivers;
 /// <summary>Everything that a driver needs to run one attempt.</summary>
 public sealed record LaunchPlan
 {
-    /// <summary>The most arguments: what would not fit is refused by the kernel anyway, at a few megabytes.</summary>
-    public const int ArgumentsMax = 65_536;
-
     public required AttemptId Attempt { get; init; }
 
     /// <summary>The command and its arguments; for <c>dotnet</c> the handler's name and its arguments. Never empty.</summary>

@@ -30,9 +30,6 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
         ? order.Template
         : order.Template with { Index = order.Assignment.Index, Number = order.Assignment.ArrayNumber };
 
-    /// <summary>Bytes of its standard input that were taken so far.</summary>
-    public long StdinTaken { get; set; }
-
     /// <summary>What of each of its output streams goes to its scheduler; all where a client reads along, whom the task then waits for.</summary>
     public LogWindow Kept => new(Task.Stdin ? long.MaxValue : Task.MaxLog.Bytes);
 

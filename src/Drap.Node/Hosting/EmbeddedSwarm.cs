@@ -30,7 +30,7 @@ public sealed class EmbeddedSwarm : INodeHost
     {
         ILogger logger = loggers.CreateLogger("drap");
         ImmutableArray<WorkerSpec> specs = options.WorkersFile is { } file ? WorkersFile.Read(file) : MachineResources.Detect(home.Path).Split(options.Workers);
-        PeerId self = NodeIdentity.Open(HomeScheduler.IdentityFileOf(home)).Peer;
+        PeerId self = NodeIdentity.Open(home.SchedulerIdentityFile).Peer;
         // A swarm of one process is small: everyone hears every ad, whatever region its machine is said to be in, and says if that is not the one.
         scheduler = new HomeScheduler(home, self, Audience.GlobalRegion, options.Mode, logger, Fail, async () => await DisposeAsync().ConfigureAwait(false));
         var overlay = new MemoryOverlay();
@@ -39,7 +39,7 @@ public sealed class EmbeddedSwarm : INodeHost
         nodes.Add(new SwarmNode("scheduler", self) { Roles = ["scheduler"], Pid = Environment.ProcessId });
         foreach (WorkerSpec spec in specs)
         {
-            var folder = new WorkerFolder(Path.Combine(home.Path, "workers", spec.Name));
+            var folder = new WorkerFolder(home.WorkerFolder(spec.Name));
             PeerId peer = NodeIdentity.Open(folder.IdentityFile).Peer;
             var loop = new WorkerLoop(folder, peer, spec.Options with { Name = spec.Name }, handlers, scheduler.Blobs, ownsBlobs: false, scheduler.Clock, logger, Fail);
             loops.Add((spec.Name, loop));

@@ -44,23 +44,20 @@ internal sealed class HomeScheduler : IAsyncDisposable
     {
         this.region = region;
         idleTime = mode == "background" ? BackgroundIdleTime : IdleTime;
-        Blobs = BlobStore.Open(new BlobStoreOptions { Folder = Path.Combine(home.Path, "blobs") });
-        logs = new LogStore(Path.Combine(home.Path, "logs"));
+        Blobs = BlobStore.Open(new BlobStoreOptions { Folder = home.BlobFolder });
+        logs = new LogStore(home.LogFolder);
         logs.Failed += (job, e) => HostLog.LogFailed(logger, job, e.Message);
         var terms = new SchedulerOptions { Scheduler = self, Region = region, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
-        Loop = new SchedulerLoop(Path.Combine(home.Path, "scheduler", "journal"), terms, logs, Clock, logger, failed);
+        Loop = new SchedulerLoop(home.JournalFolder, terms, logs, Clock, logger, failed);
         Loop.Before(Resume);
         service = new NodeService(Loop, Blobs, logs, home, _ => shutdown())
         {
             Peer = self,
             Mode = mode,
-            StartedAt = new UtcTime(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()),
+            StartedAt = BootClock.UtcNow,
         };
         keeper = new BlobKeeper(Loop, Blobs, logger);
     }
-
-    /// <summary>Where its key lies.</summary>
-    public static string IdentityFileOf(HomeFolder home) => Path.Combine(home.Path, "scheduler", "identity.key");
 
     /// <summary>The loop.</summary>
     public SchedulerLoop Loop { get; }

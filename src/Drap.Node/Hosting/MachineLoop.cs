@@ -84,14 +84,15 @@ internal sealed class MachineLoop<TItem> : IDisposable
         Visit();
     }
 
-    /// <summary>As <see cref="Hand"/> for messages, of which it takes the first ones for which there is room; says how many.</summary>
-    public int TryHand(ReadOnlySpan<TItem> items)
+    /// <summary>As <see cref="Hand"/> for frames of one peer, of which it takes the first ones for which there is room; says how many.</summary>
+    public int TryHand(PeerId from, ReadOnlySpan<ReadOnlyMemory<byte>> frames, Func<PeerId, ReadOnlyMemory<byte>, TItem> item)
     {
         int taken;
         lock (gate)
         {
-            taken = isStopping ? 0 : Math.Clamp(capacity - waiting.Count, 0, items.Length);
-            waiting.AddRange(items[..taken]);
+            taken = isStopping ? 0 : Math.Clamp(capacity - waiting.Count, 0, frames.Length);
+            foreach (ReadOnlyMemory<byte> frame in frames[..taken])
+                waiting.Add(item(from, frame));
             if (taken == 0 || stepping is not null || !isStarted)
                 return taken;
             stepping = Thread.CurrentThread;

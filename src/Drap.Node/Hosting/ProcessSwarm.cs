@@ -82,7 +82,7 @@ public sealed class ProcessSwarm : INodeHost
     {
         var choice = new WorkerChoice(options.WorkersFile, options.Workers);
         ImmutableArray<WorkerSpec> specs = choice.Read(home.Path);
-        NodeIdentity identity = NodeIdentity.Open(HomeScheduler.IdentityFileOf(home));
+        NodeIdentity identity = NodeIdentity.Open(home.SchedulerIdentityFile);
         PeerId self = await OverlayFactory.SelfAsync(options.Overlays[0], identity, cancel).ConfigureAwait(false);
         var swarm = new ProcessSwarm(home, options, self, loggers.CreateLogger("drap"), warn) { specs = specs };
         try

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Drap.Core.Jobs;
@@ -96,7 +95,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         overlay = joined;
         offersWait = joined.Abilities.HasFlag(OverlayAbilities.Network) ? RemoteOffersWait : OffersWait;
         outputs = fetcher;
-        node.Start(UtcNow, BootClock.Now, effects);
+        node.Start(BootClock.UtcNow, BootClock.Now, effects);
         node.Flush(BootClock.Now, effects);
         Perform();
         loop.Start();
@@ -156,15 +155,8 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     public bool Frame(PeerId from, ReadOnlyMemory<byte> frame) => loop.TryPost(new Item(from, frame));
 
     /// <inheritdoc/>
-    public int Frames(PeerId from, ReadOnlySpan<ReadOnlyMemory<byte>> frames)
-    {
-        Item[] items = ArrayPool<Item>.Shared.Rent(frames.Length);
-        for (int i = 0; i < frames.Length; i++)
-            items[i] = new Item(from, frames[i]);
-        int taken = loop.TryHand(items.AsSpan(0, frames.Length));
-        ArrayPool<Item>.Shared.Return(items, clearArray: true);
-        return taken;
-    }
+    public int Frames(PeerId from, ReadOnlySpan<ReadOnlyMemory<byte>> frames) =>
+        loop.TryHand(from, frames, static (peer, frame) => new Item(peer, frame));
 
     /// <inheritdoc/>
     public void WaitForRoom() => loop.WaitForRoom();
@@ -202,8 +194,6 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         storage.Dispose();
         End(new ApiException(ErrorCodes.ShuttingDown, "the node is ending; its jobs are kept, and any next drap goes on with them"));
     }
-
-    private static UtcTime UtcNow => new(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
 
     private void Run(List<Item> batch)
     {
@@ -300,7 +290,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         journal.Submit(snapshot);
     }
 
-    private void OnUtcJumped() => Post(new SchedulerInput.Utc(UtcNow));
+    private void OnUtcJumped() => Post(new SchedulerInput.Utc(BootClock.UtcNow));
 
     /// <summary>An answer, or why there will be none.</summary>
     private async Task<T> AnswerAsync<T>(Task<T> answer, CancellationToken cancel)

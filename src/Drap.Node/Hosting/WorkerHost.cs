@@ -62,7 +62,7 @@ public sealed class WorkerHost : IAsyncDisposable
         ILogger logger = loggers.CreateLogger("drap");
         WorkerSpec spec = choice.Read(home.Path).FirstOrDefault(s => s.Name == name)
             ?? throw new HomeException(HomeProblem.NotUsable, $"there is no worker {name}", "name one of the workers' file, or w1, w2 and so on");
-        var folder = new WorkerFolder(FolderOf(home, name));
+        var folder = new WorkerFolder(home.WorkerFolder(name));
         NodeIdentity identity = NodeIdentity.Open(folder.IdentityFile);
         PeerId self = await OverlayFactory.SelfAsync(joins, identity, cancel).ConfigureAwait(false);
         var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -104,9 +104,6 @@ public sealed class WorkerHost : IAsyncDisposable
 
         Core.Nodes.WorkerOptions Told(WorkerSpec said) => said.Options with { Name = name, AlsoHears = [region] };
     }
-
-    /// <summary>Where a worker keeps its state.</summary>
-    public static string FolderOf(HomeFolder home, string name) => Path.Combine(home.Path, "workers", name);
 
     /// <summary>Kills what runs, without a grace and without a word: for a process that must end now.</summary>
     public void Abort() => loop.Dispose();

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
@@ -95,7 +94,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         (ImmutableArray<SchedulerEpoch> epochs, ImmutableArray<StoredResult> outbox) = folder.Load();
         foreach (StoredResult stored in outbox)
             pins?.Add(stored.Result.Attempt, stored.Result.Outputs);
-        Step(new WorkerInput.Utc(UtcNow));
+        Step(new WorkerInput.Utc(BootClock.UtcNow));
         Step(new WorkerInput.Restored(epochs, outbox, []));
         node.Flush(BootClock.Now, effects);
         Perform();
@@ -118,15 +117,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
 
     public bool Frame(PeerId from, ReadOnlyMemory<byte> frame) => loop.TryPost(new Item(from, frame));
 
-    public int Frames(PeerId from, ReadOnlySpan<ReadOnlyMemory<byte>> frames)
-    {
-        Item[] items = ArrayPool<Item>.Shared.Rent(frames.Length);
-        for (int i = 0; i < frames.Length; i++)
-            items[i] = new Item(from, frames[i]);
-        int taken = loop.TryHand(items.AsSpan(0, frames.Length));
-        ArrayPool<Item>.Shared.Return(items, clearArray: true);
-        return taken;
-    }
+    public int Frames(PeerId from, ReadOnlySpan<ReadOnlyMemory<byte>> frames) =>
+        loop.TryHand(from, frames, static (peer, frame) => new Item(peer, frame));
 
     public void WaitForRoom() => loop.WaitForRoom();
 
@@ -206,9 +198,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         left.TrySetResult();
     }
 
-    private void OnUtcJumped() => loop.Post(new Item(new WorkerInput.Utc(UtcNow)));
-
-    private static UtcTime UtcNow => new(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+    private void OnUtcJumped() => loop.Post(new Item(new WorkerInput.Utc(BootClock.UtcNow)));
 
     private static WorkerOptions Complete(WorkerOptions options, ProcessDriver process, HandlerRegistry handlers) => options with
     {
@@ -224,8 +214,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         {
             if (item.Input is { } input)
                 Take(input);
-            else if (item.Fetched is { } ready)
-                OnFetched(ready, item.Fetch);
+            else if (item.Fetched is { } fetched)
+                OnFetched(fetched.Run, fetched.Fetch);
             else if (!MessageCodec.TryDecode(item.Frame.Span, out Message? message, out Core.Cbor.CodecError error))
                 HostLog.BadFrame(logger, item.From.Short, error.ToString());
             else if (message is StdinChunk chunk)
@@ -357,7 +347,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             return;
         }
         run.HoldInputs();
-        if (!inputs.TryBegin(run, (fetched, end) => loop.Post(new Item(fetched, end))))
+        if (!inputs.TryBegin(run, (fetched, end) => loop.Post(new Item(new FetchedInputs(fetched, end)))))
             Launch(run);
     }
 
@@ -423,18 +413,21 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             overlay!.Send(relay.Scheduler, MessageCodec.Encode(new StdinCredit(attempt, taken + StdinWindow)));
     }
 
-    private readonly record struct Item(PeerId From, ReadOnlyMemory<byte> Frame, WorkerInput? Input, AttemptRun? Fetched, BlobFetch Fetch)
+    private readonly record struct Item(PeerId From, ReadOnlyMemory<byte> Frame, WorkerInput? Input, FetchedInputs? Fetched)
     {
-        public Item(WorkerInput input) : this(default, default, input, null, default)
+        public Item(WorkerInput input) : this(default, default, input, null)
         {
         }
 
-        public Item(PeerId from, ReadOnlyMemory<byte> frame) : this(from, frame, null, null, default)
+        public Item(PeerId from, ReadOnlyMemory<byte> frame) : this(from, frame, null, null)
         {
         }
 
-        public Item(AttemptRun fetched, BlobFetch fetch) : this(default, default, null, fetched, fetch)
+        public Item(FetchedInputs fetched) : this(default, default, null, fetched)
         {
         }
     }
+
+    /// <summary>How fetching an attempt's inputs ended. An object of its own: there are few, and every message of the queue would carry its size.</summary>
+    private sealed record FetchedInputs(AttemptRun Run, BlobFetch Fetch);
 }

@@ -7,6 +7,7 @@ using Drap.Core.Nodes;
 using Drap.Node.Blobs;
 using Drap.Node.Home;
 using Drap.Node.Identity;
+using Drap.Node.Time;
 using CoreState = Drap.Core.Jobs.TaskState;
 using LogChunk = Drap.Api.LogChunk;
 using TaskRange = Drap.Api.TaskRange;
@@ -75,7 +76,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     public string Mode { get; init; } = "run";
 
     /// <summary>When it started. Default: now.</summary>
-    public UtcTime StartedAt { get; init; } = Moment.UtcNow;
+    public UtcTime StartedAt { get; init; } = BootClock.UtcNow;
 
     private BlobDesk Blobs => blobDesk!;
 
@@ -196,7 +197,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
             Retries = request.Retries,
             MaxFails = request.MaxFails,
             Concurrency = request.MaxRunning,
-            Deadline = request.DeadlineSeconds is { } left ? Moment.UtcNow - submitted + left : null,
+            Deadline = request.DeadlineSeconds is { } left ? BootClock.UtcNow - submitted + left : null,
         };
         return await ActedAsync(job, ticket => new SchedulerInput.Change(ticket, job, change), cancel).ConfigureAwait(false);
     }
@@ -319,7 +320,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         typeof(NodeService).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "";
 
     private Task<T> ReadAsync<T>(Func<Moment, T> read, CancellationToken cancel) =>
-        port.ReadAsync((node, now) => read(new Moment(node, now, Moment.UtcNow)), cancel);
+        port.ReadAsync((node, now) => read(new Moment(node, now, BootClock.UtcNow)), cancel);
 
     private bool IsFolder(Cid cid) => blobDesk?.IsFolder(cid) ?? cid.Codec == CidCodec.DagPb;
 

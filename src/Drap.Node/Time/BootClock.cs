@@ -28,6 +28,9 @@ public sealed unsafe class BootClock : IDisposable
         thread.Start();
     }
 
+    /// <summary>What the wall clock says; it jumps. For what people read, and for machines at their start and at each jump.</summary>
+    public static UtcTime UtcNow => new(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+
     /// <summary>Now. About 40 ns; no system call.</summary>
     public static Instant Now
     {

@@ -5,6 +5,7 @@ using Drap.Client;
 using Drap.Core.Journal;
 using Drap.Core.Jobs;
 using Drap.Core.Nodes;
+using Drap.Node.Home;
 using Drap.Node.Service;
 using Drap.Node.Storage;
 using Xunit;

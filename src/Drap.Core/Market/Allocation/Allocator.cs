@@ -58,9 +58,6 @@ public sealed class Allocator
         advertiser = new Advertiser(ads, demand, prng);
     }
 
-    /// <summary>Ads published so far: their sequence.</summary>
-    public long AdsPublished => ads.Sequence;
-
     /// <summary>How often a group was looked at so far: what a step costs beside its input. It grows with what changes, not with what waits.</summary>
     public long Looks => advertiser.Looks;
 

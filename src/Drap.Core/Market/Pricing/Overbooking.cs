@@ -36,9 +36,6 @@ public sealed class Overbooking
     /// <summary>Whether overbooking is switched off for too many refusals.</summary>
     public bool IsOff { get; private set; }
 
-    /// <summary>Refused confirmations within the window, in permille; 0 before the first.</summary>
-    public int RefusedPermille => filled == 0 ? 0 : refusals * 1000 / filled;
-
     /// <summary>
     /// How many soft offers may stand beyond the <paramref name="free"/> places that there are: free × (1 / win rate − 1) × share,
     /// rounded down. 0 while it is off.

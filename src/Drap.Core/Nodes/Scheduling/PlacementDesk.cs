@@ -147,7 +147,7 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
                 Wake(job, segment);
     }
 
-    /// <summary>Somebody held the job: what it has before the market wants nothing for now.</summary>
+    /// <summary>Somebody held the job: what it has before the market wants nothing until it is released.</summary>
     public void Hold(JobRun job)
     {
         foreach (SegmentRun segment in job.Segments)

@@ -112,7 +112,7 @@ internal sealed class FrameLane(FrameDesk desk, PeerId peer)
         {
             await stream.CompleteWritesAsync().ConfigureAwait(false);
         }
-        catch (IOException)
+        catch (Exception failure) when (failure is IOException or ObjectDisposedException)
         {
             stream.Reset();
         }
@@ -227,8 +227,11 @@ internal sealed class FrameLane(FrameDesk desk, PeerId peer)
         }
         catch (Exception failure) when (failure is IOException or ObjectDisposedException)
         {
+            // That is an end, too.
         }
         Forget(opened);
+        // A lane that was closed has forgotten it before.
+        opened.Dispose();
     }
 
     private void Forget(OverlayStream? gone)

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Drap.Api;
 using Drap.Core.Jobs;
 using Drap.Core.Nodes;
+using Drap.Node.Time;
 
 namespace Drap.Node.Service;
 
@@ -27,7 +28,7 @@ internal sealed class EventFeed(ISchedulerPort port, JobWatch watch)
             isOwed |= hasNews;
             if (hasGap)
             {
-                yield return new JobEvent { Kind = EventKind.Gap, At = Moment.UtcNow };
+                yield return new JobEvent { Kind = EventKind.Gap, At = BootClock.UtcNow };
                 (snapshot, hasEnded) = await SnapshotAsync(id, cancel).ConfigureAwait(false);
                 yield return snapshot;
                 (last, isOwed) = (Environment.TickCount64, false);
@@ -35,7 +36,7 @@ internal sealed class EventFeed(ISchedulerPort port, JobWatch watch)
             }
             bool isDue = isOwed && Environment.TickCount64 - last >= jobInterval.TotalMilliseconds;
             (List<JobEvent> events, hasEnded, bool toldJob) = await port.ReadAsync(
-                (node, now) => Read(new Moment(node, now, Moment.UtcNow), id, changed, isDue), cancel).ConfigureAwait(false);
+                (node, now) => Read(new Moment(node, now, BootClock.UtcNow), id, changed, isDue), cancel).ConfigureAwait(false);
             foreach (JobEvent happened in events)
                 yield return happened;
             if (toldJob)
@@ -46,7 +47,7 @@ internal sealed class EventFeed(ISchedulerPort port, JobWatch watch)
     private async Task<(JobEvent, bool HasEnded)> SnapshotAsync(JobId id, CancellationToken cancel) => await port.ReadAsync(
         (node, now) =>
         {
-            var at = new Moment(node, now, Moment.UtcNow);
+            var at = new Moment(node, now, BootClock.UtcNow);
             JobRun job = at.Job(id);
             return (OfJob(at, job, EventKind.Snapshot), job.End != JobEnd.None);
         }, cancel).ConfigureAwait(false);

@@ -12,8 +12,6 @@ internal readonly record struct Moment(SchedulerNode Node, Instant Now, UtcTime 
 {
     public SchedulerState State => Node.State;
 
-    public static UtcTime UtcNow => new(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
-
     public JobRun Job(JobId id) => State.TryGet(id, out JobRun? job) ? job : throw Refuse.NoJob(id);
 
     public string? NameOf(int node)

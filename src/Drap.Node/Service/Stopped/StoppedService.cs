@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Drap.Api;
 using Drap.Node.Blobs;
 using Drap.Node.Home;
+using Drap.Node.Time;
 
 namespace Drap.Node.Service;
 
@@ -27,7 +28,7 @@ internal sealed class StoppedService(NodeService inner, HomeFolder home) : INode
     public async IAsyncEnumerable<JobEvent> EventsAsync(JobId job, bool tasks, [EnumeratorCancellation] CancellationToken cancel)
     {
         JobDocument document = await inner.JobAsync(job, cancel).ConfigureAwait(false);
-        yield return new JobEvent { Kind = EventKind.Snapshot, At = Moment.UtcNow, Job = document.Job, Segments = document.Segments };
+        yield return new JobEvent { Kind = EventKind.Snapshot, At = BootClock.UtcNow, Job = document.Job, Segments = document.Segments };
         // A job that has not ended would leave its reader waiting for a node that is not there.
         if (document.Job.EndedAt is null)
             throw StoppedPort.NotRunning();

@@ -1,12 +1,13 @@
-using Drap.Node.Home;
-
-namespace Drap.Node.Service;
+namespace Drap.Node.Home;
 
 /// <summary>Where the engine keeps what in a home; a reader of a stopped home looks there too.</summary>
 public static class HomePaths
 {
     extension(HomeFolder home)
     {
+        /// <summary>The scheduler's key.</summary>
+        public string SchedulerIdentityFile => Path.Combine(home.Path, "scheduler", "identity.key");
+
         /// <summary>The scheduler's journal.</summary>
         public string JournalFolder => Path.Combine(home.Path, "scheduler", "journal");
 
@@ -15,5 +16,8 @@ public static class HomePaths
 
         /// <summary>The blob store, which scheduler and workers of one process share.</summary>
         public string BlobFolder => Path.Combine(home.Path, "blobs");
+
+        /// <summary>All that one worker keeps.</summary>
+        public string WorkerFolder(string name) => Path.Combine(home.Path, "workers", name);
     }
 }
