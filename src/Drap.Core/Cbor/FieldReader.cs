@@ -1,9 +1,6 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Text;
-using System.Text.Unicode;
 
 namespace Drap.Core.Cbor;
 
@@ -16,21 +13,19 @@ public ref struct FieldReader : IFields
 {
     private const int NoKey = int.MaxValue;
 
-    private readonly ReadOnlySpan<byte> frame;
-    private int at;
+    private CborCursor cursor;
     private int pairs;
     private int next = NoKey;
     private AttemptId before;
-    private CodecError error;
 
     /// <summary>A reader of <paramref name="frame"/>.</summary>
-    public FieldReader(ReadOnlySpan<byte> frame) => this.frame = frame;
+    public FieldReader(ReadOnlySpan<byte> frame) => cursor = new CborCursor(frame);
 
     /// <summary>Whether a fault was found.</summary>
-    public readonly bool Failed => error.Fault != CodecFault.None;
+    public readonly bool Failed => cursor.Failed;
 
     /// <summary>The first fault.</summary>
-    public readonly CodecError Error => error;
+    public readonly CodecError Error => cursor.Error;
 
     /// <inheritdoc/>
     public readonly bool Reads => true;
@@ -38,36 +33,25 @@ public ref struct FieldReader : IFields
     /// <summary>Begins an array that must have <paramref name="count"/> items.</summary>
     public void ReadArray(int count)
     {
-        int found = Count("", count);
+        int found = cursor.Count("", count);
         if (!Failed && found != count)
-            Fail(new CodecError(CodecFault.OutOfRange, "", at, count, count));
+            Fail(new CodecError(CodecFault.OutOfRange, "", cursor.At, count, count));
     }
 
     /// <summary>Reads an integer.</summary>
-    public long ReadInt(string name, long min, long max)
-    {
-        int start = at;
-        if (!TryHead(name, out CborType type, out ulong argument))
-            return 0;
-        if (type is not (CborType.Unsigned or CborType.Negative))
-            return Fail(new CodecError(CodecFault.WrongType, name, start));
-        long value = type == CborType.Unsigned ? (long)argument : ~(long)argument;
-        if (argument > long.MaxValue || value < min || value > max)
-            return Fail(new CodecError(CodecFault.OutOfRange, name, start, min, max));
-        return value;
-    }
+    public long ReadInt(string name, long min, long max) => cursor.Int(name, min, max);
 
     /// <summary>Begins a map; give the result to <see cref="CloseMap"/>.</summary>
     public (int Pairs, int Next) OpenMap(string name)
     {
         (int, int) outer = (pairs, next);
-        int start = at;
-        if (!TryHead(name, out CborType type, out ulong argument))
+        int start = cursor.At;
+        if (!cursor.TryHead(name, out CborType type, out ulong argument))
             return outer;
         // Each pair takes two bytes at least.
         if (type != CborType.Map)
             Fail(new CodecError(CodecFault.WrongType, name, start));
-        else if (argument > (ulong)(frame.Length - at) / 2)
+        else if (argument > (ulong)cursor.Left / 2)
             Fail(new CodecError(CodecFault.Truncated, name, start));
         else
             FirstKey(name, (int)argument);
@@ -96,11 +80,7 @@ public ref struct FieldReader : IFields
     }
 
     /// <summary>Says that everything must have been read.</summary>
-    public void ReadEnd()
-    {
-        if (!Failed && at != frame.Length)
-            Fail(new CodecError(CodecFault.TrailingBytes, "", at));
-    }
+    public void ReadEnd() => cursor.End();
 
     /// <inheritdoc/>
     public int Int(int key, string name, int value, int min, int max) => (int)Long(key, name, value, min, max);
@@ -113,7 +93,7 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key, name))
             return 0;
-        long read = ReadInt(name, min, max);
+        long read = cursor.Int(name, min, max);
         NextKey(name);
         return read;
     }
@@ -123,7 +103,7 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key))
             return absent;
-        long read = ReadInt(name, min, max);
+        long read = cursor.Int(name, min, max);
         NextKey(name);
         return read;
     }
@@ -133,7 +113,7 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key, name))
             return 0;
-        ulong read = Argument(CborType.Unsigned, name);
+        ulong read = cursor.Argument(CborType.Unsigned, name);
         NextKey(name);
         return read;
     }
@@ -143,8 +123,8 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key))
             return false;
-        int start = at;
-        ulong read = Argument(CborType.Simple, name);
+        int start = cursor.At;
+        ulong read = cursor.Argument(CborType.Simple, name);
         // False is what an absent flag says, but is no other message.
         if (!Failed && read is not (CborHead.True or CborHead.True - 1))
             Fail(new CodecError(CodecFault.WrongType, name, start));
@@ -158,8 +138,8 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key, name))
             return default;
-        int start = at;
-        int read = (int)ReadInt(name, 1, int.MaxValue);
+        int start = cursor.At;
+        int read = (int)cursor.Int(name, 1, int.MaxValue);
         int known = Unsafe.BitCast<TEnum, int>(last);
         if (read > known)
         {
@@ -179,7 +159,7 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key))
             return null;
-        long read = ReadInt(name, 0, CborLimits.DurationMax.Ticks / TimeSpan.TicksPerMicrosecond);
+        long read = cursor.Int(name, 0, CborLimits.DurationMax.Ticks / TimeSpan.TicksPerMicrosecond);
         NextKey(name);
         return new TimeSpan(read * TimeSpan.TicksPerMicrosecond);
     }
@@ -195,7 +175,7 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key, name))
             return default;
-        Guid read = ReadUuid(name);
+        Guid read = cursor.Uuid(name);
         NextKey(name);
         return read;
     }
@@ -205,8 +185,8 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key, name))
             return default;
-        int start = at;
-        if (!PeerId.TryFromBytes(ReadString(CborType.Bytes, name, PeerId.BytesMax), out PeerId read))
+        int start = cursor.At;
+        if (!PeerId.TryFromBytes(cursor.String(CborType.Bytes, name, PeerId.BytesMax), out PeerId read))
             Fail(new CodecError(CodecFault.Malformed, name, start));
         NextKey(name);
         return read;
@@ -217,8 +197,8 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key, name))
             return default;
-        int start = at;
-        if (!Drap.Cid.TryFromBytes(ReadString(CborType.Bytes, name, Drap.Cid.BytesLength), out Cid read))
+        int start = cursor.At;
+        if (!Drap.Cid.TryFromBytes(cursor.String(CborType.Bytes, name, Drap.Cid.BytesLength), out Cid read))
             Fail(new CodecError(CodecFault.Malformed, name, start));
         NextKey(name);
         return read;
@@ -229,7 +209,7 @@ public ref struct FieldReader : IFields
     {
         string read = TextOrEmpty(key, name, value, bytesMax);
         if (read.Length == 0)
-            Fail(new CodecError(CodecFault.Missing, name, at));
+            Fail(new CodecError(CodecFault.Missing, name, cursor.At));
         return read;
     }
 
@@ -241,7 +221,7 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key))
             return null;
-        string read = ReadText(name, bytesMax);
+        string read = cursor.Text(name, bytesMax);
         NextKey(name);
         return read;
     }
@@ -251,7 +231,7 @@ public ref struct FieldReader : IFields
     {
         if (!Has(key))
             return [];
-        ImmutableArray<byte> read = [.. ReadString(CborType.Bytes, name, bytesMax)];
+        ImmutableArray<byte> read = [.. cursor.String(CborType.Bytes, name, bytesMax)];
         NextKey(name);
         return read;
     }
@@ -263,7 +243,7 @@ public ref struct FieldReader : IFields
             return [];
         int[] items = Items<int>(name, countMax);
         for (int i = 0; i < items.Length && !Failed; i++)
-            items[i] = (int)ReadInt(name, min, max);
+            items[i] = (int)cursor.Int(name, min, max);
         return Finish(name, items);
     }
 
@@ -274,7 +254,7 @@ public ref struct FieldReader : IFields
             return [];
         string[] items = Items<string>(name, countMax);
         for (int i = 0; i < items.Length && !Failed; i++)
-            items[i] = ReadText(name, bytesMax);
+            items[i] = cursor.Text(name, bytesMax);
         return Finish(name, items);
     }
 
@@ -341,28 +321,28 @@ public ref struct FieldReader : IFields
     public void Check(bool ok, string name, string rule)
     {
         if (!ok)
-            Fail(new CodecError(CodecFault.Rule, name, at, Rule: rule));
+            Fail(new CodecError(CodecFault.Rule, name, cursor.At, Rule: rule));
     }
 
     private void ReadAttempt(string name)
     {
-        int start = at;
-        if (at < frame.Length && (CborType)(frame[at] >> 5) != CborType.Array)
+        int start = cursor.At;
+        if (!cursor.NextMayBe(CborType.Array))
         {
-            Step(name, ReadInt(name, int.MinValue, int.MaxValue), 0, start);
+            Step(name, cursor.Int(name, int.MinValue, int.MaxValue), 0, start);
             return;
         }
-        if (Count(name, 3) == 3)
+        if (cursor.Count(name, 3) == 3)
         {
-            JobId job = new(ReadUuid(name));
+            JobId job = new(cursor.Uuid(name));
             if (!Failed && job == before.Task.Job)
                 Fail(new CodecError(CodecFault.NotDeterministic, name, start));
             before = new AttemptId(new TaskId(job, 0), new Fence(0));
-            Step(name, ReadInt(name, 1, int.MaxValue), ReadInt(name, 1, long.MaxValue), start);
+            Step(name, cursor.Int(name, 1, int.MaxValue), cursor.Int(name, 1, long.MaxValue), start);
             return;
         }
-        long number = ReadInt(name, int.MinValue, int.MaxValue);
-        long fence = ReadInt(name, long.MinValue, long.MaxValue);
+        long number = cursor.Int(name, int.MinValue, int.MaxValue);
+        long fence = cursor.Int(name, long.MinValue, long.MaxValue);
         if (!Failed && fence == 0)
             Fail(new CodecError(CodecFault.NotDeterministic, name, start));
         Step(name, number, fence, start);
@@ -383,48 +363,9 @@ public ref struct FieldReader : IFields
             before = new AttemptId(new TaskId(before.Task.Job, (int)number), token);
     }
 
-    private Guid ReadUuid(string name)
-    {
-        int start = at;
-        ReadOnlySpan<byte> bytes = ReadString(CborType.Bytes, name, 16);
-        if (bytes.Length == 16)
-            return new Guid(bytes, bigEndian: true);
-        Fail(new CodecError(CodecFault.Malformed, name, start));
-        return default;
-    }
-
-    private string ReadText(string name, int bytesMax)
-    {
-        int start = at;
-        ReadOnlySpan<byte> utf8 = ReadString(CborType.Text, name, bytesMax);
-        if (utf8.IsEmpty)
-            return "";
-        if (Utf8.IsValid(utf8))
-            return Encoding.UTF8.GetString(utf8);
-        Fail(new CodecError(CodecFault.Malformed, name, start));
-        return "";
-    }
-
-    private ReadOnlySpan<byte> ReadString(CborType type, string name, int bytesMax)
-    {
-        int start = at;
-        ulong length = Argument(type, name);
-        if (Failed)
-            return default;
-        if (length > (ulong)bytesMax)
-            Fail(new CodecError(CodecFault.TooLong, name, start, 0, bytesMax));
-        else if (length > (ulong)(frame.Length - at))
-            Fail(new CodecError(CodecFault.Truncated, name, start));
-        if (Failed)
-            return default;
-        ReadOnlySpan<byte> bytes = frame.Slice(at, (int)length);
-        at += (int)length;
-        return bytes;
-    }
-
     private T[] Items<T>(string name, int countMax)
     {
-        int count = Count(name, countMax);
+        int count = cursor.Count(name, countMax);
         return count == 0 ? [] : new T[count];
     }
 
@@ -434,23 +375,11 @@ public ref struct FieldReader : IFields
         return Failed ? [] : ImmutableCollectionsMarshal.AsImmutableArray(items);
     }
 
-    private int Count(string name, int countMax)
-    {
-        int start = at;
-        ulong count = Argument(CborType.Array, name);
-        if (count > (ulong)countMax)
-            return Fail(new CodecError(CodecFault.TooMany, name, start, 0, countMax));
-        // Each item takes a byte at least.
-        if (count > (ulong)(frame.Length - at))
-            return Fail(new CodecError(CodecFault.Truncated, name, start));
-        return (int)count;
-    }
-
     private bool Has(int key, string name)
     {
         if (Has(key))
             return true;
-        Fail(new CodecError(CodecFault.Missing, name, at));
+        Fail(new CodecError(CodecFault.Missing, name, cursor.At));
         return false;
     }
 
@@ -463,7 +392,7 @@ public ref struct FieldReader : IFields
 
     private void SkipPair()
     {
-        Skip(0);
+        cursor.Skip(0);
         NextKey("");
     }
 
@@ -487,105 +416,16 @@ public ref struct FieldReader : IFields
             next = NoKey;
             return;
         }
-        int start = at;
-        int key = (int)ReadInt(name, 0, NoKey - 1);
+        int start = cursor.At;
+        int key = (int)cursor.Int(name, 0, NoKey - 1);
         if (!Failed && key <= next)
             Fail(new CodecError(CodecFault.NotDeterministic, name, start));
         next = Failed ? NoKey : key;
     }
 
-    private void Skip(int depth)
+    private void Fail(CodecError what)
     {
-        int start = at;
-        if (depth > CborLimits.DepthMax)
-        {
-            Fail(new CodecError(CodecFault.TooDeep, "", start));
-            return;
-        }
-        if (!TryHead("", out CborType type, out ulong argument))
-            return;
-        if (type is CborType.Bytes or CborType.Text)
-        {
-            if (argument > (ulong)(frame.Length - at))
-                Fail(new CodecError(CodecFault.Truncated, "", start));
-            else
-                at += (int)argument;
-            return;
-        }
-        ulong items = type switch
-        {
-            CborType.Array => argument,
-            CborType.Map when argument <= int.MaxValue => argument * 2,
-            CborType.Map => argument,
-            CborType.Tag => 1,
-            _ => 0,
-        };
-        // A count that is too large runs into the end of the frame, which is bounded.
-        for (ulong i = 0; i < items && !Failed; i++)
-            Skip(depth + 1);
-    }
-
-    private ulong Argument(CborType expected, string name)
-    {
-        int start = at;
-        if (!TryHead(name, out CborType type, out ulong argument))
-            return 0;
-        if (type == expected)
-            return argument;
-        Fail(new CodecError(CodecFault.WrongType, name, start));
-        return 0;
-    }
-
-    private bool TryHead(string name, out CborType type, out ulong argument)
-    {
-        type = default;
-        argument = 0;
-        if (Failed)
-            return false;
-        if (at >= frame.Length)
-            return Fail(new CodecError(CodecFault.Truncated, name, at)) != 0;
-        int initial = frame[at];
-        type = (CborType)(initial >> 5);
-        int info = initial & 31;
-        if (info < 24)
-        {
-            at++;
-            argument = (ulong)info;
-            return true;
-        }
-        return TryArgument(name, info, type, out argument);
-    }
-
-    private bool TryArgument(string name, int info, CborType type, out ulong argument)
-    {
-        argument = 0;
-        if (info > 27)
-            return Fail(new CodecError(CodecFault.NotDeterministic, name, at)) != 0;
-        int bytes = 1 << (info - 24);
-        if (frame.Length - at - 1 < bytes)
-            return Fail(new CodecError(CodecFault.Truncated, name, at)) != 0;
-        ReadOnlySpan<byte> rest = frame[(at + 1)..];
-        (argument, ulong least) = bytes switch
-        {
-            1 => (rest[0], 24UL),
-            2 => (BinaryPrimitives.ReadUInt16BigEndian(rest), 1UL << 8),
-            4 => (BinaryPrimitives.ReadUInt32BigEndian(rest), 1UL << 16),
-            _ => (BinaryPrimitives.ReadUInt64BigEndian(rest), 1UL << 32),
-        };
-        // The argument of a float is its bits, not a number that could be shorter.
-        if (argument < least && type != CborType.Simple)
-            return Fail(new CodecError(CodecFault.NotDeterministic, name, at)) != 0;
-        at += 1 + bytes;
-        return true;
-    }
-
-    private int Fail(CodecError what)
-    {
-        if (!Failed)
-            error = what;
-        at = frame.Length;
-        pairs = 0;
+        cursor.Fail(what);
         next = NoKey;
-        return 0;
     }
 }

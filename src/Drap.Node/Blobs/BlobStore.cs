@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Drap.Core.Transfer;
 using Microsoft.Win32.SafeHandles;
@@ -17,32 +15,29 @@ public sealed class BlobStore : IDisposable
     /// <summary>Most blobs: more than this many would take over 500 MB of memory for the index alone.</summary>
     public const int BlobsMax = 2_000_000;
 
-    private const int Stripes = 64;
-
     private readonly BlobStoreOptions options;
-    private readonly ConcurrentDictionary<Cid, BlobEntry> index = new();
+    private readonly BlobIndex index;
     private readonly AsyncReaderWriterLock collection = new();
-    private readonly Lock[] stripes = new Lock[Stripes];
     private readonly HoldTable holds = new();
     private readonly SafeFileHandle owner;
     private readonly FileShelf files;
     private readonly PackShelf packs;
     private readonly PinTable pins;
-    private long liveBytes, tick;
+    private readonly BlobImport import;
 
     private BlobStore(BlobStoreOptions options, SafeFileHandle owner)
     {
         this.options = options;
         this.owner = owner;
-        for (int i = 0; i < Stripes; i++)
-            stripes[i] = new Lock();
+        index = new BlobIndex(options);
         files = new FileShelf(options.Folder);
         foreach (FileBlob blob in files.Scan())
-            TryInsert(blob);
+            index.TryInsert(blob);
         string packFolder = Path.Combine(options.Folder, "packs");
         Directory.CreateDirectory(packFolder);
-        packs = new PackShelf(packFolder, TryInsert);
+        packs = new PackShelf(packFolder, index.TryInsert);
         pins = new PinTable(Path.Combine(options.Folder, "pins"));
+        import = new BlobImport(options, index, collection, holds, files, packs, pins);
         FileCalls.SyncFolder(options.Folder);
     }
 
@@ -50,7 +45,7 @@ public sealed class BlobStore : IDisposable
     public int Count => index.Count;
 
     /// <summary>Bytes of all blobs; the disk holds a little more, and what a collection has not yet given back.</summary>
-    public long Bytes => Volatile.Read(ref liveBytes);
+    public long Bytes => index.Bytes;
 
     internal BlobStoreOptions Options => options;
 
@@ -87,82 +82,25 @@ public sealed class BlobStore : IDisposable
     }
 
     /// <summary>Adds bytes.</summary>
-    public Cid AddBytes(ReadOnlySpan<byte> bytes, AddOptions add = default)
-    {
-        if (bytes.Length > options.PackedBytesMax)
-            return AddTemporary(bytes, Stream.Null, add);
-        Cid cid = Cid.Of(CidCodec.Raw, bytes);
-        Expect(add, cid);
-        AddPacked(cid, bytes, add);
-        return cid;
-    }
+    public Cid AddBytes(ReadOnlySpan<byte> bytes, AddOptions add = default) => import.AddBytes(bytes, add);
 
     /// <summary>Adds what the stream holds from its position on.</summary>
-    public Cid AddStream(Stream stream, AddOptions add = default)
-    {
-        byte[] start = ArrayPool<byte>.Shared.Rent(options.PackedBytesMax + 1);
-        try
-        {
-            int have = stream.ReadAtLeast(start.AsSpan(0, options.PackedBytesMax + 1), options.PackedBytesMax + 1, throwOnEndOfStream: false);
-            return have <= options.PackedBytesMax ? AddBytes(start.AsSpan(0, have), add) : AddTemporary(start.AsSpan(0, have), stream, add);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(start);
-        }
-    }
+    public Cid AddStream(Stream stream, AddOptions add = default) => import.AddStream(stream, add);
 
     /// <summary>
     /// Adds a regular file; a symbolic link is refused, not followed. After <see cref="AddMode.Move"/> the file is gone from its
     /// place; when the add fails it is still there.
     /// </summary>
-    public Cid AddFile(string path, AddMode mode = AddMode.Copy, AddOptions add = default)
-    {
-        using SafeFileHandle source = FileCalls.OpenRegular(path);
-        long length = RandomAccess.GetLength(source);
-        if (length > options.PackedBytesMax)
-            return AddLarge(path, source, mode, add);
-        byte[] bytes = ArrayPool<byte>.Shared.Rent((int)length + 1);
-        try
-        {
-            // One byte more than it had: a file that grows meanwhile shows.
-            int have = FileCalls.Read(source, bytes.AsSpan(0, (int)length + 1), 0);
-            Cid cid = AddBytes(bytes.AsSpan(0, have), add);
-            if (mode == AddMode.Move)
-                File.Delete(path);
-            return cid;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(bytes);
-        }
-    }
+    public Cid AddFile(string path, AddMode mode = AddMode.Copy, AddOptions add = default) => import.AddFile(path, mode, add);
 
     /// <summary>
     /// Adds a block that a peer sent: a raw leaf, or a node of a folder (directory, shard, symbolic link) after checking that it
     /// is one. Files of several leaves come by <see cref="AddStream"/> or <see cref="AddFile"/>.
     /// </summary>
-    public void AddBlock(Cid cid, ReadOnlySpan<byte> block, AddOptions add = default)
-    {
-        if (cid.Codec == CidCodec.Raw && block.Length <= UnixFs.ChunkBytes)
-        {
-            AddBytes(block, add with { Expected = cid });
-            return;
-        }
-        Cid actual = Cid.Of(cid.Codec, block);
-        if (actual != cid)
-            throw new BlobMismatchException(cid, actual);
-        if (cid.Codec == CidCodec.Raw)
-            throw new BlobRefusedException($"raw block {cid} has {block.Length} bytes; at most {UnixFs.ChunkBytes} are taken");
-        if (!DagPb.TryDecode(block.ToArray(), out DagNode? node, out string? error))
-            throw new BlobRefusedException($"block {cid} is refused: {error}");
-        if (node.Kind is not (UnixFsKind.Directory or UnixFsKind.Shard or UnixFsKind.Symlink))
-            throw new BlobRefusedException($"block {cid} is part of a file; only whole files and nodes of folders are taken");
-        AddPacked(cid, block, add);
-    }
+    public void AddBlock(Cid cid, ReadOnlySpan<byte> block, AddOptions add = default) => import.AddBlock(cid, block, add);
 
     /// <summary>Whether this one blob is here; of a folder only its own node (see <see cref="IsComplete"/>).</summary>
-    public bool Contains(Cid cid) => index.ContainsKey(cid);
+    public bool Contains(Cid cid) => index.Contains(cid);
 
     /// <summary>Whether the blob, and for a folder all below it, is here.</summary>
     public bool IsComplete(Cid cid)
@@ -175,7 +113,7 @@ public sealed class BlobStore : IDisposable
     public bool TryGetSize(Cid cid, out long bytes)
     {
         bytes = 0;
-        if (!index.TryGetValue(cid, out BlobEntry? entry))
+        if (!index.TryGet(cid, out BlobEntry? entry))
             return false;
         bytes = entry.Length;
         if (entry is PackedBlob && cid.Codec == CidCodec.DagPb && ReadPacked(cid) is { } block
@@ -188,7 +126,7 @@ public sealed class BlobStore : IDisposable
     public Stream OpenRead(Cid cid)
     {
         using var reading = collection.EnterRead();
-        BlobEntry entry = Find(cid);
+        BlobEntry entry = index.Find(cid);
         if (entry is FileBlob blob)
         {
             SafeFileHandle handle = FileCalls.OpenRegular(files.PathOf(cid));
@@ -214,7 +152,7 @@ public sealed class BlobStore : IDisposable
     public byte[]? TryReadBlock(Cid root, Cid block)
     {
         using var reading = collection.EnterRead();
-        if (!index.TryGetValue(root, out BlobEntry? entry))
+        if (!index.TryGet(root, out BlobEntry? entry))
             return null;
         if (entry is PackedBlob packed)
             return root == block ? ReadVerified(packed) : null;
@@ -244,9 +182,9 @@ public sealed class BlobStore : IDisposable
     internal OutgoingBlob? TryOpenBlocks(Cid cid)
     {
         using var reading = collection.EnterRead();
-        if (!index.TryGetValue(cid, out BlobEntry? entry))
+        if (!index.TryGet(cid, out BlobEntry? entry))
             return null;
-        entry.Use(Interlocked.Increment(ref tick));
+        index.Touch(entry);
         if (entry is PackedBlob packed)
             return ReadPackedInside(cid) is { } bytes ? new OutgoingBlob(bytes) : null;
         var blob = (FileBlob)entry;
@@ -262,17 +200,12 @@ public sealed class BlobStore : IDisposable
     /// <summary>A place for a file of several leaves that a peer sends, each of them checked by the caller.</summary>
     internal IncomingFile Receive(long length)
     {
-        CheckRoom(length);
+        index.CheckRoom(length);
         return new IncomingFile(files.NewTemporary());
     }
 
     /// <summary>Keeps a file that came whole.</summary>
-    internal void Keep(IncomingFile file, FileDag dag, AddOptions add)
-    {
-        Expect(add, dag.Root);
-        FileStamp? stamp = file.Finish();
-        Publish(dag, file.Path, stamp, add);
-    }
+    internal void Keep(IncomingFile file, FileDag dag, AddOptions add) => import.Keep(file, dag, add);
 
     /// <summary>Makes blobs that are here outlive a power cut; those that are not are passed over.</summary>
     internal void Sync(IEnumerable<Cid> cids)
@@ -280,7 +213,7 @@ public sealed class BlobStore : IDisposable
         foreach (Cid cid in cids)
         {
             using BlobHold hold = Hold(cid);
-            if (!index.TryGetValue(cid, out BlobEntry? entry))
+            if (!index.TryGet(cid, out BlobEntry? entry))
                 continue;
             if (entry is PackedBlob packed)
                 PackShelf.Sync(packed);
@@ -293,7 +226,7 @@ public sealed class BlobStore : IDisposable
     public FileDag? TryGetFileDag(Cid cid)
     {
         using var reading = collection.EnterRead();
-        if (!index.TryGetValue(cid, out BlobEntry? entry) || (entry is PackedBlob && cid.Codec == CidCodec.DagPb))
+        if (!index.TryGet(cid, out BlobEntry? entry) || (entry is PackedBlob && cid.Codec == CidCodec.DagPb))
             return null;
         if (entry is FileBlob blob)
             return files.DagOf(blob) ?? throw Corrupt(blob, -1);
@@ -378,7 +311,7 @@ public sealed class BlobStore : IDisposable
     {
         using var writing = await collection.EnterWriteAsync(cancellationToken).ConfigureAwait(false);
         HashSet<Cid> kept = Mark();
-        List<BlobEntry> unpinned = [.. index.Values.Where(e => !kept.Contains(e.Cid)).OrderByDescending(e => e.LastUse).ThenBy(e => e.Cid)];
+        List<BlobEntry> unpinned = [.. index.Entries.Where(e => !kept.Contains(e.Cid)).OrderByDescending(e => e.LastUse).ThenBy(e => e.Cid)];
         long left = unpinnedBytesMax, freed = 0;
         int deleted = 0;
         foreach (BlobEntry entry in unpinned)
@@ -393,7 +326,7 @@ public sealed class BlobStore : IDisposable
             freed += entry.Length;
             deleted++;
         }
-        packs.Compact(index.Values.OfType<PackedBlob>(), moved => index[moved.Cid] = moved, lost => Delete(lost));
+        packs.Compact(index.Entries.OfType<PackedBlob>(), index.Move, Delete);
         pins.Tidy();
         return new CollectionResult(deleted, freed, index.Count, Bytes);
     }
@@ -416,18 +349,17 @@ public sealed class BlobStore : IDisposable
     internal T Use<T>(Cid cid, Func<BlobEntry, T> use)
     {
         using var reading = collection.EnterRead();
-        return use(Find(cid));
+        return use(index.Find(cid));
     }
 
     /// <summary>Puts a blob whose bytes are bad out of the way and gives the error to throw.</summary>
     internal BlobCorruptException Corrupt(BlobEntry entry, int chunk)
     {
         // In the stripe, so that the file of a fresh add of the same blob is not the one that goes.
-        lock (StripeOf(entry.Cid))
+        lock (index.StripeOf(entry.Cid))
         {
-            if (index.TryRemove(KeyValuePair.Create(entry.Cid, entry)))
+            if (index.TryRemove(entry))
             {
-                Interlocked.Add(ref liveBytes, -entry.Length);
                 if (entry is FileBlob)
                     files.Quarantine(entry.Cid);
                 else
@@ -437,13 +369,13 @@ public sealed class BlobStore : IDisposable
         return new BlobCorruptException(entry.Cid, chunk);
     }
 
-    internal void AddNode(DagBlock block, AddOptions add) => AddPacked(block.Cid, block.Bytes.Span, add);
+    internal void AddNode(DagBlock block, AddOptions add) => import.AddPacked(block.Cid, block.Bytes.Span, add);
 
     internal byte[] ReadVerified(PackedBlob blob) => PackShelf.Read(blob) ?? throw Corrupt(blob, 0);
 
     private byte[]? ReadPackedInside(Cid cid)
     {
-        if (!index.TryGetValue(cid, out BlobEntry? entry) || entry is not PackedBlob packed)
+        if (!index.TryGet(cid, out BlobEntry? entry) || entry is not PackedBlob packed)
             return null;
         if (PackShelf.Read(packed) is { } bytes)
             return bytes;
@@ -451,177 +383,10 @@ public sealed class BlobStore : IDisposable
         return null;
     }
 
-    private BlobEntry Find(Cid cid)
-    {
-        if (!index.TryGetValue(cid, out BlobEntry? entry))
-            throw new BlobMissingException(cid, "");
-        entry.Use(Interlocked.Increment(ref tick));
-        return entry;
-    }
-
-    private void AddPacked(Cid cid, ReadOnlySpan<byte> bytes, AddOptions add)
-    {
-        using var adding = collection.EnterRead();
-        BlobEntry? entry;
-        if (!index.TryGetValue(cid, out entry))
-        {
-            CheckRoom(bytes.Length);
-            entry = packs.Append(cid, bytes, c => index.GetValueOrDefault(c) as PackedBlob, b => TryInsert(b));
-        }
-        Keep(entry, add);
-        if (!add.Durable)
-            return;
-        if (entry is PackedBlob packed)
-            PackShelf.Sync(packed);
-        else
-            files.Sync((FileBlob)entry);
-    }
-
-    private Cid AddTemporary(ReadOnlySpan<byte> start, Stream rest, AddOptions add)
-    {
-        string path = files.NewTemporary();
-        try
-        {
-            FileDag dag = FileShelf.Write(path, start, rest);
-            Expect(add, dag.Root);
-            FileCalls.MakeReadOnly(path);
-            Publish(dag, path, FileCalls.Stat(path), add);
-            return dag.Root;
-        }
-        catch
-        {
-            File.Delete(path);
-            throw;
-        }
-    }
-
-    private Cid AddLarge(string path, SafeFileHandle source, AddMode mode, AddOptions add)
-    {
-        string tmp = files.NewTemporary();
-        bool isMoved = mode == AddMode.Move && FileCalls.TryRename(path, tmp);
-        try
-        {
-            FileDag dag;
-            FileStamp? hashed;
-            if (isMoved || (mode == AddMode.Link && FileCalls.TryLink(path, tmp)))
-            {
-                // Opened anew under its own name: what was renamed need not be what was opened.
-                using SafeFileHandle own = FileCalls.OpenRegular(tmp);
-                hashed = FileCalls.Stat(tmp);
-                dag = FileShelf.Hash(own, path);
-            }
-            else
-            {
-                dag = Copy(source, tmp);
-                hashed = FileCalls.Stat(tmp);
-            }
-            Expect(add, dag.Root);
-            if (mode != AddMode.Link)
-                FileCalls.MakeReadOnly(tmp);
-            Publish(dag, tmp, hashed, add);
-            if (mode == AddMode.Move && !isMoved)
-                File.Delete(path);
-            return dag.Root;
-        }
-        catch
-        {
-            if (isMoved && File.Exists(tmp))
-                FileCalls.TryRename(tmp, path);
-            File.Delete(tmp);
-            throw;
-        }
-    }
-
-    /// <summary>Copies and hashes what was copied, not what the file may have become since.</summary>
-    private static FileDag Copy(SafeFileHandle source, string tmp)
-    {
-        using (SafeFileHandle target = FileCalls.CreateNew(tmp, UnixFileMode.UserRead | UnixFileMode.UserWrite))
-        {
-            if (FileCalls.TryClone(source, target, tmp, out _))
-                return FileShelf.Hash(target, tmp);
-        }
-        File.Delete(tmp);
-        using var stream = new FileStream(source, FileAccess.Read, bufferSize: 0);
-        return FileShelf.Write(tmp, [], stream);
-    }
-
-    private void Publish(FileDag dag, string tmp, FileStamp? hashed, AddOptions add)
-    {
-        string? tmpIndex = null;
-        try
-        {
-            tmpIndex = files.WriteIndex(dag);
-            // Held while it is synced, which takes long and must not keep a collection waiting.
-            using BlobHold? hold = add.Durable ? new BlobHold(holds) : null;
-            FileBlob? blob;
-            using (collection.EnterRead())
-            lock (StripeOf(dag.Root))
-            {
-                if (!index.TryGetValue(dag.Root, out BlobEntry? entry))
-                {
-                    CheckRoom(dag.Length);
-                    entry = files.Publish(dag, tmp, tmpIndex, hashed);
-                    TryInsert(entry);
-                    tmpIndex = null;
-                }
-                else
-                {
-                    File.Delete(tmp);
-                }
-                Keep(entry, add);
-                hold?.Add(entry.Cid);
-                blob = entry as FileBlob;
-                if (blob is null && add.Durable)
-                    PackShelf.Sync((PackedBlob)entry);
-            }
-            if (add.Durable && blob is not null)
-                files.Sync(blob);
-        }
-        finally
-        {
-            if (tmpIndex is not null)
-                File.Delete(tmpIndex);
-        }
-    }
-
-    private void Keep(BlobEntry entry, AddOptions add)
-    {
-        entry.Use(Interlocked.Increment(ref tick));
-        add.Hold?.Add(entry.Cid);
-        if (add.Owner is { } job)
-            pins.Pin(job, entry.Cid, add.Durable);
-    }
-
-    private bool TryInsert(BlobEntry entry)
-    {
-        bool isNew = index.TryAdd(entry.Cid, entry);
-        if (isNew)
-            Interlocked.Add(ref liveBytes, entry.Length);
-        return isNew;
-    }
-
-    private void CheckRoom(long bytes)
-    {
-        if (bytes > options.CapacityBytes - Bytes)
-            throw new BlobStoreFullException(
-                $"the store in {options.Folder} holds {Bytes} of at most {options.CapacityBytes} bytes; no room for {bytes} more");
-        if (index.Count >= BlobsMax)
-            throw new BlobStoreFullException($"the store in {options.Folder} holds {BlobsMax} blobs, which is the most");
-    }
-
-    private Lock StripeOf(Cid cid) => stripes[(uint)cid.GetHashCode() % Stripes];
-
-    private static void Expect(AddOptions add, Cid actual)
-    {
-        if (!add.Expected.IsNone && add.Expected != actual)
-            throw new BlobMismatchException(add.Expected, actual);
-    }
-
     private void Delete(BlobEntry entry)
     {
-        if (!index.TryRemove(KeyValuePair.Create(entry.Cid, entry)))
+        if (!index.TryRemove(entry))
             return;
-        Interlocked.Add(ref liveBytes, -entry.Length);
         if (entry is FileBlob blob)
             files.Delete(blob);
         else
