@@ -32,7 +32,7 @@ public sealed class PubSub : IAsyncDisposable
                 throw new ArgumentException($"{protocol} is not known here", nameof(options));
         router = new RouterHost(host, key, this.options);
         foreach (string protocol in this.options.Protocols)
-            host.Handle(protocol, ServeAsync);
+            host.Handle(protocol, router.Streams.ServeAsync);
         observing = host.Observe(router);
         foreach (PeerConnection connection in host.Connections)
             if (connection.Identified.IsCompleted)
@@ -153,13 +153,4 @@ public sealed class PubSub : IAsyncDisposable
     }
 
     internal void Unsubscribe(TopicSubscription subscription) => router.Unsubscribe(subscription);
-
-    private async Task ServeAsync(P2pStream stream)
-    {
-        // What it says makes no sense before it can be answered.
-        PubSubPeer? peer = await router.Streams.EnsureAsync(stream.Connection, stream.Protocol).ConfigureAwait(false);
-        if (peer is not null)
-            await peer.ReadAsync(stream).ConfigureAwait(false);
-        stream.Reset();
-    }
 }

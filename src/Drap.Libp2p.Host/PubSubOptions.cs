@@ -34,7 +34,10 @@ public sealed record PubSubOptions
     /// </summary>
     public long PartialFrameBytesMax { get; init; } = 128 << 20;
 
-    /// <summary>How often a stream to a peer is opened anew after it broke while the connection stands, default 5: after 1 s, 2 s, 4 s, …</summary>
+    /// <summary>
+    /// How often a stream to a peer is opened anew after it broke while a connection stands, default 5: after 1 s, 2 s, 4 s, …; the first time at once if it
+    /// ended with its connection and another stands.
+    /// </summary>
     public int ReopeningsMax { get; init; } = 5;
 
     /// <summary>Peers that others named and that are dialed at once, default 8; further ones are passed over.</summary>

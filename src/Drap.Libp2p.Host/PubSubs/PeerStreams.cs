@@ -20,7 +20,7 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
         {
             if (!peer.Speaks(protocol))
                 continue;
-            owner.Running.Run(() => EnsureAsync(connection, protocol));
+            owner.Running.Run(() => EnsureAsync(connection, protocol, reopenings: 0));
             break;
         }
         if (peer.SignedRecord.Length > 0)
@@ -34,30 +34,34 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
         if (!peers.TryGetValue(connection.Remote, out PubSubPeer? peer))
             return;
         if (isLast)
-            Remove(peer, step);
+            Leave(peer, step);
         else if (ReferenceEquals(peer.Outbound?.Connection, connection))
             Shut(peer, step, connection);
     }
 
-    /// <summary>The peer of a connection, written to from now on if it is not already; null if it cannot be.</summary>
-    public async Task<PubSubPeer?> EnsureAsync(PeerConnection connection, string protocol)
+    /// <summary>
+    /// Reads a peer's stream to its end. What it says makes no sense before it can be answered, and nothing of it may be taken while the router does not have the
+    /// peer: it is said once.
+    /// </summary>
+    public async Task ServeAsync(P2pStream stream)
     {
-        PubSubPeer? peer;
-        bool isNew;
-        using (owner.Begin())
+        while (await EnsureAsync(stream.Connection, stream.Protocol, reopenings: 0).ConfigureAwait(false) is { } peer)
         {
-            if (owner.IsClosed)
-                return null;
-            isNew = !peers.TryGetValue(connection.Remote, out peer);
-            if (isNew)
+            bool isRead;
+            using (owner.Begin())
             {
-                peers[connection.Remote] = peer = new PubSubPeer(owner, options, connection.Remote);
-                owner.Running.Begin();
+                // Gone meanwhile, as with another connection: it begins anew on this one.
+                if (!peer.IsKnown)
+                    continue;
+                isRead = peer.TryReadFrom(stream, out P2pStream? older);
+                if (older is not null)
+                    owner.Break(older);
             }
+            if (isRead)
+                await peer.ReadAsync(stream).ConfigureAwait(false);
+            break;
         }
-        if (isNew)
-            await OpenAsync(peer!, connection, protocol).ConfigureAwait(false);
-        return await peer!.Opened.ConfigureAwait(false) ? peer : null;
+        stream.Reset();
     }
 
     /// <summary>What was put into a peer's queue could not be written to this stream.</summary>
@@ -68,11 +72,11 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
             Shut(peer, step, lost: null);
     }
 
-    /// <summary>The stream from a peer has ended. If there is none to it either, nothing that it said stands any more.</summary>
-    public void Silent(PubSubPeer peer)
+    /// <summary>A stream from a peer has ended. If there is none to it either, nothing that it said stands any more.</summary>
+    public void Silent(PubSubPeer peer, P2pStream stream)
     {
         using RouterStep step = owner.Begin();
-        if (peer.IsBetweenStreams && !peer.IsReadBeside(null))
+        if (peer.TryStopReading(stream) && peer.IsBetweenStreams)
             Leave(peer, step);
     }
 
@@ -92,15 +96,13 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
     /// <summary>Puts a frame into its peer's queue.</summary>
     public void Send(GossipEffect.Send send, RouterStep step)
     {
-        if (!peers.TryGetValue(send.To, out PubSubPeer? peer) || (peer.Outbound is null && !peer.IsBetweenStreams))
+        if (!peers.TryGetValue(send.To, out PubSubPeer? peer) || !peer.IsKnown)
             return;
         if (!peer.TryQueue(send.Frame, send.Kind))
         {
-            // What it may not miss does not fit: it takes nothing, or asks for more than it takes.
-            if (peer.IsBetweenStreams)
-                Leave(peer, step);
-            else
-                Shut(peer, step, lost: null);
+            // What it may not miss does not fit: it takes nothing, or asks for more than it takes. On a new stream it is told again what we hear.
+            peer.DropQueue();
+            Shut(peer, step, lost: null);
             return;
         }
         if (!peer.IsBusy && peer.IsOverBusy)
@@ -124,59 +126,90 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
     public void Close(RouterStep step)
     {
         foreach (PubSubPeer peer in peers.Values.ToArray())
-            Remove(peer, step);
+            Leave(peer, step);
     }
 
     /// <summary>
-    /// A peer cannot be written to: the stream is opened anew in a while, if there is a connection then. Meanwhile a peer from which is read on over what is not
-    /// lost stays what it is, since it will not say again what it has said.
+    /// A peer cannot be written to: the stream is opened anew in a while, if there is a connection then; at once if only its connection was lost, and another
+    /// stands. Meanwhile a peer from which is read on over what is not lost stays what it is, since it will not say again what it has said. Any other is gone,
+    /// and begins anew with whichever side's next stream comes first.
     /// </summary>
     private void Shut(PubSubPeer peer, RouterStep step, PeerConnection? lost)
     {
         if (peer.Outbound is not { } stream)
             return;
-        owner.Break(stream);
         if (step.Now - peer.OpenedAt > TimeSpan.FromMinutes(1))
             peer.Reopenings = 0;
-        bool isOpenedAnew = OpenLater(peer, stream.Protocol, step.Now);
+        bool isOpenedAnew = OpenLater(peer, stream.Protocol, step.Now, isAtOnce: lost is not null && peer.Reopenings == 0);
         if (isOpenedAnew && peer.IsReadBeside(lost))
-            peer.Await();
+            owner.Break(peer.Await());
         else
             Leave(peer, step);
     }
 
-    // The router has it no more; its place here it keeps, for the stream that is opened anew.
-    private void Leave(PubSubPeer peer, RouterStep step)
-    {
-        peer.Shut();
-        step.Router.Disconnected(peer.Id, step.Now, step.Effects);
-        owner.Publisher.LetGo();
-    }
-
-    private bool OpenLater(PubSubPeer peer, string protocol, Instant now)
+    private bool OpenLater(PubSubPeer peer, string protocol, Instant now, bool isAtOnce = false)
     {
         if (owner.IsClosed || peer.Reopenings >= options.ReopeningsMax)
             return false;
         var again = new CallAt(() => ThreadPool.UnsafeQueueUserWorkItem(
             static s => s.Streams.Reopen(s.Peer, s.Protocol), (Streams: this, Peer: peer, Protocol: protocol), preferLocal: false));
-        host.Hub.Deadlines.Set(again, now + TimeSpan.FromSeconds(1 << peer.Reopenings++));
+        host.Hub.Deadlines.Set(again, isAtOnce ? now : now + TimeSpan.FromSeconds(1 << peer.Reopenings));
+        peer.Reopenings++;
         return true;
     }
 
-    /// <summary>Nothing more has to do with a peer.</summary>
-    private void Remove(PubSubPeer peer, RouterStep step)
+    /// <summary>
+    /// The router has a peer no more, and its streams end, the one from it too: what came on it could not be taken any more, and a peer that sees its end says
+    /// everything again.
+    /// </summary>
+    private void Leave(PubSubPeer peer, RouterStep step)
     {
-        peers.Remove(peer.Id);
-        if (peer.Forget() is { } inbound)
-            owner.Break(inbound);
-        if (peer.Outbound is { } outbound)
-            owner.Break(outbound);
-        else if (!peer.IsBetweenStreams)
+        if (!IsHere(peer))
             return;
-        Leave(peer, step);
+        peers.Remove(peer.Id);
+        bool wasKnown = peer.IsKnown;
+        peer.Forget(out P2pStream? outbound, out P2pStream? inbound);
+        if (outbound is not null)
+            owner.Break(outbound);
+        if (inbound is not null)
+            owner.Break(inbound);
+        if (!wasKnown)
+            return;
+        step.Router.Disconnected(peer.Id, step.Now, step.Effects);
+        owner.Publisher.LetGo();
     }
 
+    private bool IsHere(PubSubPeer peer) => peers.TryGetValue(peer.Id, out PubSubPeer? known) && ReferenceEquals(known, peer);
+
     // The rest is not.
+
+    /// <summary>The peer of a connection, to which a stream is open from now on if none was; null if this connection carries none.</summary>
+    private async Task<PubSubPeer?> EnsureAsync(PeerConnection connection, string protocol, int reopenings)
+    {
+        while (true)
+        {
+            PubSubPeer? peer;
+            bool isNew;
+            using (owner.Begin())
+            {
+                if (owner.IsClosed)
+                    return null;
+                isNew = !peers.TryGetValue(connection.Remote, out peer);
+                if (isNew)
+                {
+                    peers[connection.Remote] = peer = new PubSubPeer(owner, options, connection.Remote) { Reopenings = reopenings };
+                    owner.Running.Begin();
+                }
+            }
+            if (isNew)
+                await OpenAsync(peer!, connection, protocol).ConfigureAwait(false);
+            if (await peer!.Opened.ConfigureAwait(false))
+                return peer;
+            // What another connection did not carry this one may.
+            if (isNew)
+                return null;
+        }
+    }
 
     private async Task DialAsync(GossipEffect.Connect connect)
     {
@@ -204,24 +237,44 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
 
     private void Reopen(PubSubPeer peer, string protocol)
     {
-        using (owner.Begin())
+        PeerConnection? connection = host.Find(peer.Id);
+        bool isHere;
+        using (RouterStep step = owner.Begin())
         {
-            if (owner.IsClosed || !peers.TryGetValue(peer.Id, out PubSubPeer? known) || !ReferenceEquals(known, peer) || peer.Outbound is not null)
+            isHere = IsHere(peer);
+            if (owner.IsClosed || (isHere && peer.Outbound is not null))
                 return;
+            if (connection is null)
+            {
+                // Either the last one has ended, of which the news comes, or the one that was used closes, and no other is chosen yet.
+                if (host.Hub.Table.Of(peer.Id).Count > 0 && !OpenLater(peer, protocol, step.Now))
+                    Leave(peer, step);
+                return;
+            }
             owner.Running.Begin();
         }
-        if (host.Find(peer.Id) is { } connection)
+        Task opening = ReopenAsync(peer, isHere, connection, protocol);
+        Invariant.Check(!opening.IsFaulted);
+    }
+
+    // Counted as running before it begins, and so is opening.
+    private async Task ReopenAsync(PubSubPeer peer, bool isHere, PeerConnection connection, string protocol)
+    {
+        if (isHere)
         {
-            Task opening = OpenAsync(peer, connection, protocol);
-            Invariant.Check(!opening.IsFaulted);
+            await OpenAsync(peer, connection, protocol).ConfigureAwait(false);
+            return;
         }
-        else
+        try
+        {
+            await EnsureAsync(connection, protocol, peer.Reopenings).ConfigureAwait(false);
+        }
+        finally
         {
             owner.Running.End();
         }
     }
 
-    // Counted as running before it begins.
     private async Task OpenAsync(PubSubPeer peer, PeerConnection connection, string protocol)
     {
         try
@@ -236,16 +289,13 @@ internal sealed class PeerStreams(RouterHost owner, Libp2pHost host, PubSubOptio
             {
             }
             using RouterStep step = owner.Begin();
-            bool isWanted = peers.TryGetValue(peer.Id, out PubSubPeer? known) && ReferenceEquals(known, peer) && peer.Outbound is null;
-            if (stream is null || !isWanted || GossipProtocols.VersionOf(stream.Protocol) is not { } version)
+            bool isWanted = IsHere(peer) && peer.Outbound is null;
+            if (!isWanted || stream is null || GossipProtocols.VersionOf(stream.Protocol) is not { } version)
             {
                 if (stream is not null)
                     owner.Break(stream);
-                if (!isWanted || (peer.WasOpened && OpenLater(peer, protocol, step.Now)))
-                    return;
-                if (!peer.WasOpened)
-                    Remove(peer, step);
-                else if (peer.IsBetweenStreams)
+                // Tried again is only one to which a stream was open once.
+                if (isWanted && !(peer.Reopenings > 0 && OpenLater(peer, protocol, step.Now) && peer.IsBetweenStreams))
                     Leave(peer, step);
                 return;
             }

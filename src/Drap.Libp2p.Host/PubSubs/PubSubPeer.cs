@@ -14,19 +14,20 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
     private readonly PeerQueue queue = new(options);
     private readonly TaskCompletionSource<bool> opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile P2pStream? outbound;
-    private volatile P2pStream? inbound;
     private int isWriting;
     // Changed under the router's lock.
     private volatile TaskCompletionSource? resumed;
+    private P2pStream? inbound;
 
     public PeerId Id => id;
 
-    /// <summary>Ends when it can be written to, or when it is known that it cannot.</summary>
+    /// <summary>Ends when it can be written to, or when it is known that it cannot. Once it was, it may be gone by now all the same.</summary>
     public Task<bool> Opened => opened.Task;
 
     // What follows up to the next such line is under the router's lock.
 
-    public bool WasOpened => opened.Task is { IsCompleted: true, Result: true };
+    /// <summary>Whether the router has it.</summary>
+    public bool IsKnown => outbound is not null || IsBetweenStreams;
 
     /// <summary>Where it is written to; null while there is no such stream.</summary>
     public P2pStream? Outbound => outbound;
@@ -38,7 +39,7 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
 
     public Instant OpenedAt { get; private set; }
 
-    /// <summary>How often the stream was opened again since the last time that it held for a while.</summary>
+    /// <summary>How often a stream to it was opened again since the last time that one held for a while.</summary>
     public int Reopenings { get; set; }
 
     /// <summary>The peer counts as not keeping up.</summary>
@@ -58,32 +59,52 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
     public bool IsReadBeside(PeerConnection? lost) => inbound is { } stream && !ReferenceEquals(stream.Connection, lost);
 
     /// <summary>It is not written to until a new stream is opened; gives the stream, to be reset.</summary>
-    public P2pStream? Await()
+    public P2pStream Await()
     {
-        P2pStream? stream = outbound;
+        P2pStream stream = outbound!;
         outbound = null;
         IsBetweenStreams = true;
         return stream;
     }
 
-    /// <summary>It is not written to; gives the stream, to be reset.</summary>
-    public P2pStream? Shut()
+    /// <summary>
+    /// Whether a stream from it is to be read. A newer one takes the place of an older one, which is to be reset: the peer has begun anew.
+    /// </summary>
+    public bool TryReadFrom(P2pStream stream, out P2pStream? older)
     {
-        P2pStream? stream = outbound;
+        older = null;
+        // Which of two is served first says nothing about which was opened first.
+        if (inbound is { } other && ReferenceEquals(other.Connection, stream.Connection) && other.Id > stream.Id)
+            return false;
+        older = inbound;
+        inbound = stream;
+        return true;
+    }
+
+    /// <summary>A stream from it has ended; false if another had taken its place.</summary>
+    public bool TryStopReading(P2pStream stream)
+    {
+        if (!ReferenceEquals(inbound, stream))
+            return false;
+        inbound = null;
+        return true;
+    }
+
+    /// <summary>It is gone for good; gives the streams, to be reset.</summary>
+    public void Forget(out P2pStream? to, out P2pStream? from)
+    {
+        (to, from) = (outbound, inbound);
         outbound = null;
+        inbound = null;
         IsBetweenStreams = false;
         IsBusy = false;
         queue.Clear();
         Resume();
-        return stream;
+        opened.TrySetResult(false);
     }
 
-    /// <summary>It is gone for good; gives the stream from which it is read, to be reset.</summary>
-    public P2pStream? Forget()
-    {
-        opened.TrySetResult(false);
-        return Interlocked.Exchange(ref inbound, null);
-    }
+    /// <summary>What waits to be written is not.</summary>
+    public void DropQueue() => queue.Clear();
 
     /// <summary>Puts a frame into its queue; false if what may not be lost does not fit.</summary>
     public bool TryQueue(ReadOnlyMemory<byte> frame, FrameKind kind) => queue.Add(frame, kind) != Queued.Overflowed;
@@ -151,20 +172,9 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
         }
     }
 
-    /// <summary>Reads RPCs to the stream's end. A newer stream takes the place of an older one: the peer has begun anew.</summary>
+    /// <summary>Reads RPCs to the stream's end.</summary>
     public async Task ReadAsync(P2pStream stream)
     {
-        P2pStream? older = inbound;
-        while (true)
-        {
-            // Which of two is served first says nothing about which was opened first.
-            if (older is not null && ReferenceEquals(older.Connection, stream.Connection) && older.Id > stream.Id)
-                return;
-            if (Interlocked.CompareExchange(ref inbound, stream, older) is var found && ReferenceEquals(found, older))
-                break;
-            older = found;
-        }
-        older?.Reset();
         using var buffer = new FrameBuffer(owner.PartialFrames, options.Gossip.Limits.FrameBytesMax);
         IThreadPoolWorkItem? check = null;
         try
@@ -192,8 +202,7 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
         finally
         {
             RunLater(ref check);
-            if (ReferenceEquals(Interlocked.CompareExchange(ref inbound, null, stream), stream))
-                owner.Streams.Silent(this);
+            owner.Streams.Silent(this, stream);
         }
     }
 

@@ -154,6 +154,55 @@ public sealed class PubSubTests : IAsyncDisposable
         Assert.Equal((2, 3), ((await Read(atB)).Content.Data.Span[0], (await Read(atA)).Content.Data.Span[0]));
     }
 
+    /// <summary>
+    /// As above, but what the peer says on the new connection comes only after the old one has ended here, and before anything is opened to it there: it is said
+    /// once, and must not be taken before the router has the peer again.
+    /// </summary>
+    [Fact]
+    public async Task What_is_said_between_two_streams_is_not_lost()
+    {
+        Node a = await AddAsync();
+        TopicSubscription atA = a.PubSub.Subscribe(Topic);
+        Libp2pHost b = await Libp2pHost.StartAsync(Hosts.Options(99));
+        await using (b)
+        {
+            b.Handle(GossipProtocols.V12, async stream =>
+            {
+                byte[] buffer = new byte[1024];
+                while (await stream.ReadAsync(buffer) > 0)
+                {
+                }
+            });
+            // "subscribe to /test/topic"
+            byte[] subscribe = [17, 0x0a, 15, 0x08, 1, 0x12, 11, .. Encoding.ASCII.GetBytes(Topic)];
+            await using var wire = new Wire(a.Host.ListenAddresses[0]);
+            await b.ConnectAsync(a.Host.Self, [wire.Address]).WaitAsync(Hosts.Patience);
+            await (await b.OpenStreamAsync(a.Host.Self, [GossipProtocols.V12])).WriteAsync(subscribe);
+            await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
+            for (int turn = 0; turn < 3; turn++)
+            {
+                PeerConnection old = a.Host.Connections.Single();
+                if (turn == 0)
+                    wire.Freeze();
+                await b.DisconnectAsync(a.Host.Self);
+                if (turn == 0)
+                {
+                    await b.ConnectAsync(a.Host);
+                    await Until(() => a.Host.Connections.Count == 2 && a.Host.Connections.All(c => c.Identified.IsCompleted), "a has both connections");
+                    await old.CloseAsync().WaitAsync(Hosts.Patience);
+                }
+                else
+                {
+                    await Until(() => a.Host.Connections.Count == 0, "a has noticed that b went");
+                    await b.ConnectAsync(a.Host);
+                }
+                await Until(() => a.PubSub.PeersOf(Topic).Count == 0, "what b had said went with the old connection");
+                await (await b.OpenStreamAsync(a.Host.Self, [GossipProtocols.V12])).WriteAsync(subscribe);
+                await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows again that b hears the topic");
+            }
+        }
+    }
+
     [Fact]
     public async Task A_subscriber_that_does_not_read_loses_messages_and_nobody_else_does()
     {
