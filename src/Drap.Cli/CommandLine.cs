@@ -105,7 +105,7 @@ internal static class CommandLine
                 return ExitCode.Error;
             case ApiException api:
                 screen.Complain(
-                    (api.Error.Where is { } where ? where + ": " : "") + api.Error.Message, api.Error.Allowed is { } allowed ? "allowed: " + allowed : null);
+                    (api.Error.Where is { } where ? where + ": " : "") + api.Error.Message, api.Error.Allowed is not { } allowed ? null : allowed.EndsWith('?') ? allowed : "allowed: " + allowed);
                 return api.Error.Code is ErrorCodes.BadJob or ErrorCodes.BadRequest ? ExitCode.Usage : ExitCode.Error;
             case NodeUnreachableException unreachable:
                 screen.Complain(unreachable.Message, "its jobs are kept: any drap command in this home goes on with them");

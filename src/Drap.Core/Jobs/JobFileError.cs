@@ -5,12 +5,12 @@ namespace Drap.Core.Jobs;
 /// <summary>Something wrong with a job: where in it, what was found, what is allowed instead.</summary>
 /// <param name="Path">The field: <c>segments[1].resources.memory</c>; empty for the whole.</param>
 /// <param name="Found">What was found, as a phrase.</param>
-/// <param name="Allowed">What is allowed instead, as a phrase; empty if nothing is.</param>
+/// <param name="Allowed">What is allowed instead, as a phrase; a question where one thing was probably meant; empty if nothing is.</param>
 public sealed record JobProblem(string Path, string Found, string Allowed)
 {
     /// <summary>One line.</summary>
     public override string ToString() =>
-        (Path.Length > 0 ? Path + ": " : "") + Found + (Allowed.Length > 0 ? "; allowed: " + Allowed : "");
+        (Path.Length > 0 ? Path + ": " : "") + Found + (Allowed.Length == 0 ? "" : Allowed.EndsWith('?') ? "; " + Allowed : "; allowed: " + Allowed);
 }
 
 /// <summary>A problem at its place in a job file.</summary>

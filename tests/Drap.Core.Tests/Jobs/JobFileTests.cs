@@ -79,15 +79,15 @@ public sealed class JobFileTests
     {
         Assert.Equal(
             """
-            job.yaml:2:1: pramas: unknown field 'pramas'; allowed: did you mean 'params'?
+            job.yaml:2:1: pramas: unknown field 'pramas'; did you mean 'params'?
             job.yaml:3:9: budget: found '-5'; allowed: an amount of credits such as 12.5: not negative, at most six decimals, at most a million
             job.yaml:6:12: segments[0].count: found 'ten'; allowed: a whole number of 32 bits
             job.yaml:7:14: segments[0].command: found named fields; allowed: a list (a program and its arguments) or a text (a script for sh)
             job.yaml:8:22: segments[0].resources.cpu: found '-1'; allowed: a number of cores such as 2 or 0.5, with at most three decimals
-            job.yaml:8:26: segments[0].resources.mem: unknown field 'mem'; allowed: did you mean 'memory'?
+            job.yaml:8:26: segments[0].resources.mem: unknown field 'mem'; did you mean 'memory'?
             job.yaml:9:11: segments[1].name: found 'B!'; allowed: a lower-case letter, then letters, digits, '_' and '-', at most 64 characters
             job.yaml:10:16: segments[1].exclusive: found 'yes'; allowed: true or false
-            job.yaml:11:13: segments[1].needs[0].segment: no segment 'x'; allowed: did you mean 'a'?
+            job.yaml:11:13: segments[1].needs[0].segment: no segment 'x'; did you mean 'a'?
             """.ReplaceLineEndings("\n"),
             Errors("""
                 name: bad
@@ -123,7 +123,7 @@ public sealed class JobFileTests
     [InlineData("streams: []", "streams: not supported yet in this version: streaming edges")]
     [InlineData("elastic: {}", "elastic: not supported yet in this version: elastic groups")]
     [InlineData("checkpoint: x", "checkpoint: not supported yet in this version: checkpoints")]
-    [InlineData("shell: ls", "shell: unknown field 'shell'; allowed: did you mean 'command'?")]
+    [InlineData("shell: ls", "shell: unknown field 'shell'; did you mean 'command'?")]
     [InlineData("env: {DRAP_X: 1}", "env.DRAP_X: the name 'DRAP_X'; allowed: names that do not start with DRAP_")]
     [InlineData("env: {A: }", "env.A: found nothing; allowed: a text; \"\" is the empty one")]
     [InlineData("secrets: {T: hunter2}", "secrets.T: a secret's value, or nothing; allowed: where the client finds it: env:NAME or file:PATH")]
@@ -223,7 +223,7 @@ public sealed class JobFileTests
         Assert.Equal("job.yaml:1:1: --param n: found '0'; allowed: at least 1", Errors(yaml, ("n", "0")));
         Assert.Equal("job.yaml:1:1: --param size: found '-1'; allowed: a size such as 512MiB, 1GB or 4096", Errors(yaml, ("size", "-1")));
         Assert.Equal("job.yaml:1:1: --param mode: found 'x'; allowed: fast, slow", Errors(yaml, ("mode", "x")));
-        Assert.Equal("job.yaml:1:1: --param sizes: no parameter 'sizes'; allowed: did you mean 'size'?", Errors(yaml, ("sizes", "1")));
+        Assert.Equal("job.yaml:1:1: --param sizes: no parameter 'sizes'; did you mean 'size'?", Errors(yaml, ("sizes", "1")));
     }
 
     [Fact]
@@ -239,7 +239,7 @@ public sealed class JobFileTests
     [Fact]
     public void An_unknown_parameter_is_named_at_its_place() =>
         Assert.Equal(
-            "job.yaml:2:35: segments[0].command[0]: 'params.sze' is not known; allowed: did you mean 'params.size'?",
+            "job.yaml:2:35: segments[0].command[0]: 'params.sze' is not known; did you mean 'params.size'?",
             Errors("params: {size: 1}\nsegments: [{name: a, command:    [\"${{ params.sze }}\"], count: 1}]"));
 
     [Fact]
@@ -278,7 +278,7 @@ public sealed class JobFileTests
     [Fact]
     public void JSON_files_have_places_too() =>
         Assert.Equal(
-            "j.json:3:18: segments[0].cout: unknown field 'cout'; allowed: did you mean 'count'?",
+            "j.json:3:18: segments[0].cout: unknown field 'cout'; did you mean 'count'?",
             string.Join('\n', JobFile.Read("{\n \"segments\": [{\"name\": \"a\", \"command\": [\"é\"],\n                 \"cout\": 3}]}", new JobFileOptions { FileName = "j.json" }).Errors));
 
     [Theory]

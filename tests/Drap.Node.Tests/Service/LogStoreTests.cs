@@ -55,6 +55,24 @@ public sealed class LogStoreTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public async Task A_log_that_cannot_be_written_is_told_of_once()
+    {
+        AttemptId bad = Attempt(1, 1), good = Attempt(2, 1);
+        Directory.CreateDirectory(LogStore.PathOf(folder.Path, bad.Task.Job));
+        using var store = new LogStore(folder.Path);
+        var told = new List<JobId>();
+        store.Failed += (job, _) => told.Add(job);
+        for (int i = 0; i < 3; i++)
+        {
+            store.Append(TestSwarm.Chunk(bad, i, "x"));
+            store.Append(TestSwarm.Chunk(good, i, "x"));
+            await store.FlushAsync();
+        }
+        Assert.Equal([bad.Task.Job], told);
+        Assert.Equal(3, Read(store, good.Task.Job).Count);
+    }
+
+    [Fact]
     public async Task More_jobs_than_open_files_and_jobs_that_are_forgotten()
     {
         using var store = new LogStore(folder.Path);

@@ -24,6 +24,9 @@ public sealed class LogStore : IDisposable
     private readonly string folder;
     private readonly Thread writer;
     private readonly Dictionary<JobId, LogFile> files = [];
+
+    /// <summary>Jobs whose log has gaps, of which was told.</summary>
+    private readonly HashSet<JobId> gaps = [];
     private long batches;
 
     // Under the gate.
@@ -45,7 +48,7 @@ public sealed class LogStore : IDisposable
         writer.Start();
     }
 
-    /// <summary>Pieces could not be written and are lost; on the writer's thread.</summary>
+    /// <summary>Pieces could not be written and are lost: told once a job, on the writer's thread, since a full disk refuses each piece.</summary>
     public event Action<JobId, Exception>? Failed;
 
     /// <summary>Keeps a piece. Waits only while <c>16 MiB</c> wait for the disk. For one thread, so that pieces stay in order.</summary>
@@ -193,7 +196,7 @@ public sealed class LogStore : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Failed?.Invoke(job, e);
+            Fail(job, e);
         }
     }
 
@@ -208,7 +211,7 @@ public sealed class LogStore : IDisposable
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                Failed?.Invoke(job, e);
+                Fail(job, e);
             }
             Action? written;
             lock (watchGate)
@@ -229,8 +232,15 @@ public sealed class LogStore : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Failed?.Invoke(job, e);
+            Fail(job, e);
         }
+        gaps.Remove(job);
+    }
+
+    private void Fail(JobId job, Exception e)
+    {
+        if (gaps.Add(job))
+            Failed?.Invoke(job, e);
     }
 
     private void CloseOldest()
