@@ -110,6 +110,10 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         IThreadPoolWorkItem? check = checks.Start(added, keepsCheck);
         foreach (P2pStream stream in resets)
             stream.Reset();
+        // Whoever hears a message may have an answer to it, for which somebody waits; so he comes before those to whom it is passed on. What we
+        // publish ourselves goes out first.
+        if (due is not null)
+            CallAll(due, own: false);
         if (writes is not null)
         {
             foreach (PubSubPeer peer in writes)
@@ -119,8 +123,7 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         }
         if (due is not null)
         {
-            foreach (ListenerCall call in due)
-                Call(call);
+            CallAll(due, own: true);
             due.Clear();
             spareCalls = due;
         }
@@ -271,6 +274,13 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
                 events.Add(effect);
                 break;
         }
+    }
+
+    private void CallAll(List<ListenerCall> due, bool own)
+    {
+        foreach (ListenerCall call in due)
+            if (call.Message.ReceivedFrom is null == own)
+                Call(call);
     }
 
     // Outside of the lock: on the thread that has checked the signature, or on that of who publishes.

@@ -9,8 +9,51 @@ internal sealed class Forwarder(RouterState state, Fanout fanout)
     // What we published and nobody got, while the cache holds it.
     private readonly List<GossipMessage> unheard = [];
 
-    /// <summary>Passes on what came from others: to the mesh, and to those who stand outside of meshes.</summary>
-    public void PassOn(GossipMessage message)
+    // What is passed on when its time has come; later ones never before earlier ones.
+    private readonly Queue<(GossipMessage Message, Instant At)> waiting = new();
+    private TimeSpan delay = state.Options.PassOnDelay;
+
+    /// <summary>When <see cref="PassOnDue"/> has something to do.</summary>
+    public Instant NextDeadline => waiting.TryPeek(out (GossipMessage, Instant At) first) ? first.At : Instant.Never;
+
+    /// <summary>Messages that wait to be passed on.</summary>
+    public int Waiting => waiting.Count;
+
+    /// <summary>A message of another was accepted: it is passed on, now or after <see cref="GossipOptions.PassOnDelay"/>.</summary>
+    public void Accepted(GossipMessage message)
+    {
+        if (state.Options.PassOnDelay == TimeSpan.Zero || message.Source!.Id != message.Content.From
+            || message.Content.Data.Length >= state.Options.IDontWantBytesMin || message.TopicState.Hearers.Count > state.Options.MeshHigh)
+        {
+            PassOn(message);
+            return;
+        }
+        if (waiting.Count == state.Limits.PassOnWaitingMax)
+            PassOnFirst();
+        message.IsToPassOn = true;
+        // Nobody forgets the topic meanwhile: it would be another object when it comes back.
+        message.TopicState.Links++;
+        waiting.Enqueue((message, state.Now + delay));
+    }
+
+    /// <summary>Passes on what has waited long enough.</summary>
+    public void PassOnDue()
+    {
+        while (NextDeadline <= state.Now)
+            PassOnFirst();
+    }
+
+    private void PassOnFirst()
+    {
+        GossipMessage message = waiting.Dequeue().Message;
+        message.IsToPassOn = false;
+        PassOn(message);
+        message.TopicState.Links--;
+        state.Topics.Release(message.TopicState);
+    }
+
+    /// <summary>To the mesh, and to those who stand outside of meshes.</summary>
+    private void PassOn(GossipMessage message)
     {
         TopicState topic = message.TopicState;
         foreach (TopicLink link in topic.Mesh)
@@ -18,6 +61,9 @@ internal sealed class Forwarder(RouterState state, Fanout fanout)
         foreach (TopicLink link in topic.Flooded)
             if (link.Peer.IsDirect || state.ScoreOf(link.Peer) >= state.Options.Score.PublishThreshold)
                 Send(link.Peer, message);
+        // Who brings it later counts only where copies are counted (P3).
+        if (topic.Score is not { CountsMeshDeliveries: true })
+            message.ForgetHolders();
     }
 
     /// <summary>
@@ -40,7 +86,7 @@ internal sealed class Forwarder(RouterState state, Fanout fanout)
     {
         if (unheard.Count == 0)
             return;
-        Heartbeat();
+        Trim();
         if (!link.Peer.IsDirect && state.ScoreOf(link.Peer) < state.Options.Score.PublishThreshold)
             return;
         foreach (GossipMessage message in unheard)
@@ -48,8 +94,15 @@ internal sealed class Forwarder(RouterState state, Fanout fanout)
                 Send(link.Peer, message);
     }
 
-    /// <summary>Forgets what is too old to be told of.</summary>
-    public void Heartbeat() => unheard.RemoveAll(message => !ReferenceEquals(state.Cache.Find(message.Key), message));
+    /// <summary>Forgets what is too old to be told of, and draws how long messages wait from now on.</summary>
+    public void Heartbeat()
+    {
+        Trim();
+        if (state.Options.PassOnDelay is { Ticks: > 1 } most)
+            delay = most - new TimeSpan(state.Prng.Below((int)(most.Ticks / 2)));
+    }
+
+    private void Trim() => unheard.RemoveAll(message => !ReferenceEquals(state.Cache.Find(message.Key), message));
 
     private int SendOwn(GossipMessage message)
     {

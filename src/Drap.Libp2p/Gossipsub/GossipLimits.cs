@@ -72,6 +72,9 @@ public sealed record GossipLimits
     /// <summary>Messages that wait for the application's word, default 4 096. What comes beyond is ignored, as if the application had said so.</summary>
     public int ValidatingMax { get; init; } = 4096;
 
+    /// <summary>Messages that wait to be passed on (<see cref="GossipOptions.PassOnDelay"/>), default 1 024 of less than a KiB. Then the oldest goes at once.</summary>
+    public int PassOnWaitingMax { get; init; } = 1024;
+
     /// <summary>Our own messages that wait for their signature, default 1 024; the caller waits then.</summary>
     public int SigningMax { get; init; } = 1024;
 
@@ -111,6 +114,6 @@ public sealed record GossipLimits
     internal string? Fault() =>
         FrameBytesMax < 8192 || SentFrameBytesMax < 8192 || MessageBytesMax < 0 || MessageBytesMax > FrameBytesMax - 4096
             ? "frames hold at least 8 KiB, and the largest message"
-        : SeenMax < 1 || CacheMessagesMax < 1 || PendingMessagesMax < 1 || SigningMax < 1 || ValidatingMax < 1 ? "at least one message must fit"
+        : SeenMax < 1 || CacheMessagesMax < 1 || PendingMessagesMax < 1 || SigningMax < 1 || ValidatingMax < 1 || PassOnWaitingMax < 1 ? "at least one message must fit"
         : null;
 }

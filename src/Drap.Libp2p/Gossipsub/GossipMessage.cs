@@ -48,6 +48,9 @@ public sealed class GossipMessage
 
     internal bool IsHeldBy(GossipPeer peer) => ReferenceEquals(peer, Source) || (holders is not null && holders.Contains(peer));
 
+    /// <summary>Accepted, and still to be passed on (<see cref="GossipOptions.PassOnDelay"/>).</summary>
+    internal bool IsToPassOn { get; set; }
+
     internal void AddHolder(GossipPeer peer)
     {
         if (!IsHeldBy(peer))

@@ -59,6 +59,15 @@ public sealed record GossipOptions
     /// <summary>Whether our own messages go to all peers of a topic and not to its mesh or fan-out alone, default true (v1.1, "Flood Publishing").</summary>
     public bool FloodPublish { get; init; } = true;
 
+    /// <summary>
+    /// How long a message that its author himself has brought waits before it is passed on, default 0. An author floods what he writes, so in a topic of few
+    /// the others mostly have it from him: whoever brings a copy meanwhile, or says that he wants none, gets none. Each router waits for between half of this
+    /// and all of it, so that of two one is first. Only messages below <see cref="IDontWantBytesMin"/> wait, in topics of which no more than
+    /// <see cref="MeshHigh"/> hearers are connected, and at most <see cref="GossipLimits.PassOnWaitingMax"/> at once. Who has no connection with the author
+    /// hears of it so much later.
+    /// </summary>
+    public TimeSpan PassOnDelay { get; init; }
+
     /// <summary>Whether a PRUNE for want of room names other peers, default false as elsewhere: it tells strangers who is connected to whom.</summary>
     public bool PeerExchange { get; init; }
 
@@ -106,8 +115,9 @@ public sealed record GossipOptions
         : GossipLazy < 0 || GossipPercent is < 0 or > 100 ? "D_lazy must not be negative, and the gossip percentage lies between 0 and 100"
         : HeartbeatInterval < TimeSpan.FromMilliseconds(10) || HeartbeatDelay < TimeSpan.Zero ? "a heartbeat takes at least 10 ms"
         : HistoryGossip < 0 || HistoryLength < 1 || HistoryGossip > HistoryLength ? "the gossip history cannot be longer than the history, nor the history empty"
+        : PassOnDelay > HeartbeatInterval || PassOnDelay > TimeSpan.FromSeconds(10) ? "a message is passed on within a heartbeat, and within 10 s"
         : SeenTime < HeartbeatInterval * HistoryLength ? "ids must be remembered for longer than messages are told of"
-        : PruneBackoff < TimeSpan.Zero || UnsubscribeBackoff < TimeSpan.Zero || PromiseTime <= TimeSpan.Zero ? "times must not be negative"
+        : PruneBackoff < TimeSpan.Zero || UnsubscribeBackoff < TimeSpan.Zero || PromiseTime <= TimeSpan.Zero || PassOnDelay < TimeSpan.Zero ? "times must not be negative"
         : OpportunisticGraftTicks < 1 || OpportunisticGraftPeers < 0 ? "opportunistic grafting takes at least a heartbeat"
         : Score.Fault() ?? Limits.Fault();
 }

@@ -50,7 +50,7 @@ public sealed class GossipRouter
     }
 
     /// <summary>When <see cref="Tick"/> is due; never while there is nobody to talk to and nothing to forget.</summary>
-    public Instant NextDeadline => heartbeatAt;
+    public Instant NextDeadline => Instant.Min(heartbeatAt, forwarder.NextDeadline);
 
     /// <summary>What was done so far.</summary>
     public GossipCounters Counters => state.Counters;
@@ -249,11 +249,15 @@ public sealed class GossipRouter
     /// <summary>The time is <paramref name="now"/>: does what is due, at most one heartbeat, however late it is.</summary>
     public void Tick(Instant now, IList<GossipEffect> effects)
     {
-        if (now < heartbeatAt)
+        if (now < NextDeadline)
             return;
         state.Begin(now, effects);
-        Heartbeat();
-        heartbeatAt = IsIdle ? Instant.Never : now + state.Options.HeartbeatInterval;
+        forwarder.PassOnDue();
+        if (now >= heartbeatAt)
+        {
+            Heartbeat();
+            heartbeatAt = IsIdle ? Instant.Never : now + state.Options.HeartbeatInterval;
+        }
         state.End();
     }
 
@@ -289,7 +293,7 @@ public sealed class GossipRouter
 
     /// <summary>Checks what must always hold between two steps; for tests and simulators, since it looks at everything.</summary>
     /// <exception cref="InvariantException">It does not: a bug of ours.</exception>
-    public void CheckInvariants() => RouterInvariants.Check(state, inbox);
+    public void CheckInvariants() => RouterInvariants.Check(state, inbox, forwarder);
 
     private bool IsIdle => state.Connected.Count == 0 && state.Known.Count == 0 && state.Cache.IsEmpty && state.Seen.Count == 0 && outbox.Waiting == 0;
 

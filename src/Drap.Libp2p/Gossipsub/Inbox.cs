@@ -153,6 +153,8 @@ internal sealed class Inbox(RouterState state, Gossip gossip, Forwarder forwarde
                 known.AddHolder(peer);
                 PeerScores.DeliveredToo(link);
             }
+            if (known.IsToPassOn)
+                known.AddHolder(peer);
         }
         else if (state.Seen.WasRejected(key))
         {
@@ -241,9 +243,7 @@ internal sealed class Inbox(RouterState state, Gossip gossip, Forwarder forwarde
         foreach (GossipPeer holder in message.Holders)
             if (holder.LinkTo(topic) is { } also)
                 PeerScores.DeliveredToo(also);
-        forwarder.PassOn(message);
-        if (topic.Score is not { CountsMeshDeliveries: true })
-            message.ForgetHolders();
+        forwarder.Accepted(message);
         state.Counters.Delivered++;
         state.Effects.Add(new GossipEffect.Deliver(message));
     }

@@ -3,7 +3,7 @@ namespace Drap.Libp2p.Gossipsub;
 /// <summary>What always holds of a router's tables between two steps.</summary>
 internal static class RouterInvariants
 {
-    public static void Check(RouterState state, Inbox inbox)
+    public static void Check(RouterState state, Inbox inbox, Forwarder forwarder)
     {
         var topics = new Dictionary<TopicState, int>();
         long pendingBytes = 0;
@@ -36,6 +36,7 @@ internal static class RouterInvariants
         Invariant.Check(state.Cache.Count <= state.Limits.CacheMessagesMax);
         Invariant.Check(state.Seen.Count <= state.Limits.SeenMax);
         Invariant.Check(inbox.Validating <= state.Limits.ValidatingMax);
+        Invariant.Check(forwarder.Waiting <= state.Limits.PassOnWaitingMax);
     }
 
     private static void Check(TopicLink link)

@@ -156,6 +156,35 @@ public sealed class NetworkTests
         Assert.True(with < without * 3 / 4, $"{with} copies with IDONTWANT, {without} without");
     }
 
+    /// <summary>Of twelve all but one have a message from its author. Half of the copies to each other are spared, less those that cross on links of up to 50 ms.</summary>
+    [Fact]
+    public void Where_few_hear_a_topic_who_waits_spares_copies()
+    {
+        long Copies(TimeSpan delay)
+        {
+            var net = new GossipNet(75);
+            for (int i = 0; i < 12; i++)
+                net.Add(new GossipOptions { PassOnDelay = delay });
+            for (int i = 0; i < 12; i++)
+                for (int j = 0; j < i; j++)
+                    if ((i, j) != (11, 0))
+                        net.Dial(net.Nodes[i], net.Nodes[j]);
+            foreach (GossipNode node in net.Nodes)
+                node.Subscribe(Topic);
+            net.Run(TimeSpan.FromSeconds(3));
+            for (int i = 0; i < 20; i++)
+            {
+                net.Nodes[0].Publish(Topic, 100);
+                net.Run(TimeSpan.FromMilliseconds(500));
+            }
+            net.Run(TimeSpan.FromSeconds(5));
+            AssertAllOnce(net, 20);
+            return net.Nodes.Sum(n => n.Router.Counters.Duplicates);
+        }
+        long late = Copies(TimeSpan.FromMilliseconds(400)), atOnce = Copies(TimeSpan.Zero);
+        Assert.True(late < atOnce * 3 / 4, $"{late} copies of those who wait, {atOnce} of those who do not");
+    }
+
     /// <summary>What a message costs, so that a change that makes it dearer is seen: a mesh of degree 5.2 sends a message 4.2 times a node, of which 3.2 are copies.</summary>
     [Fact]
     public void A_delivery_costs_so_many_copies()

@@ -9,6 +9,7 @@ public sealed class ScriptTests
     [InlineData("backoff")]
     [InlineData("messages")]
     [InlineData("validation")]
+    [InlineData("late")]
     [InlineData("gossip")]
     [InlineData("publish")]
     [InlineData("outside")]

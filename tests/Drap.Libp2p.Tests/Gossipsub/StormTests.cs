@@ -24,11 +24,12 @@ public sealed class StormTests
         {
             MeshSize = 3, MeshLow = 2, MeshHigh = 4, MeshByScore = 2, MeshOutbound = 1, FloodPublish = prng.Chance(1, 2), PeerExchange = prng.Chance(1, 2),
             Direct = [TestRpc.Peer("p0")], DeliverOwn = prng.Chance(1, 2), IDontWantBytesMin = 50,
+            PassOnDelay = TimeSpan.FromMilliseconds(200 * prng.Below(3)),
             Score = new ScoreOptions { DefaultTopic = new TopicScoreOptions { MeshDeliveriesWeight = -0.01, MeshFailureWeight = -0.01 } },
             Limits = new GossipLimits
             {
                 PendingMessagesMax = 4, MessagesPerRpcMax = 8, ValidatingMax = 5, SeenMax = 40, CacheMessagesMax = 20, RetainedPeersMax = 3, TopicsMax = 4,
-                SubscriptionBytesMax = 2300, SigningMax = 4, IDontWantsMax = 3, IHaveIdsMax = 5,
+                SubscriptionBytesMax = 2300, SigningMax = 4, PassOnWaitingMax = 3, IDontWantsMax = 3, IHaveIdsMax = 5,
             },
         };
         var router = new GossipRouter(TestRpc.Peer("me"), default, options, new Prng(seed));

@@ -20,6 +20,7 @@ internal static class TestOptions
             MeshSize = Int("D", 6), MeshLow = Int("low", 4), MeshHigh = Int("high", 12), MeshByScore = Int("best", 4), MeshOutbound = Int("out", 2),
             GossipLazy = Int("lazy", 6), FloodPublish = words.GetValueOrDefault("flood", "no") == "yes",
             PeerExchange = words.GetValueOrDefault("px", "no") == "yes", IDontWantBytesMin = Int("large", 1024),
+            PassOnDelay = TimeSpan.FromMilliseconds(Int("late", 0)),
             MessageIds = words.ContainsKey("js") ? MessageIdForm.KeyAndSequence : MessageIdForm.SourceAndSequence,
             Direct = words.TryGetValue("direct", out string? direct) ? [.. direct.Split(',').Select(TestRpc.Peer)] : [],
             DeliverOwn = words.ContainsKey("own"),
@@ -31,7 +32,7 @@ internal static class TestOptions
             Limits = new GossipLimits
             {
                 PendingMessagesMax = Int("pending", 1024), RivalsMax = Int("rivals", 4), ValidatingMax = Int("validating", 4096),
-                IHaveIdsMax = Int("ids", 5000), SigningMax = Int("signing", 1024), SubscriptionBytesMax = Int("subscriptions", 512 << 10),
+                IHaveIdsMax = Int("ids", 5000), SigningMax = Int("signing", 1024), PassOnWaitingMax = Int("waiting", 1024), SubscriptionBytesMax = Int("subscriptions", 512 << 10),
                 IWantBytesMax = Int("iwantbytes", 4 << 20), MessageBytesMax = Int("message", 1 << 20), TopicsMax = Int("topics", 4096),
             },
         };

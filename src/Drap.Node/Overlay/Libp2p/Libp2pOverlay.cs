@@ -26,6 +26,9 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
     /// <summary>What a peer with which frames are exchanged is worth beside others.</summary>
     private const long FramesWeight = 100;
 
+    /// <summary>Longer than a placement among those who have an ad from its author, and short for those who have not.</summary>
+    private static readonly TimeSpan PassOnDelay = TimeSpan.FromMilliseconds(10);
+
     private static readonly TimeSpan SweepTime = TimeSpan.FromMinutes(1);
 
     private readonly Libp2pHost host;
@@ -58,6 +61,8 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
             Gossip = new GossipOptions
             {
                 DeliverOwn = true,
+                // Where few hear a topic the scheduler is connected with all of them; their copies to each other would only delay their answers.
+                PassOnDelay = PassOnDelay,
                 // Quiet topics, and labs behind one address: P3 and P6 are off (design 5, trust).
                 Score = ScoreOptions.PrivateSwarm,
                 Limits = new GossipLimits { MessageBytesMax = IOverlay.FrameBytesMax },
