@@ -218,8 +218,13 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     {
         if (!Holds() && journal.HasRoom && buffer.TakeBatch() is { } records)
             journal.Submit(records);
+        // Messages first: a task waits for them, and whom an answer wakes would take this processor before they are gone.
         using (overlay!.Batch())
             foreach (SchedulerEffect effect in effects)
+                if (effect is SchedulerEffect.Publish or SchedulerEffect.Send)
+                    Perform(effect);
+        foreach (SchedulerEffect effect in effects)
+            if (effect is not (SchedulerEffect.Publish or SchedulerEffect.Send))
                 Perform(effect);
         effects.Clear();
         if (buffer.SnapshotDue && buffer.PendingBytes == 0)

@@ -248,8 +248,9 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                     StoreAll();
                 Perform(effect);
             }
+            // Before what waited is sent: a start waits for nobody, and whom a message wakes would take this processor.
+            LaunchAll();
         }
-        LaunchAll();
         StoreAll();
         effects.Clear();
         loop.WakeAt(node.NextDeadline);
