@@ -104,8 +104,11 @@ internal static class CommandLine
                 screen.Complain(storage.Message, afterStorageFault);
                 return ExitCode.Error;
             case ApiException api:
+                // The problems of a file name it themselves.
+                bool isPlaced = api.Error.Where is null || api.Error.Message.StartsWith(api.Error.Where, StringComparison.Ordinal);
                 screen.Complain(
-                    (api.Error.Where is { } where ? where + ": " : "") + api.Error.Message, api.Error.Allowed is not { } allowed ? null : allowed.EndsWith('?') ? allowed : "allowed: " + allowed);
+                    isPlaced ? api.Error.Message : $"{api.Error.Where}: {api.Error.Message}",
+                    api.Error.Allowed is not { } allowed ? null : allowed.EndsWith('?') ? allowed : "allowed: " + allowed);
                 return api.Error.Code is ErrorCodes.BadJob or ErrorCodes.BadRequest ? ExitCode.Usage : ExitCode.Error;
             case NodeUnreachableException unreachable:
                 screen.Complain(unreachable.Message, "its jobs are kept: any drap command in this home goes on with them");

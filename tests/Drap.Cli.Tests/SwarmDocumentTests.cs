@@ -23,17 +23,9 @@ public sealed class SwarmDocumentTests
         var schema = new JsonObject { ["$schema"] = "https://json-schema.org/draft/2020-12/schema", ["title"] = "swarm" };
         foreach ((string name, JsonNode? value) in made.AsObject())
             schema[name] = value?.DeepClone();
-        string file = Path.Combine(Root(), "docs", "protocol", "schemas", "swarm.schema.json"), text = schema.ToJsonString(Indented) + "\n";
+        string file = Repository.Path("docs", "protocol", "schemas", "swarm.schema.json"), text = schema.ToJsonString(Indented) + "\n";
         if (Environment.GetEnvironmentVariable("DRAP_RECORD") is { Length: > 0 })
             File.WriteAllText(file, text);
         Assert.Equal(File.ReadAllText(file), text);
-    }
-
-    private static string Root()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Drap.slnx")))
-            folder = Path.GetDirectoryName(folder)!;
-        return folder;
     }
 }

@@ -13,7 +13,7 @@ public sealed class JobTests
             drap.File(Path.Combine("in put", name), text);
         for (int i = 0; i < 8; i++)
             drap.File($"in put/large{i}", string.Concat(Enumerable.Repeat("Five ", 13_200)));
-        string example = Path.Combine(Root(), "examples", "wordcount", "job.yaml");
+        string example = Repository.Path("examples", "wordcount", "job.yaml");
         DrapProgram.Ended ended = await drap.RunAsync("run", example, "--param", "input=" + input, "--param", "chunk=64KiB", "--out", "out put", "-o", "json");
         Assert.True(ended.Code == 0, ended.Err);
         Assert.Equal("five\t105600\nthree\t3\ntwo\t3\nfour\t1\none\t1\n", await File.ReadAllTextAsync(Path.Combine(drap.Folder, "out put", "counts.tsv"), TestContext.Current.CancellationToken));
@@ -36,13 +36,5 @@ public sealed class JobTests
         Assert.Equal(2, ended.Code);
         Assert.Contains(word, ended.Err, StringComparison.Ordinal);
         Assert.Equal("", ended.Out);
-    }
-
-    private static string Root()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Drap.slnx")))
-            folder = Path.GetDirectoryName(folder)!;
-        return folder;
     }
 }

@@ -39,7 +39,7 @@ public sealed class ProcessSwarmTests
         var prng = new Prng(42);
         for (int file = 0; file < 3; file++)
             drap.File($"text/{file}.txt", string.Join(' ', Enumerable.Range(0, 40_000).Select(_ => $"{(char)('a' + prng.Below(26))}{(char)('a' + prng.Below(26))}")));
-        string example = Path.Combine(Root(), "examples", "wordcount", "job.yaml");
+        string example = Repository.Path("examples", "wordcount", "job.yaml");
         string[] arguments = [example, "--param", "input=" + Path.Combine(drap.Folder, "text"), "--param", "chunk=64KiB"];
         DrapProgram.Ended embedded = await drap.RunAsync(["run", .. arguments, "--out", "alone"]);
         Assert.True(embedded.Code == 0, embedded.Err);
@@ -132,14 +132,6 @@ public sealed class ProcessSwarmTests
             () => node.MarketAsync(false, Cancel).Result.Nodes.SingleOrDefault(n => n.Name == "b")?.CorePrice.MicroPerHour == 2 * before, "b's price did not follow");
         await DrapProgram.UntilAsync(() => dev.Said.Contains("worker a is not in the file any more", StringComparison.Ordinal)
             && dev.Said.Contains("worker c is new in the file", StringComparison.Ordinal), "what changed besides was not said");
-    }
-
-    private static string Root()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Drap.slnx")))
-            folder = Path.GetDirectoryName(folder)!;
-        return folder;
     }
 
     private static bool IsAlive(int process) => Directory.Exists($"/proc/{process}") && !File.ReadAllText($"/proc/{process}/stat").Contains(") Z ", StringComparison.Ordinal);

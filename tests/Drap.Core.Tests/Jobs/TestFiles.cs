@@ -24,15 +24,3 @@ internal sealed class TestFiles(params (string Path, string Content)[] files) : 
 
     public string Content(string path) => files.Single(f => f.Path == path).Content;
 }
-
-/// <summary>Where the repository is, from the tests' own folder upwards.</summary>
-internal static class Repository
-{
-    public static string Path(string relative)
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(System.IO.Path.Combine(folder, "Drap.slnx")))
-            folder = System.IO.Path.GetDirectoryName(folder)!;
-        return System.IO.Path.Combine(folder, relative);
-    }
-}

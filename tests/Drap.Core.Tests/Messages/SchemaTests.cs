@@ -30,10 +30,10 @@ public sealed class SchemaTests
         Assert.Equal(records.Order(), kinds.Order());
         Assert.Equal(
             kinds.Select(k => JsonFields.Snake(k) + ".schema.json").Order(StringComparer.Ordinal),
-            Directory.GetFiles(Path.Combine(Golden.Root, "docs/protocol/schemas")).Select(f => Path.GetFileName(f)!)
+            Directory.GetFiles(Repository.Path("docs/protocol/schemas")).Select(f => Path.GetFileName(f)!)
                 .Where(IsMessage).Order(StringComparer.Ordinal));
 
-        bool IsMessage(string file) => File.ReadAllText(Path.Combine(Golden.Root, "docs/protocol/schemas", file)).Contains("x-cbor-kind");
+        bool IsMessage(string file) => File.ReadAllText(Repository.Path("docs/protocol/schemas", file)).Contains("x-cbor-kind");
     }
 
     [Theory]
@@ -72,7 +72,7 @@ public sealed class SchemaTests
         // The committed schemas are the memory of past versions; a key that once had a name keeps it.
         foreach (MessageKind kind in Enum.GetValues<MessageKind>().Where(k => k != MessageKind.None))
         {
-            string file = Path.Combine(Golden.Root, $"docs/protocol/schemas/{JsonFields.Snake(kind.ToString())}.schema.json");
+            string file = Repository.Path($"docs/protocol/schemas/{JsonFields.Snake(kind.ToString())}.schema.json");
             JsonNode committed = JsonNode.Parse(File.ReadAllText(file))!;
             Assert.Equal((int)kind, (int)committed["x-cbor-kind"]!);
             Dictionary<int, string> now = Keys(SchemaFields.Describe(kind));

@@ -213,7 +213,7 @@ public sealed class ApiServerTests : IAsyncLifetime
     [Fact]
     public void The_committed_OpenAPI_document_is_the_one_that_is_served()
     {
-        string path = Path.Combine(RepositoryRoot(), "docs", "protocol", "openapi.json");
+        string path = Repository.Path("docs", "protocol", "openapi.json");
         if (Environment.GetEnvironmentVariable("DRAP_RECORD") is "1")
             File.WriteAllText(path, OpenApi.Text);
         Assert.True(File.ReadAllText(path) == OpenApi.Text, "docs/protocol/openapi.json is not what the code says; run this test once with DRAP_RECORD=1");
@@ -241,13 +241,5 @@ public sealed class ApiServerTests : IAsyncLifetime
         await stream.WriteAsync(Encoding.ASCII.GetBytes(request), Cancel);
         using var reader = new StreamReader(stream);
         return await reader.ReadToEndAsync(Cancel);
-    }
-
-    private static string RepositoryRoot()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Drap.slnx")))
-            folder = Path.GetDirectoryName(folder)!;
-        return folder;
     }
 }

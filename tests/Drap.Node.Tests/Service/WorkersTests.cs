@@ -43,6 +43,17 @@ public sealed class WorkersTests
         Assert.Equal(500, workers[1].Options.Resources.MilliCpus);
     }
 
+    [Fact]
+    public void The_guides_example_uses_every_field()
+    {
+        string guide = File.ReadAllText(Repository.Path("docs", "workers.md"));
+        string example = guide.Split("```")[1]["yaml\n".Length..];
+        WorkerSpec last = WorkersFile.Parse(example, "workers.md")[^1];
+        Assert.Equal("gpu-box", last.Name);
+        string refused = Assert.Throws<ApiException>(() => WorkersFile.Parse("workers: [{none: 1}]", "w.yaml")).Message;
+        Assert.All(refused.Split("allowed: ")[1].Split('\n')[0].Split(", "), field => Assert.Contains($" {field}: ", example, StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("workers: [{name: a, cpu: lots}]", "w.yaml:1:26: workers[0].cpu: found 'lots'; allowed: a number of cores such as 2 or 0.5, with at most three decimals")]
     [InlineData("workers: [{name: a, ram: 1}]", "w.yaml:1:21: workers[0]: an unknown field 'ram'; allowed: name, cpu, memory, disk, network, gpus, named, labels, region, zone, architecture, prices, factor, hourly")]
