@@ -112,7 +112,10 @@ public sealed class PeerConnection
     /// <summary>The peer and where it is.</summary>
     public override string ToString() => $"{Remote.Short} {(IsInbound ? "from" : "at")} {RemoteAddress}";
 
-    /// <summary>Ends when the peer has said what it is, or could not be brought to: then its protocols are known, if they ever are.</summary>
+    /// <summary>
+    /// Ends when the peer has said what it is and every observer was told, or could not be brought to within 10 s. One that is late is heard all the same, for a
+    /// minute.
+    /// </summary>
     public Task Identified => identified.Task;
 
     /// <summary>Where the peer says that it sees this side; null if it does not say.</summary>

@@ -41,8 +41,7 @@ public sealed class DhtTests : IAsyncLifetime
                 continue;
             PeerConnection connection = await host.ConnectAsync(hosts[i - 1]);
             await connection.Identified.WaitAsync(Hosts.Patience);
-            while (dht.TableCount == 0)
-                await dht.FindClosestAsync([1]).WaitAsync(Hosts.Patience);
+            Assert.NotEqual(0, dht.TableCount);
         }
         // Whoever is looked for is found by asking on, and so everybody learns of everybody.
         foreach (Dht dht in dhts)
@@ -75,6 +74,53 @@ public sealed class DhtTests : IAsyncLifetime
             members.Add(member.Id);
         Assert.Equal(hosts.Where(host => host != hosts[3]).Select(host => host.Self).Order(), members.Order());
         Assert.Equal(7, dhts[3].EstimateSize());
+    }
+
+    /// <summary>Nothing is waited for: not that the two have said who they are, not that anybody is in anybody's table.</summary>
+    [Fact]
+    public async Task Who_asks_as_soon_as_it_is_connected_finds()
+    {
+        (Libp2pHost server, Dht there) = await AddAsync();
+        byte[] key = "/test/key"u8.ToArray(), content = new KeyPrefix(0, 0).MembersKey("/test");
+        await there.PutValueAsync(key, [1, 2, 3]);
+        await there.ProvideAsync(content);
+        for (int i = 0; i < 5; i++)
+        {
+            (Libp2pHost host, Dht dht) = await AddAsync(isServer: false);
+            await host.ConnectAsync(server);
+            Task<byte[]?> value = dht.GetValueAsync(key);
+            Assert.Equal([server.Self], (await dht.FindClosestAsync([1]).WaitAsync(Hosts.Patience)).Select(peer => peer.Id));
+            Assert.Equal([1, 2, 3], await value.WaitAsync(Hosts.Patience));
+            var providers = new List<PeerId>();
+            await foreach (KadPeer provider in dht.FindProvidersAsync(content, 1))
+                providers.Add(provider.Id);
+            Assert.Equal([server.Self], providers);
+        }
+    }
+
+    /// <summary>A connection that its peer closes just as it is asked, such as one of two, is no reason to find nothing.</summary>
+    [Fact]
+    public async Task A_question_whose_connection_closes_is_asked_over_another()
+    {
+        (Libp2pHost asker, Dht dht) = await AddAsync(isServer: false);
+        await using Libp2pHost server = await Hosts.StartAsync(99);
+        // A question for the key 1, as it goes over the wire; what the asker asks on its own account has other keys, and is not answered.
+        byte[] question = [5, 8, 4, 18, 1, 1];
+        int asked = 0;
+        server.Handle(Keeping.Protocol, async stream =>
+        {
+            byte[] request = new byte[question.Length];
+            await stream.ReadExactlyAsync(request);
+            if (!request.SequenceEqual(question))
+                stream.Reset();
+            else if (Interlocked.Increment(ref asked) == 1)
+                await server.DisconnectAsync(asker.Self);
+            else
+                await stream.WriteAndCloseAsync(request);
+        });
+        await asker.ConnectAsync(server);
+        Assert.Equal([server.Self], (await dht.FindClosestAsync([1]).WaitAsync(Hosts.Patience)).Select(peer => peer.Id));
+        Assert.Equal(2, asked);
     }
 
     [Fact]

@@ -13,6 +13,9 @@ namespace Drap.Libp2p.Host.Kademlia;
 /// </summary>
 public sealed class Dht : IHostObserver, IAsyncDisposable
 {
+    /// <summary>How long a question waits for connected peers to be identified while few are known: mostly they take a round trip or two.</summary>
+    private static readonly TimeSpan MeetTime = TimeSpan.FromSeconds(1);
+
     private readonly Libp2pHost host;
     private readonly KadOptions options;
     private readonly Lock gate = new();
@@ -198,6 +201,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
         where T : KadOutcome
     {
         var asked = new Question();
+        await MeetAsync(ct).ConfigureAwait(false);
         Ask(asked, question);
         using CancellationTokenRegistration registration = ct.UnsafeRegister(_ => Cancel(asked, ct), null);
         return (T)await asked.Outcome.ConfigureAwait(false);
@@ -207,6 +211,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
         Func<Instant, List<KadEffect>, long> question, [EnumeratorCancellation] CancellationToken ct)
     {
         var asked = new Question();
+        await MeetAsync(ct).ConfigureAwait(false);
         Ask(asked, question);
         try
         {
@@ -216,6 +221,22 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
         finally
         {
             Cancel(asked, ct);
+        }
+    }
+
+    // A question begins with the peers that are known to be servers, which a connection says only when its peer is identified. Who asks as soon as it is connected
+    // would else find nothing: with nobody known, it waits until somebody is, or all have said what they are; with few, no more than a moment.
+    private async Task MeetAsync(CancellationToken ct)
+    {
+        Instant end = host.Hub.Clock.Now + MeetTime;
+        while (TableCount is var servers && servers < options.K)
+        {
+            Task[] unknown = [.. host.Connections.Select(connection => connection.Identified).Where(identified => !identified.IsCompleted)];
+            TimeSpan left = servers == 0 ? Timeout.InfiniteTimeSpan : end - host.Hub.Clock.Now;
+            if (unknown.Length == 0 || (servers > 0 && left <= TimeSpan.Zero))
+                return;
+            await ((Task)Task.WhenAny(unknown)).WaitAsync(left, host.TimeProvider, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            ct.ThrowIfCancellationRequested();
         }
     }
 
@@ -306,7 +327,15 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
         bool isDone = false;
         try
         {
-            answer = await ExchangeAsync(send, ct).ConfigureAwait(false);
+            try
+            {
+                answer = await ExchangeAsync(send, ct).ConfigureAwait(false);
+            }
+            catch (Libp2pException failure) when (failure is ConnectionClosedException or StreamResetException { End: StreamEnd.ConnectionClosed })
+            {
+                // The connection closed just then, as the one of two does that nobody uses: the peer is as well reached over another. Asking twice does no harm.
+                answer = await ExchangeAsync(send, ct).ConfigureAwait(false);
+            }
             isDone = answer is not null || !send.IsAnswered;
         }
         catch (Exception failure) when (failure is Libp2pException or OperationCanceledException)

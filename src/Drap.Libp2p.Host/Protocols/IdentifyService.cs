@@ -11,8 +11,14 @@ namespace Drap.Libp2p.Host.Protocols;
 /// <summary>Asks each peer what it is, answers the same, and tells peers when it changes here (libp2p/specs identify, identify/push).</summary>
 internal sealed class IdentifyService : IHostObserver
 {
-    /// <summary>How long a peer may take to say what it is.</summary>
-    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
+    /// <summary>How long whoever waits for a peer to be identified waits for its answer; and how long telling it may take.</summary>
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// How long a peer may take to say what it is. A machine that starts much at once is late, and who was never heard would never be found to speak anything: not
+    /// gossip, not the DHT.
+    /// </summary>
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(60);
 
     /// <summary>Changes that come within this are told at once: handlers are mostly added several at a time.</summary>
     private static readonly TimeSpan PushDelay = TimeSpan.FromMilliseconds(250);
@@ -53,6 +59,8 @@ internal sealed class IdentifyService : IHostObserver
     private async Task AskAsync(PeerConnection connection)
     {
         using var limit = new TimedCancellation(hub.Deadlines, hub.Clock.Now + AnswerTimeout, default);
+        var wait = new CallAt(connection.MarkIdentified);
+        hub.Deadlines.Set(wait, hub.Clock.Now + WaitTimeout);
         try
         {
             // Every peer answers to identify, so it is taken for granted.
@@ -63,7 +71,11 @@ internal sealed class IdentifyService : IHostObserver
         {
             // A peer that does not say what it is may be used all the same: each protocol is then asked for.
         }
-        connection.MarkIdentified();
+        finally
+        {
+            hub.Deadlines.Clear(wait);
+            connection.MarkIdentified();
+        }
     }
 
     private async Task ListenAsync(P2pStream stream)
@@ -86,7 +98,7 @@ internal sealed class IdentifyService : IHostObserver
         if (isWhole)
             await stream.CloseWriteAsync().ConfigureAwait(false);
         if (receiver.Message is { } message)
-            Learn(stream.Connection, message);
+            await LearnAsync(stream.Connection, message).ConfigureAwait(false);
     }
 
     private async Task AnswerAsync(P2pStream stream) =>
@@ -99,7 +111,7 @@ internal sealed class IdentifyService : IHostObserver
         {
             if (!connection.Spoken.Contains(IdentifyMessage.PushProtocol) || connection.IsSpare)
                 continue;
-            using var limit = new TimedCancellation(hub.Deadlines, hub.Clock.Now + AnswerTimeout, default);
+            using var limit = new TimedCancellation(hub.Deadlines, hub.Clock.Now + WaitTimeout, default);
             try
             {
                 P2pStream stream = await hub.Negotiator.OpenSpokenAsync(connection, IdentifyMessage.PushProtocol, limit.Token).ConfigureAwait(false);
@@ -141,7 +153,8 @@ internal sealed class IdentifyService : IHostObserver
         return envelope;
     }
 
-    private void Learn(PeerConnection connection, IdentifyMessage message)
+    // Ends when everybody was told: whoever waits for a peer to be identified counts on that.
+    private async Task LearnAsync(PeerConnection connection, IdentifyMessage message)
     {
         // The key is the connection's; what says otherwise speaks of somebody else.
         if (message.PublicKey is { } key && (!PublicKey.TryDecode(key, out PublicKey? said) || said.PeerId != connection.Remote))
@@ -171,6 +184,9 @@ internal sealed class IdentifyService : IHostObserver
             AgentVersion = message.AgentVersion ?? known.AgentVersion,
             ProtocolVersion = message.ProtocolVersion ?? known.ProtocolVersion,
         });
-        hub.Observers.Post(observer => observer.Identified(connection, peer));
+        var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        hub.Observers.Add(observer => observer.Identified(connection, peer), told);
+        hub.Observers.Tell();
+        await told.Task.ConfigureAwait(false);
     }
 }

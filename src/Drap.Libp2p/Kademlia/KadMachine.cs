@@ -24,31 +24,18 @@ public sealed class KadMachine
     /// <summary>Requests under way to one peer: js takes 32 streams of a protocol. Others wait.</summary>
     public const int RequestsToPeerMax = 16;
 
-    /// <summary>Questions of the machine's own (refreshing, renewing) that run at a time, so that they never crowd out others'.</summary>
-    private const int BackgroundMax = 4;
-
-    /// <summary>Buckets deeper than this are not looked up: to hit one costs 2^bits hashes, and full ones are of millions of peers.</summary>
-    private const int RefreshDepthMax = 15;
-
-    private static readonly TimeSpan RefreshFirst = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan RetrySoon = TimeSpan.FromMinutes(1);
-
     private readonly KadOptions options;
     private readonly KadKey self;
     private readonly Prng random;
     private readonly KadServer server;
     private readonly KnownPeers known = new();
-    private readonly OwnRecords own = new();
+    private readonly Upkeep upkeep;
     private readonly NetworkSize size = new();
     private readonly RequestTable requests;
     private readonly List<KadQuery> queries = [];
-    private readonly Queue<int> bucketsDue = [];
-    private readonly Dictionary<long, (byte[]? Key, bool IsValue)> background = [];
     private readonly Func<PeerId, bool> isBusy;
     private readonly Instant startedAt;
     private readonly UtcTime startedAtUtc;
-    private TimeSpan refreshEvery = RefreshFirst;
-    private Instant refreshAt = Instant.Never;
     private long lastQuery;
     private int turn;
 
@@ -64,12 +51,13 @@ public sealed class KadMachine
         startedAt = now;
         startedAtUtc = utc;
         Table = new RoutingTable(this.self, options.K);
+        upkeep = new Upkeep(options, Table, this.self, random);
         requests = new RequestTable(options.RequestTimeout);
         isBusy = peer => requests.CountTo(peer) >= RequestsToPeerMax;
         server = new KadServer(self, options, Table, known)
         {
-            OwnRecord = key => own.Value(key) is { } value ? new KadRecord(key, value, startedAtUtc) : null,
-            IsProvided = own.IsProvided,
+            OwnRecord = key => upkeep.Own.Value(key) is { } value ? new KadRecord(key, value, startedAtUtc) : null,
+            IsProvided = upkeep.Own.IsProvided,
         };
     }
 
@@ -109,10 +97,7 @@ public sealed class KadMachine
     {
         get
         {
-            Instant next = Instant.Min(Instant.Min(requests.NextDeadline, server.NextDeadline), refreshAt);
-            // What is due again waits for a place in the background; a question that ends gives it one.
-            if (background.Count < BackgroundMax && Table.Count > 0)
-                next = Instant.Min(next, own.NextDeadline);
+            Instant next = Instant.Min(Instant.Min(requests.NextDeadline, server.NextDeadline), upkeep.NextDeadline);
             foreach (KadQuery query in queries)
                 next = Instant.Min(next, query.NextDeadline);
             return next;
@@ -126,7 +111,7 @@ public sealed class KadMachine
     public void Identified(KadPeer peer, bool speaks, Instant now, List<KadEffect> effects)
     {
         peer = peer with { Addresses = Fit(peer.Addresses, KadCodec.AddressesMax) };
-        known.Add(peer);
+        known.Add(peer, isServer: speaks);
         if (speaks)
             Heard(peer, now, effects);
         else
@@ -164,7 +149,7 @@ public sealed class KadMachine
     {
         if (key.Length is 0 or > KadCodec.KeyBytesMax || RecordStore.ValidatorOf(key, options) is not { } validator)
             return 0;
-        byte[]? local = own.Value(key) ?? Records.Find(key, now)?.Value;
+        byte[]? local = upkeep.Own.Value(key) ?? Records.Find(key, now)?.Value;
         if (local is not null && quorum <= 1)
             return StartDone(new KadOutcome.Value(local), effects);
         return Start(
@@ -178,14 +163,14 @@ public sealed class KadMachine
     public long PutValue(byte[] key, byte[] value, Instant now, List<KadEffect> effects)
     {
         if (key.Length is 0 or > KadCodec.KeyBytesMax || value.Length > KadCodec.ValueBytesMax
-            || RecordStore.ValidatorOf(key, options) is not { } validator || !validator.IsValid(key, value) || !own.TryPut(key, value))
+            || RecordStore.ValidatorOf(key, options) is not { } validator || !validator.IsValid(key, value) || !upkeep.Own.TryPut(key, value))
             return 0;
-        own.Schedule(key, isValue: true, Jittered(now, options.PutInterval));
+        upkeep.Say(key, isValue: true, now);
         return Spread(PutMessage(key, value, now), now, effects);
     }
 
     /// <summary>Forgets a value of our own; those who keep it do so until it lapses.</summary>
-    public void StopPutting(byte[] key) => own.Remove(key, isValue: true);
+    public void StopPutting(byte[] key) => upkeep.Own.Remove(key, isValue: true);
 
     /// <summary>
     /// Says that the node provides a content, named by its multihash, and goes on saying so until <see cref="StopProviding"/>. Ends with
@@ -193,14 +178,14 @@ public sealed class KadMachine
     /// </summary>
     public long Provide(byte[] content, Instant now, List<KadEffect> effects)
     {
-        if (content.Length is < 4 or > 80 || !own.TryProvide(content))
+        if (content.Length is < 4 or > 80 || !upkeep.Own.TryProvide(content))
             return 0;
-        own.Schedule(content, isValue: false, Jittered(now, options.ProvideInterval));
+        upkeep.Say(content, isValue: false, now);
         return Spread(ProvideMessage(content), now, effects);
     }
 
     /// <summary>Provides a content no more; those who keep the record do so until it lapses.</summary>
-    public void StopProviding(byte[] content) => own.Remove(content, isValue: false);
+    public void StopProviding(byte[] content) => upkeep.Own.Remove(content, isValue: false);
 
     /// <summary>
     /// Finds who provides a content, named by its multihash. Tells them as <see cref="KadEffect.Found"/> and ends with
@@ -232,7 +217,10 @@ public sealed class KadMachine
     public void Cancel(long query, Instant now, List<KadEffect> effects)
     {
         if (queries.Find(running => running.Id == query) is { } found)
+        {
             Close(found, now, effects);
+            Note(found, by: 0, now);
+        }
         Settle(now, effects);
     }
 
@@ -276,15 +264,14 @@ public sealed class KadMachine
         }
         foreach (KadQuery query in queries)
             query.Advance(now);
-        if (refreshAt <= now)
-            Refresh(now);
+        upkeep.Advance(now);
         Settle(now, effects);
     }
 
     /// <summary>Begins to refresh the table now: each bucket and the neighbourhood are looked up.</summary>
     public void RefreshNow(Instant now, List<KadEffect> effects)
     {
-        Refresh(now);
+        upkeep.Refresh(now);
         Settle(now, effects);
     }
 
@@ -295,7 +282,7 @@ public sealed class KadMachine
         Records.CheckInvariants();
         Providers.CheckInvariants();
         requests.CheckInvariants();
-        Invariant.Check(queries.Count <= QueriesMax && requests.Count <= RequestsMax && background.Count <= BackgroundMax);
+        Invariant.Check(queries.Count <= QueriesMax && requests.Count <= RequestsMax);
         Invariant.Check(queries.All(query => !query.IsOver));
     }
 
@@ -307,6 +294,9 @@ public sealed class KadMachine
     {
         var walk = new Lookup(target, self, options.K, options.Alpha, options.SlowAfter, options.HopelessAfter);
         walk.Add(Table.Closest(target, options.K, withStale: true));
+        // Among few peers none that is connected is left out, also if it failed when it was asked last and lost its place.
+        if (Table.Count < options.K)
+            walk.Add(known.Servers);
         return walk;
     }
 
@@ -354,10 +344,6 @@ public sealed class KadMachine
     private KadMessage ProvideMessage(byte[] content) =>
         new(KadMessageType.AddProvider, content) { Providers = [new KadPeer(Self, self, Addresses)] };
 
-    // Up to a tenth sooner, so that nodes that started together do not go on together.
-    private Instant Jittered(Instant now, TimeSpan interval) =>
-        now + new TimeSpan(interval.Ticks - (long)random.Below((ulong)interval.Ticks / 10 + 1));
-
     private void Heard(KadPeer peer, Instant now, List<KadEffect> effects)
     {
         bool wasEmpty = Table.Count == 0;
@@ -367,34 +353,14 @@ public sealed class KadMachine
             var ask = new KadMessage(KadMessageType.FindNode, Self.Bytes.ToArray());
             effects.Add(requests.Add(check, ask, query: null, isAnswered: true, now));
         }
-        if (!wasEmpty || Table.Count == 0)
-            return;
-        // The first peer: look around at once, and often while the table grows.
-        refreshEvery = RefreshFirst;
-        refreshAt = now;
+        if (wasEmpty && Table.Count > 0)
+            upkeep.Begin(now);
     }
 
     private void Fail(PendingRequest pending, List<KadEffect> effects)
     {
         Table.Failed(pending.To.Id, pending.SentAt);
         pending.Query?.Failed(pending.To);
-    }
-
-    private void Refresh(Instant now)
-    {
-        refreshAt = Table.Count == 0 ? Instant.Never : Jittered(now, refreshEvery);
-        refreshEvery = TimeSpan.FromTicks(Math.Min(refreshEvery.Ticks * 2, options.RefreshInterval.Ticks));
-        if (Table.Count == 0)
-            return;
-        bucketsDue.Clear();
-        // -1 stands for our own neighbourhood, which has whoever stands in the buckets deeper than the first that is not full.
-        bucketsDue.Enqueue(-1);
-        for (int i = 0; i <= RefreshDepthMax; i++)
-        {
-            bucketsDue.Enqueue(i);
-            if (Table.CountAt(i) < options.K)
-                break;
-        }
     }
 
     // Ends what is over, starts what is due, and sends what may be sent, until nothing more comes of it.
@@ -411,35 +377,25 @@ public sealed class KadMachine
                 End(queries[i], now, effects);
                 moved = true;
             }
-            while (background.Count < BackgroundMax && queries.Count < QueriesMax && TryStartBackground(now))
+            while (upkeep.HasPlace && queries.Count < QueriesMax && TryStartUpkeep(now))
                 moved = true;
             moved |= Send(now, effects);
         }
     }
 
-    private bool TryStartBackground(Instant now)
+    private bool TryStartUpkeep(Instant now)
     {
         long id = lastQuery + 1;
-        if (bucketsDue.TryDequeue(out int bucket))
-        {
-            byte[] target = bucket < 0 ? Self.Bytes.ToArray()
-                : KeyPrefix.Of(self, bucket).Half(BitAt(bucket) ^ 1).FindPreimage(random);
+        if (upkeep.TryTakeLookup(Self, out byte[]? target))
             queries.Add(new WalkQuery(id, now + options.QueryTimeout, Walk(KadKey.Of(target)), new KadMessage(KadMessageType.FindNode, target)));
-            background.Add(id, (null, false));
-        }
-        else if (Table.Count > 0 && own.TryTakeDue(now, out byte[] key, out byte[]? value))
-        {
+        else if (upkeep.TryTakeOwn(now, out byte[] key, out byte[]? value))
             queries.Add(NewSpread(id, value is null ? ProvideMessage(key) : PutMessage(key, value, now), now));
-            background.Add(id, (key, value is not null));
-            own.Schedule(key, value is not null, Jittered(now, value is null ? options.ProvideInterval : options.PutInterval));
-        }
         else
             return false;
+        upkeep.Started(id);
         lastQuery = id;
         return true;
     }
-
-    private int BitAt(int index) => (int)(self.High >> (63 - index)) & 1;
 
     // Requests of all questions in turn, so that none waits for a greedy one.
     private bool Send(Instant now, List<KadEffect> effects)
@@ -476,13 +432,16 @@ public sealed class KadMachine
         }
         if (query is ValueQuery value)
             Correct(value, now, effects);
-        if (background.Remove(query.Id, out (byte[]? Key, bool IsValue) task))
-        {
-            if (task.Key is not null && outcome is KadOutcome.Kept { By: 0 })
-                own.Schedule(task.Key, task.IsValue, now + RetrySoon);
-            return;
-        }
-        effects.Add(new KadEffect.Done(query.Id, outcome));
+        if (outcome is KadOutcome.Kept kept)
+            Note(query, kept.By, now);
+        if (!upkeep.TryEnd(query.Id))
+            effects.Add(new KadEffect.Done(query.Id, outcome));
+    }
+
+    private void Note(KadQuery query, int by, Instant now)
+    {
+        if (query.Kept is { } told)
+            upkeep.Said(told.Key, told.Type == KadMessageType.PutValue, by, now);
     }
 
     // Young requests of a question that is over are given up; those that have kept us waiting stay, so that the table learns who is dead.

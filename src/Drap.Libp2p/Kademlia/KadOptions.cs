@@ -37,7 +37,7 @@ public sealed record KadOptions
     /// </summary>
     public TimeSpan SlowAfter { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>After which a walk that has nobody else to ask ends without a peer. Default 5 s.</summary>
+    /// <summary>After which a walk that has nobody else to ask ends without a peer. Default 5 s. While nobody has answered, each is waited for to its end.</summary>
     public TimeSpan HopelessAfter { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>After which a question ends with what it has. Default 60 s.</summary>

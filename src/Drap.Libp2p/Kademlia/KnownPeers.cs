@@ -12,16 +12,29 @@ internal sealed class KnownPeers
     public const int Max = 4096;
 
     private readonly Dictionary<PeerId, KadPeer> peers = [];
+    private readonly HashSet<PeerId> servers = [];
 
     public int Count => peers.Count;
 
     public bool TryGet(PeerId id, [NotNullWhen(true)] out KadPeer? peer) => peers.TryGetValue(id, out peer);
 
-    public void Add(KadPeer peer)
+    /// <summary>Those of them that speak the protocol, in no order.</summary>
+    public IEnumerable<KadPeer> Servers => servers.Select(id => peers[id]);
+
+    public void Add(KadPeer peer, bool isServer)
     {
-        if (peers.Count < Max || peers.ContainsKey(peer.Id))
-            peers[peer.Id] = peer;
+        if (peers.Count >= Max && !peers.ContainsKey(peer.Id))
+            return;
+        peers[peer.Id] = peer;
+        if (isServer)
+            servers.Add(peer.Id);
+        else
+            servers.Remove(peer.Id);
     }
 
-    public void Remove(PeerId id) => peers.Remove(id);
+    public void Remove(PeerId id)
+    {
+        peers.Remove(id);
+        servers.Remove(id);
+    }
 }

@@ -26,7 +26,7 @@ internal sealed class Lookup
     private readonly KadKey self;
     private readonly int k, alpha;
     private readonly TimeSpan slowAfter, hopelessAfter;
-    private int awaited;
+    private int awaited, answered;
 
     public Lookup(KadKey target, KadKey self, int k, int alpha, TimeSpan slowAfter, TimeSpan hopelessAfter)
     {
@@ -58,7 +58,7 @@ internal sealed class Lookup
             int nearer = 0;
             foreach (Candidate candidate in candidates.Values)
             {
-                if (candidate.State is CandidateState.Asked or CandidateState.Slow || (candidate.State == CandidateState.New && Asked < AskedMax))
+                if (candidate.State is CandidateState.Asked or CandidateState.Slow || (candidate.State == CandidateState.Hopeless && answered == 0) || (candidate.State == CandidateState.New && Asked < AskedMax))
                     return false;
                 if (candidate.State == CandidateState.Answered && ++nearer == k)
                     return true;
@@ -137,8 +137,8 @@ internal sealed class Lookup
     public void Failed(KadPeer peer) => Settle(peer, CandidateState.Failed);
 
     /// <summary>
-    /// For those that are slow others are asked besides; those that are hopeless are not waited for at the end. Their answers still count
-    /// when they come.
+    /// For those that are slow others are asked besides; those that are hopeless are not waited for at the end, if anybody has answered: else there is nothing to
+    /// end with. Their answers still count when they come.
     /// </summary>
     public void Advance(Instant now)
     {
@@ -166,6 +166,7 @@ internal sealed class Lookup
             return;
         if (candidate.State == CandidateState.Asked)
             awaited--;
+        answered += (state == CandidateState.Answered ? 1 : 0) - (candidate.State == CandidateState.Answered ? 1 : 0);
         candidate.State = state;
     }
 

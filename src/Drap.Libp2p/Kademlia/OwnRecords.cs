@@ -47,6 +47,26 @@ internal sealed class OwnRecords
         due.Add((at, place));
     }
 
+    /// <summary>So many keep a content or a value of ours now.</summary>
+    public void SetKept(byte[] key, bool isValue, int by)
+    {
+        if (own.TryGetValue(Place(key, isValue), out Own? known))
+            known.IsKept = by > 0;
+    }
+
+    /// <summary>What nobody keeps is to be said at once.</summary>
+    public void HurryUnkept(Instant now)
+    {
+        foreach ((KadKey place, Own record) in own)
+        {
+            if (record.IsKept)
+                continue;
+            due.Remove((record.DueAt, place));
+            record.DueAt = now;
+            due.Add((now, place));
+        }
+    }
+
     /// <summary>Takes one that is due; it has to be scheduled again.</summary>
     public bool TryTakeDue(Instant now, out byte[] key, out byte[]? value)
     {
@@ -87,5 +107,8 @@ internal sealed class OwnRecords
         public byte[]? Value { get; set; } = value;
 
         public Instant DueAt { get; set; }
+
+        /// <summary>Whether somebody took it when it was said last.</summary>
+        public bool IsKept { get; set; }
     }
 }

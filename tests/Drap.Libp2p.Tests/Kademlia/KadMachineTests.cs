@@ -65,6 +65,87 @@ public sealed class KadMachineTests
     }
 
     [Fact]
+    public void What_nobody_keeps_is_said_to_the_first_peer_that_comes_and_soon_again()
+    {
+        KadMachine node = Node();
+        node.Provide(Content, Start, effects);
+        Assert.Equal(0, Assert.IsType<KadOutcome.Kept>(Take<KadEffect.Done>().Single().Outcome).By);
+        Instant now = Start + TimeSpan.FromSeconds(30);
+        node.Identified(Peer(1), speaks: true, now, effects);
+        Assert.Single(SaidWith(true));
+        // Nobody took it: it is said again within a minute; then, as somebody did, not for hours.
+        now += TimeSpan.FromSeconds(59);
+        Assert.Empty(SaidWith(true));
+        now += TimeSpan.FromSeconds(2);
+        Assert.Single(SaidWith(false));
+        now += TimeSpan.FromHours(19);
+        Assert.Empty(SaidWith(false));
+        now += TimeSpan.FromHours(3);
+        Assert.Single(SaidWith(false));
+
+        KadEffect.Send[] SaidWith(bool fails)
+        {
+            var said = new List<KadEffect.Send>();
+            node.Advance(now, effects);
+            while (Take<KadEffect.Send>() is { Length: > 0 } sends)
+            {
+                foreach (KadEffect.Send send in sends)
+                {
+                    if (send.Message.Type != KadMessageType.AddProvider)
+                        node.Answered(send.Request, new KadMessage(send.Message.Type, send.Message.Key), now, effects);
+                    else if (fails)
+                        node.Failed(send.Request, now, effects);
+                    else
+                        node.Answered(send.Request, null, now, effects);
+                }
+                said.AddRange(sends.Where(send => send.Message.Type == KadMessageType.AddProvider));
+            }
+            return [.. said];
+        }
+    }
+
+    [Fact]
+    public void While_nobody_has_answered_who_is_slow_is_waited_for()
+    {
+        KadMachine node = Knowing(1);
+        long query = node.FindClosest([1], Start, effects);
+        KadEffect.Send send = Take<KadEffect.Send>().Single();
+        for (int second = 1; second < 10; second++)
+            node.Advance(Start + TimeSpan.FromSeconds(second), effects);
+        Assert.Empty(Take<KadEffect.Done>());
+        node.Answered(send.Request, new KadMessage(KadMessageType.FindNode, [1]), Start + TimeSpan.FromSeconds(9.5), effects);
+        KadEffect.Done done = Take<KadEffect.Done>().Single(done => done.Query == query);
+        Assert.Equal(Peer(1).Id, Assert.IsType<KadOutcome.Peers>(done.Outcome).Found.Single().Id);
+    }
+
+    [Fact]
+    public void A_connected_server_that_has_lost_its_place_is_asked_all_the_same()
+    {
+        KadMachine node = Knowing(2);
+        Instant now = Start;
+        for (int i = 0; i < RoutingTable.FailuresMax; i++)
+        {
+            now += TimeSpan.FromSeconds(1);
+            node.FindClosest([1], now, effects);
+            foreach (KadEffect.Send send in Take<KadEffect.Send>().OrderBy(send => send.To.Id == Peer(1).Id))
+            {
+                if (send.To.Id == Peer(1).Id)
+                    node.Failed(send.Request, now, effects);
+                else
+                    node.Answered(send.Request, new KadMessage(KadMessageType.FindNode, [1]), now, effects);
+            }
+        }
+        Assert.Equal(1, node.Table.Count);
+        node.FindClosest([1], now, effects);
+        Assert.Equal(new[] { Peer(1).Id, Peer(2).Id }.Order(), Take<KadEffect.Send>().Select(send => send.To.Id).Order());
+        // Who has gone is not, nor who speaks it no more.
+        node.Identified(Peer(1), speaks: false, now, effects);
+        node.Disconnected(Peer(2).Id);
+        node.FindClosest([2], now, effects);
+        Assert.Equal([Peer(2).Id], Take<KadEffect.Send>().Select(send => send.To.Id));
+    }
+
+    [Fact]
     public void A_value_is_asked_for_until_the_quorum_and_those_without_it_are_told()
     {
         KadOptions keeping = KadOptions.Ipfs with { KeepsUnknownNamespaces = true, Alpha = 3 };

@@ -22,6 +22,9 @@ internal abstract class KadQuery(long id, Instant deadline)
     /// <summary>What has come of it so far.</summary>
     public abstract KadOutcome Outcome { get; }
 
+    /// <summary>The message that some are to keep, as its end is; null if it is no such question.</summary>
+    public virtual KadMessage? Kept => null;
+
     /// <summary>
     /// What goes on under the same number when this is over; null if nothing does, and the outcome holds. What is still awaited then is not
     /// told to the successor.

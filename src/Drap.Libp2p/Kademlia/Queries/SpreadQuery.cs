@@ -8,6 +8,8 @@ internal sealed class SpreadQuery(long id, Instant deadline, KadMessage message,
 {
     public override KadOutcome Outcome => new KadOutcome.Kept(0);
 
+    public override KadMessage Kept => message;
+
     public override KadQuery? Successor(Instant now) => new TellQuery(Id, Deadline, message, Walk.Closest, alpha);
 }
 
@@ -23,6 +25,8 @@ internal sealed class TellQuery(long id, Instant deadline, KadMessage message, I
     public override bool IsOver => untold.Count == 0 && awaited == 0;
 
     public override KadOutcome Outcome => new KadOutcome.Kept(kept);
+
+    public override KadMessage Kept => message;
 
     public override bool TryNext(
         Instant now, Func<PeerId, bool> isBusy, [NotNullWhen(true)] out KadPeer? peer, [NotNullWhen(true)] out KadMessage? request)

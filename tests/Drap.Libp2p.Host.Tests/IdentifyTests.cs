@@ -1,0 +1,58 @@
+using Drap.Libp2p.Identify;
+using Xunit;
+
+namespace Drap.Libp2p.Host.Tests;
+
+/// <summary>What a host does with what its peers say of themselves, and with those who say it late.</summary>
+public sealed class IdentifyTests
+{
+    /// <summary>As on a machine that starts much at once: whoever waits is let go after 10 s, and what comes then is heard all the same.</summary>
+    [Fact]
+    public async Task Who_is_late_to_say_what_it_is_is_heard_all_the_same()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        var mayAnswer = new TaskCompletionSource();
+        // Nor does it push.
+        a.Unhandle(IdentifyMessage.PushProtocol);
+        b.Unhandle(IdentifyMessage.Protocol);
+        b.Handle(IdentifyMessage.Protocol, async stream =>
+        {
+            await mayAnswer.Task;
+            await stream.WriteAndCloseAsync(new IdentifyMessage { AgentVersion = "late", Protocols = ["/late/1"] }.Encode());
+        });
+        var heard = new Recorder();
+        using IDisposable observing = a.Observe(heard);
+        PeerConnection connection = await a.ConnectAsync(b);
+        await connection.Identified.WaitAsync(Hosts.Patience);
+        Assert.Null(a.PeerBook[b.Self].AgentVersion);
+        Assert.False(heard.Identified.Task.IsCompleted);
+        mayAnswer.SetResult();
+        Assert.Equal(b.Self, (await heard.Identified.Task.WaitAsync(Hosts.Patience)).Id);
+        Assert.True(a.PeerBook[b.Self].Speaks("/late/1"));
+    }
+
+    /// <summary>Whoever waits for a peer to be identified may count on it that all have heard of it.</summary>
+    [Fact]
+    public async Task Observers_are_told_before_a_peer_counts_as_identified()
+    {
+        await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
+        var heard = new Recorder { Delay = TimeSpan.FromMilliseconds(200) };
+        using IDisposable observing = a.Observe(heard);
+        PeerConnection connection = await a.ConnectAsync(b);
+        await connection.Identified.WaitAsync(Hosts.Patience);
+        Assert.True(heard.Identified.Task.IsCompleted);
+    }
+
+    private sealed class Recorder : IHostObserver
+    {
+        public TimeSpan Delay { get; init; }
+
+        public TaskCompletionSource<KnownPeer> Identified { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        void IHostObserver.Identified(PeerConnection connection, KnownPeer peer)
+        {
+            Thread.Sleep(Delay);
+            Identified.TrySetResult(peer);
+        }
+    }
+}
