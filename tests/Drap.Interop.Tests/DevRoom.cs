@@ -46,13 +46,17 @@ internal sealed class DevRoom : IAsyncDisposable
         return path;
     }
 
-    /// <summary>Runs a command in the swarm's home, which must succeed.</summary>
-    public async Task RunAsync(params string[] arguments)
+    /// <summary>What a command says as JSON.</summary>
+    public async Task<JsonNode> ReadAsync(params string[] arguments) => JsonNode.Parse(await RunAsync([.. arguments, "-o", "json"]))!;
+
+    /// <summary>Runs a command in the swarm's home, which must succeed; returns what it printed.</summary>
+    public async Task<string> RunAsync(params string[] arguments)
     {
         using Process run = Drap([.. arguments, "--home", Path.Combine(Folder, "home")]);
         Task<string> output = run.StandardOutput.ReadToEndAsync(Cancel), error = run.StandardError.ReadToEndAsync(Cancel);
         await run.WaitForExitAsync(Cancel).WaitAsync(Patience, Cancel);
         Assert.True(run.ExitCode == 0, $"drap {string.Join(' ', arguments)} ended with {run.ExitCode}: {await error}{await output}");
+        return await output;
     }
 
     public async ValueTask DisposeAsync()

@@ -16,21 +16,11 @@ public sealed class JsDaemonOverlayTests(JsPackages packages) : OverlayComplianc
 {
     private readonly ConcurrentDictionary<IOverlay, JsDaemon> daemons = new();
 
-    protected override bool MayHideResets => true;
-
     // It stays subscribed when the connection of a subscription ends.
     protected override bool LeavesTopics => false;
 
-    protected override bool ClosesHalves => false;
-
-    // It was seen to take 64 MiB.
-    protected override bool HoldsWritersBack => false;
-
-    // The end of its connection to the handler's program does not end the stream to the peer.
-    protected override bool TellsFailures => false;
-
-    // Why the last of several that are opened at once now and then ends is not known.
-    protected override int StreamsAtOnce => 1;
+    // It takes 32 streams of one protocol from a peer; the frames have one.
+    protected override int StreamsAtOnce => 24;
 
     protected override async Task<IOverlay> JoinAsync(NodeIdentity identity, IOverlayEvents events, IOverlay[] known)
     {

@@ -16,8 +16,6 @@ public sealed class P2pdOverlayTests : OverlayCompliance
 {
     private readonly ConcurrentDictionary<IOverlay, Daemon> daemons = new();
 
-    protected override bool MayHideResets => true;
-
     protected override int PublishedBytesMax => new Libp2p.Gossipsub.GossipLimits().MessageBytesMax;
 
     [Fact]

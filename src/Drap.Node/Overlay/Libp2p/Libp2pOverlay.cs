@@ -9,6 +9,7 @@ using Drap.Libp2p.Kademlia;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Overlay.Frames;
+using Drap.Node.Overlay.Kept;
 
 namespace Drap.Node.Overlay.Libp2p;
 
@@ -40,6 +41,7 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
     private readonly Bootstrapper? bootstrapper;
     private readonly MdnsService? mdns;
     private readonly FrameDesk frames;
+    private readonly KeptDesk kept;
     private readonly AudienceBook audiences;
     private readonly IDisposable observing;
     private readonly Timer sweeping;
@@ -56,6 +58,9 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
         this.events = events;
         frames = new FrameDesk(this, events);
         host.Handle(FrameDesk.Protocol, stream => frames.ServeAsync(stream.Remote, new Libp2pStream(stream)));
+        kept = new KeptDesk(OpenCarrierAsync, isByDaemon: false, KeptDesk.BeatTime, frames.Left);
+        kept.TryHandle(FrameDesk.Protocol, (peer, stream, _) => frames.ServeAsync(peer, stream));
+        host.Handle(KeptWire.Protocol, stream => kept.ServeAsync(stream.Remote, new Libp2pStream(stream)));
         pubsub = new PubSub(host, key, new PubSubOptions
         {
             Gossip = new GossipOptions
@@ -180,17 +185,31 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
         frames.Met(peer);
     }
 
-    public void Handle(string protocol, Func<PeerId, OverlayStream, CancellationToken, Task> serve) =>
+    public void Handle(string protocol, Func<PeerId, OverlayStream, CancellationToken, Task> serve)
+    {
         host.Handle(protocol, stream => OverlayRules.ServeAsync(stream.Remote, new Libp2pStream(stream), serve, frames.Left));
+        kept.TryHandle(protocol, serve);
+    }
 
     /// <inheritdoc cref="IOverlay.OpenStreamAsync"/>
     public async ValueTask<OverlayStream> OpenStreamAsync(PeerId peer, string protocol, CancellationToken ct)
+    {
+        P2pStream stream = await OpenAsync(peer, [protocol, KeptWire.Protocol], ct).ConfigureAwait(false);
+        return stream.Protocol == KeptWire.Protocol
+            ? await kept.OpenAsync(peer, protocol, new Libp2pStream(stream), ct).ConfigureAwait(false)
+            : new Libp2pStream(stream);
+    }
+
+    private async ValueTask<OverlayStream> OpenCarrierAsync(PeerId peer, CancellationToken ct) =>
+        new Libp2pStream(await OpenAsync(peer, [KeptWire.Protocol], ct).ConfigureAwait(false));
+
+    private async Task<P2pStream> OpenAsync(PeerId peer, string[] protocols, CancellationToken ct)
     {
         try
         {
             if (host.Find(peer) is null)
                 await finder.ConnectAsync(peer, ct).ConfigureAwait(false);
-            return new Libp2pStream(await host.OpenStreamAsync(peer, [protocol], ct).ConfigureAwait(false));
+            return await host.OpenStreamAsync(peer, protocols, ct).ConfigureAwait(false);
         }
         catch (Libp2pException failure)
         {
@@ -207,6 +226,7 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
         await sweeping.DisposeAsync().ConfigureAwait(false);
         observing.Dispose();
         frames.Dispose();
+        await kept.DisposeAsync().ConfigureAwait(false);
         if (mdns is not null)
             await mdns.DisposeAsync().ConfigureAwait(false);
         if (bootstrapper is not null)
@@ -238,6 +258,7 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
         if (!isLast)
             return;
         frames.Gone(connection.Remote);
+        kept.Gone(connection.Remote);
         events.PeerGone(connection.Remote);
     }
 
@@ -247,9 +268,11 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
 
     private IEnumerable<PeerId> Hearers(string topic)
     {
-        IEnumerable<PeerId> others = pubsub.PeersOf(topic).Where(peer => host.PeerBook[peer].Speaks(FrameDesk.Protocol));
+        IEnumerable<PeerId> others = pubsub.PeersOf(topic).Where(peer => TakesFrames(host.PeerBook[peer]));
         return heard.ContainsKey(topic) ? others.Append(Self) : others;
     }
+
+    private static bool TakesFrames(KnownPeer peer) => peer.Speaks(FrameDesk.Protocol) || peer.Speaks(KeptWire.Protocol);
 
     // What finds no room in the node's queue is lost, as any message of a topic may be.
     private void Deliver(GossipMessage message)

@@ -4,9 +4,10 @@ using Drap.Libp2p.Host.Daemon;
 
 namespace Drap.Node.Overlay.P2pd;
 
-/// <summary>A topic that a daemon's node hears for us; when the daemon ends the subscription it is begun again.</summary>
+/// <summary>A topic that a daemon's node hears for us; when the daemon ends the subscription it is begun again at once.</summary>
 internal sealed class DaemonTopic(DaemonClient daemon, string topic, Action<PubsubMessage> deliver) : IAsyncDisposable
 {
+    /// <summary>The pause after one that ended as soon as it had begun.</summary>
     private static readonly TimeSpan AgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource stopping = new();
@@ -26,6 +27,7 @@ internal sealed class DaemonTopic(DaemonClient daemon, string topic, Action<Pubs
         CancellationToken stopped = stopping.Token;
         while (!stopped.IsCancellationRequested)
         {
+            long begun = Environment.TickCount64;
             try
             {
                 using DaemonSubscription subscription = await daemon.SubscribeAsync(topic, stopped).ConfigureAwait(false);
@@ -36,7 +38,9 @@ internal sealed class DaemonTopic(DaemonClient daemon, string topic, Action<Pubs
             {
                 // The daemon is away, or we are to stop.
             }
-            await Task.Delay(AgainAfter, stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // One that stood for long is missed at once: js-libp2p's daemon ends a subscription on which nothing came for two minutes.
+            if (Environment.TickCount64 - begun < AgainAfter.TotalMilliseconds)
+                await Task.Delay(AgainAfter, stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         ended.TrySetResult();
     }

@@ -94,16 +94,18 @@ internal sealed class DaemonWatch(DaemonClient daemon, PeerId self, ImmutableArr
 
     private async Task RunAsync()
     {
-        while (true)
+        for (int failures = 0; ;)
         {
             try
             {
                 await LookAsync().ConfigureAwait(false);
+                failures = 0;
             }
             catch (Libp2pException)
             {
-                // The daemon is away: then nobody is connected.
-                Set([], []);
+                // If the daemon is away nobody is connected; once it may only have been too busy to take the question.
+                if (++failures > 1)
+                    Set([], []);
             }
             await soon.WaitAsync(LookTime, stopping.Token).ConfigureAwait(false);
         }
@@ -136,7 +138,7 @@ internal sealed class DaemonWatch(DaemonClient daemon, PeerId self, ImmutableArr
         {
             try
             {
-                if ((await daemon.GetProtocolsAsync(peer, stopping.Token).ConfigureAwait(false)).Contains(FrameDesk.Protocol))
+                if ((await daemon.GetProtocolsAsync(peer, stopping.Token).ConfigureAwait(false)).Any(OverlayRules.TakesFrames))
                     takeFrames.Add(peer);
             }
             catch (DaemonException)

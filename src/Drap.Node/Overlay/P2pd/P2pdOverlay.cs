@@ -5,6 +5,7 @@ using Drap.Libp2p.Host;
 using Drap.Libp2p.Host.Daemon;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Overlay.Frames;
+using Drap.Node.Overlay.Kept;
 
 namespace Drap.Node.Overlay.P2pd;
 
@@ -23,12 +24,12 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
     private readonly DaemonClient daemon;
     private readonly IOverlayEvents events;
     private readonly FrameDesk frames;
+    private readonly KeptDesk kept;
     private readonly AudienceBook audiences;
     private readonly DaemonWatch watch;
     private readonly Timer sweeping;
     private readonly ConcurrentDictionary<string, DaemonTopic> heard = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<PeerId, ImmutableArray<Multiaddr>> known = new();
-    private readonly ConcurrentDictionary<string, bool> served = new(StringComparer.Ordinal);
     private int publishing;
     private int isDisposed;
 
@@ -38,6 +39,8 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
         this.events = events;
         Self = self;
         frames = new FrameDesk(this, events);
+        kept = new KeptDesk(OpenCarrierAsync, isByDaemon: true, KeptDesk.BeatTime, frames.Left);
+        kept.TryHandle(FrameDesk.Protocol, (peer, stream, _) => frames.ServeAsync(peer, stream));
         audiences = new AudienceBook(events, Hearers);
         watch = new DaemonWatch(daemon, self, options.Bootstrap)
         {
@@ -46,6 +49,7 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
             Went = peer =>
             {
                 frames.Gone(peer);
+                kept.Gone(peer);
                 events.PeerGone(peer);
             },
             Looked = audiences.LookAtAll,
@@ -66,7 +70,7 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
         {
             DaemonPeer self = await daemon.IdentifyAsync(ct).ConfigureAwait(false);
             overlay = new P2pdOverlay(daemon, self.Id, options, events);
-            await daemon.HandleAsync(FrameDesk.Protocol, overlay.ServeFramesAsync, ct).ConfigureAwait(false);
+            await daemon.HandleAsync(KeptWire.Protocol, overlay.ServeAsync, ct).ConfigureAwait(false);
             overlay.SetAddresses(self);
             overlay.watch.Start();
             return overlay;
@@ -159,21 +163,20 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
 
     public void Handle(string protocol, Func<PeerId, OverlayStream, CancellationToken, Task> serve)
     {
-        if (protocol == FrameDesk.Protocol || !served.TryAdd(protocol, true))
+        if (!kept.TryHandle(protocol, serve))
             throw new InvalidOperationException($"{protocol} is served already");
-        // Answered at once by the daemon; the caller may rely on it as with any other overlay.
-        Task.Run(() => daemon.HandleAsync(
-            protocol, stream => OverlayRules.ServeAsync(stream.Remote, new P2pdStream(stream), serve, frames.Left), frames.Left)).GetAwaiter().GetResult();
     }
 
     /// <inheritdoc cref="IOverlay.OpenStreamAsync"/>
-    public async ValueTask<OverlayStream> OpenStreamAsync(PeerId peer, string protocol, CancellationToken ct)
+    public ValueTask<OverlayStream> OpenStreamAsync(PeerId peer, string protocol, CancellationToken ct) => kept.OpenAsync(peer, protocol, null, ct);
+
+    private async ValueTask<OverlayStream> OpenCarrierAsync(PeerId peer, CancellationToken ct)
     {
         if (!watch.Peers.Contains(peer))
             await MeetAsync(peer, ct).ConfigureAwait(false);
         try
         {
-            return new P2pdStream(await daemon.OpenStreamAsync(peer, [protocol], ct).ConfigureAwait(false));
+            return new P2pdStream(await daemon.OpenStreamAsync(peer, [KeptWire.Protocol], ct).ConfigureAwait(false));
         }
         catch (DaemonException failure)
         {
@@ -192,6 +195,7 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
         await sweeping.DisposeAsync().ConfigureAwait(false);
         await watch.DisposeAsync().ConfigureAwait(false);
         frames.Dispose();
+        await kept.DisposeAsync().ConfigureAwait(false);
         foreach (DaemonTopic topic in heard.Values)
             await topic.DisposeAsync().ConfigureAwait(false);
         await daemon.DisposeAsync().ConfigureAwait(false);
@@ -212,11 +216,11 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
     private void SetAddresses(DaemonPeer self) =>
         Addresses = [.. self.ReadAddresses().Select(a => (a.Peer == Self ? a : a.WithPeer(Self)).ToString())];
 
-    private async Task ServeFramesAsync(DaemonStream stream)
+    private async Task ServeAsync(DaemonStream stream)
     {
         try
         {
-            await frames.ServeAsync(stream.Remote, new P2pdStream(stream)).ConfigureAwait(false);
+            await kept.ServeAsync(stream.Remote, new P2pdStream(stream)).ConfigureAwait(false);
         }
         finally
         {
