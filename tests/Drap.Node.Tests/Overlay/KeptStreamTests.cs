@@ -136,14 +136,14 @@ public sealed class KeptStreamTests : IAsyncLifetime
     public async Task A_reset_is_seen_on_the_other_side_and_so_is_a_handlers_failure()
     {
         var ended = new TaskCompletionSource<Exception?>();
-        acceptor.TryHandle(Echo, async (_, stream, _) =>
+        acceptor.TryHandle(Echo, async (_, stream, ct) =>
         {
             byte[] one = new byte[1];
-            await stream.ReadExactlyAsync(one);
+            await stream.ReadExactlyAsync(one, ct);
             if (one[0] == 2)
                 throw new InvalidOperationException("on purpose");
-            await stream.WriteAsync(one);
-            ended.SetResult(await Record.ExceptionAsync(async () => await stream.ReadExactlyAsync(one)));
+            await stream.WriteAsync(one, ct);
+            ended.SetResult(await Record.ExceptionAsync(async () => await stream.ReadExactlyAsync(one, ct)));
         });
         OverlayStream stream = await opener.OpenAsync(them, Echo, null, CancellationToken.None).AsTask().WaitAsync(Patience);
         await stream.WriteAsync(new byte[] { 1 });
@@ -243,7 +243,7 @@ public sealed class KeptStreamTests : IAsyncLifetime
             // It was ended within.
         }
         Assert.IsType<OverlayException>(await ended.Task.WaitAsync(Patience));
-        await reading.WaitAsync(Patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAny(reading).WaitAsync(Patience);
 
         async Task SayAsync(KeptFrame kind, long number, byte[] data)
         {

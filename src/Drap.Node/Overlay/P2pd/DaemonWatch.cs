@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Host.Daemon;
 using Drap.Libp2p.Multiformats;
-using Drap.Node.Overlay.Frames;
 
 namespace Drap.Node.Overlay.P2pd;
 
