@@ -21,9 +21,10 @@ internal static class GossipMeasure
         (double rate, long lost) = await FloodAsync(me, peer, time);
         figures["gossipPerSecond"] = Math.Round(rate);
         figures["gossipLost"] = lost;
+        byte[] message = new byte[BenchPeer.GossipBytes];
         for (int i = 0; i < latencies; i++)
         {
-            await PublishAsync(me);
+            await PublishAsync(me, message);
             await Task.Delay(pace);
         }
         byte[] heard = await HeardAsync(me.Host, peer, latencies);
@@ -36,19 +37,19 @@ internal static class GossipMeasure
         long published = 0, begun = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, Publishers).Select(_ => Task.Run(async () =>
         {
+            byte[] data = new byte[BenchPeer.GossipBytes];
             for (; Stopwatch.GetElapsedTime(begun) < time; Interlocked.Increment(ref published))
-                await PublishAsync(me);
+                await PublishAsync(me, data);
         })));
         byte[] heard = await HeardAsync(me.Host, peer, published);
         long count = BinaryPrimitives.ReadInt64LittleEndian(heard);
         return (count / Stopwatch.GetElapsedTime(begun, BinaryPrimitives.ReadInt64LittleEndian(heard.AsSpan(8))).TotalSeconds, published - count);
     }
 
-    private static async Task PublishAsync(BenchPeer me)
+    private static ValueTask<int> PublishAsync(BenchPeer me, byte[] data)
     {
-        byte[] data = new byte[BenchPeer.GossipBytes];
         BinaryPrimitives.WriteInt64LittleEndian(data, Stopwatch.GetTimestamp());
-        await me.Gossip!.PublishAsync(BenchPeer.Topic, data);
+        return me.Gossip!.PublishAsync(BenchPeer.Topic, data);
     }
 
     private static async Task<byte[]> HeardAsync(Libp2pHost host, PeerId peer, long expected)

@@ -45,6 +45,12 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
     /// <summary>The peer counts as not keeping up.</summary>
     public bool IsBusy { get; set; }
 
+    /// <summary>It is among those to whom there is something to write.</summary>
+    public bool IsTouched { get; set; }
+
+    /// <summary>So much waits that a write of its own costs little beside it.</summary>
+    public bool IsWorthWriting => queue.Bytes >= PeerQueue.TogetherBytesMax / 2;
+
     public bool IsOverBusy => queue.Bytes >= options.BusyBytes;
 
     public void Open(P2pStream stream, Instant now)

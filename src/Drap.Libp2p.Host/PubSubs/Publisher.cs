@@ -7,8 +7,11 @@ namespace Drap.Libp2p.Host.PubSubs;
 internal sealed class Publisher(RouterHost owner, PrivateKey key)
 {
     // Under the router's lock.
-    private readonly Dictionary<ulong, TaskCompletionSource<int>> publishing = [];
+    private readonly Dictionary<ulong, Publication> publishing = [];
     private TaskCompletionSource? room;
+
+    /// <summary>Messages that are being signed now, each of which comes back with a step of its own. Under the router's lock.</summary>
+    public int Signing { get; private set; }
 
     /// <summary>Publishes, and says to how many peers. Waits while most of those who would get it do not keep up, and while too much waits for its signature.</summary>
     public async ValueTask<int> PublishAsync(string topic, ReadOnlyMemory<byte> data, CancellationToken ct)
@@ -17,7 +20,7 @@ internal sealed class Publisher(RouterHost owner, PrivateKey key)
         {
             Task? wait = null;
             UnsignedMessage? draft = null;
-            TaskCompletionSource<int>? published = null;
+            Publication? publication = null;
             using (RouterStep step = owner.Begin())
             {
                 ObjectDisposedException.ThrowIf(owner.IsClosed, typeof(PubSub));
@@ -32,8 +35,9 @@ internal sealed class Publisher(RouterHost owner, PrivateKey key)
                         // Signed here and not on the pool: the caller waits for it anyway.
                         draft = ((GossipEffect.Sign)step.Effects[before]).Message;
                         step.Effects.RemoveAt(before);
-                        published = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-                        publishing.Add(draft.Sequence, published);
+                        publication = new Publication();
+                        publishing.Add(draft.Sequence, publication);
+                        Signing++;
                         break;
                     default:
                         room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -44,19 +48,35 @@ internal sealed class Publisher(RouterHost owner, PrivateKey key)
             if (draft is not null)
             {
                 Sign(draft);
-                return await published!.Task.ConfigureAwait(false);
+                // As a rule it has gone out by now; one that was overtaken waits for those before it.
+                return publication!.Peers is { } peers ? peers : await publication.WaitAsync().ConfigureAwait(false);
             }
             await wait!.WaitAsync(ct).ConfigureAwait(false);
         }
     }
 
-    // Under the router's lock, as is the next.
+    // Under the router's lock, as are the next.
+
+    /// <summary>Signing has ended, well or not.</summary>
+    public void Signed(UnsignedMessage draft, RouterStep step)
+    {
+        Signing--;
+        if (draft.IsSigned)
+        {
+            step.Router.Signed(draft, step.Now, step.Effects);
+        }
+        else
+        {
+            publishing.Remove(draft.Sequence);
+            step.Router.NotSigned(draft, step.Now, step.Effects);
+        }
+    }
 
     /// <summary>A message has gone out.</summary>
     public void Published(GossipEffect.Published published)
     {
-        if (publishing.Remove(published.Sequence, out TaskCompletionSource<int>? waiting))
-            waiting.TrySetResult(published.Peers);
+        if (publishing.Remove(published.Sequence, out Publication? publication))
+            publication.End(published.Peers);
         LetGo();
     }
 
@@ -70,23 +90,13 @@ internal sealed class Publisher(RouterHost owner, PrivateKey key)
     private void Sign(UnsignedMessage draft)
     {
         Span<byte> signature = stackalloc byte[PrivateKey.SignatureBytesMax];
-        int length = 0;
         try
         {
-            length = key.Sign(draft.SignedBytes.Span, signature);
+            draft.Sign(signature[..key.Sign(draft.SignedBytes.Span, signature)]);
         }
         finally
         {
-            using RouterStep step = owner.Begin();
-            if (length > 0)
-            {
-                step.Router.Signed(draft, signature[..length], step.Now, step.Effects);
-            }
-            else
-            {
-                publishing.Remove(draft.Sequence);
-                step.Router.NotSigned(draft, step.Now, step.Effects);
-            }
+            owner.Tell(new RouterNews(draft));
         }
     }
 }

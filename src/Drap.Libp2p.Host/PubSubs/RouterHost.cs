@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Drap.Libp2p.Gossipsub;
 using Drap.Libp2p.Host.Memory;
 using Drap.Libp2p.Host.Time;
@@ -28,6 +29,8 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
     private List<PubSubPeer>? spare;
     private List<ListenerCall> calls = [];
     private List<ListenerCall>? spareCalls;
+    // What those brought who found the lock taken; whoever has it tells the router before he lets go.
+    private readonly ConcurrentQueue<RouterNews> news = new();
 
     public RouterHost(Libp2pHost host, PrivateKey key, PubSubOptions options)
     {
@@ -39,7 +42,7 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         Streams = new PeerStreams(this, host, options);
         Publisher = new Publisher(this, key);
         PartialFrames = new MemoryBudget(options.PartialFrameBytesMax);
-        checks = new SignatureChecks(options.CheckersMax, Report);
+        checks = new SignatureChecks(options.CheckersMax, done => Tell(new RouterNews(done)));
         events = new PubSubEvents(options.Observer);
         tick = new CallAt(() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false));
     }
@@ -65,10 +68,38 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
     }
 
     /// <summary>
+    /// Brings the router news that need no answer. If another has the lock it is he who tells it: nobody waits for a thread that may have been put aside in
+    /// the middle of a step.
+    /// </summary>
+    public void Tell(RouterNews what)
+    {
+        news.Enqueue(what);
+        TellRest();
+    }
+
+    /// <summary>
     /// Ends a step: performs what it gave, lets go of the lock, writes to whom there is something to write, and calls who listens. With
     /// <paramref name="keepsCheck"/> a checker of signatures is returned if there is something to check, for the caller to run.
     /// </summary>
     public IThreadPoolWorkItem? End(bool keepsCheck = false)
+    {
+        IThreadPoolWorkItem? check = EndOne(keepsCheck);
+        TellRest();
+        return check;
+    }
+
+    // Whoever brings news after the last look found the lock free, or the one who has it looks once more after he let go.
+    private void TellRest()
+    {
+        Interlocked.MemoryBarrier();
+        while (!news.IsEmpty && gate.TryEnter())
+        {
+            EndOne(keepsCheck: false);
+            Interlocked.MemoryBarrier();
+        }
+    }
+
+    private IThreadPoolWorkItem? EndOne(bool keepsCheck)
     {
         List<PubSubPeer>? writes = null;
         List<ListenerCall>? due = null;
@@ -76,6 +107,8 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         int added;
         try
         {
+            while (news.TryDequeue(out RouterNews what))
+                what.Tell(Publisher, new RouterStep(this, router, host.Hub.Clock.Now, effects));
             // Performing may add to them, such as for a peer that is given up.
             for (int i = 0; i < effects.Count; i++)
                 Perform(effects[i]);
@@ -89,10 +122,12 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
                 resets = [.. broken];
                 broken.Clear();
             }
-            if (touched.Count > 0)
+            if (touched.Count > 0 && !AreLeft(touched))
             {
                 writes = touched;
                 touched = Interlocked.Exchange(ref spare, null) ?? [];
+                foreach (PubSubPeer peer in writes)
+                    peer.IsTouched = false;
             }
             if (calls.Count > 0)
             {
@@ -130,6 +165,17 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         return check;
     }
 
+    // While others sign, each of whom ends with a step, little is worth no write of its own: one frame and one call of the system carry it with theirs.
+    private bool AreLeft(List<PubSubPeer> peers)
+    {
+        if (Publisher.Signing == 0)
+            return false;
+        foreach (PubSubPeer peer in peers)
+            if (peer.IsWorthWriting)
+                return false;
+        return true;
+    }
+
     /// <summary>The heartbeat.</summary>
     void IThreadPoolWorkItem.Execute()
     {
@@ -141,7 +187,13 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
     }
 
     /// <summary>Under the lock: there is something to write to a peer, which is done after the step.</summary>
-    public void Touch(PubSubPeer peer) => touched.Add(peer);
+    public void Touch(PubSubPeer peer)
+    {
+        if (peer.IsTouched)
+            return;
+        peer.IsTouched = true;
+        touched.Add(peer);
+    }
 
     /// <summary>Under the lock: a stream is to be reset, which is done after the step.</summary>
     public void Break(P2pStream stream) => broken.Add(stream);
@@ -296,13 +348,6 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         step.Router.Validated(call.Message, verdict, step.Now, step.Effects);
     }
 
-    private void Report(ReadOnlySpan<CheckedMessage> done)
-    {
-        using RouterStep step = Begin();
-        foreach (CheckedMessage check in done)
-            step.Router.Verified(check.Message, check.IsGood, step.Now, step.Effects);
-    }
-
     private void Ask(GossipMessage message, Func<GossipMessage, ValueTask<MessageVerdict>> validator) =>
         ThreadPool.UnsafeQueueUserWorkItem(
             static s => s.Host.Running.Run(() => s.Host.ValidateAsync(s.Message, s.Validator)), (Host: this, Message: message, Validator: validator),
@@ -337,6 +382,25 @@ internal sealed class TopicHost(Func<GossipMessage, ValueTask<MessageVerdict>>? 
 
 /// <summary>A listener is to decide about a message, or to hear it.</summary>
 internal readonly record struct ListenerCall(TopicListener Listener, GossipMessage Message, bool IsCheck);
+
+/// <summary>What the router is told without an answer: that one of our messages was signed or could not be, or which signatures are good.</summary>
+internal readonly struct RouterNews
+{
+    private readonly UnsignedMessage? signed;
+    private readonly CheckedMessage[] done = [];
+
+    public RouterNews(UnsignedMessage signed) => this.signed = signed;
+
+    public RouterNews(CheckedMessage[] done) => this.done = done;
+
+    public void Tell(Publisher publisher, RouterStep step)
+    {
+        if (signed is not null)
+            publisher.Signed(signed, step);
+        foreach (CheckedMessage check in done)
+            step.Router.Verified(check.Message, check.IsGood, step.Now, step.Effects);
+    }
+}
 
 /// <summary>A step at the router, under its lock; disposing it ends it.</summary>
 internal readonly ref struct RouterStep(RouterHost owner, GossipRouter router, Instant now, List<GossipEffect> effects)

@@ -9,7 +9,7 @@ namespace Drap.Libp2p.Host.PubSubs;
 /// Checks signatures on the pool, on so many threads at once and no more. What waits is bounded by the router, which stops reading from whoever sends more.
 /// Results go back several at a time if several waited: one turn at the router for all.
 /// </summary>
-internal sealed class SignatureChecks(int checkersMax, Action<ReadOnlySpan<CheckedMessage>> report) : IThreadPoolWorkItem
+internal sealed class SignatureChecks(int checkersMax, Action<CheckedMessage[]> report) : IThreadPoolWorkItem
 {
     // So few that another checker finds something to do, too.
     private const int Batch = 8;
@@ -39,18 +39,22 @@ internal sealed class SignatureChecks(int checkersMax, Action<ReadOnlySpan<Check
 
     void IThreadPoolWorkItem.Execute()
     {
-        var done = new CheckedMessage[Batch];
-        int count = 0;
-        while (count < Batch && waiting.TryDequeue(out GossipMessage? message))
-            done[count++] = new CheckedMessage(message, IsGood(message.Content));
-        if (count > 0)
-            report(done.AsSpan(0, count));
-        // After a while whoever waits for this thread has his turn.
-        if (!waiting.IsEmpty)
+        do
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-            return;
+            var done = new CheckedMessage[Batch];
+            int count = 0;
+            while (count < Batch && waiting.TryDequeue(out GossipMessage? message))
+                done[count++] = new CheckedMessage(message, IsGood(message.Content));
+            if (count > 0)
+                report(count == Batch ? done : done[..count]);
+            // After a while whoever waits for this thread has his turn. If nobody does, another would only be woken to go on with this.
+            if (!waiting.IsEmpty && ThreadPool.PendingWorkItemCount > 0)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                return;
+            }
         }
+        while (!waiting.IsEmpty);
         Interlocked.Decrement(ref checkers);
         // One that was put in after the last look found this checker still counted.
         if (!waiting.IsEmpty)

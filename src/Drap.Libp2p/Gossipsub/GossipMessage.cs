@@ -128,26 +128,47 @@ public enum RejectReason
 /// <summary>One of our own messages that waits for its signature.</summary>
 public sealed class UnsignedMessage
 {
-    internal UnsignedMessage(TopicState topic, ulong sequence, byte[] signedBytes, int dataLength)
+    private readonly PeerId self;
+    private readonly ReadOnlyMemory<byte> key;
+    private readonly MessageDraft draft;
+
+    /// <param name="topic">Its topic.</param>
+    /// <param name="self">Who writes it.</param>
+    /// <param name="key">His public key if the message must carry it, else empty.</param>
+    /// <param name="draft">The message.</param>
+    internal UnsignedMessage(TopicState topic, PeerId self, ReadOnlyMemory<byte> key, MessageDraft draft)
     {
         TopicState = topic;
-        Sequence = sequence;
-        SignedBytes = signedBytes;
-        DataLength = dataLength;
+        this.self = self;
+        this.key = key;
+        this.draft = draft;
     }
 
-    /// <summary>What is to be signed, prefix and all.</summary>
-    public ReadOnlyMemory<byte> SignedBytes { get; }
+    /// <summary>What is to be signed, prefix and all; until <see cref="Sign"/> is called.</summary>
+    public ReadOnlyMemory<byte> SignedBytes => draft.Bytes.AsMemory(0, draft.SignedLength);
 
     /// <summary>Its number.</summary>
-    public ulong Sequence { get; }
+    public ulong Sequence => draft.Sequence;
+
+    /// <summary>Whether <see cref="Sign"/> was called.</summary>
+    public bool IsSigned => Signed is not null;
 
     internal TopicState TopicState { get; }
 
-    internal int DataLength { get; }
+    internal int DataLength => draft.DataLength;
 
-    /// <summary>What was signed with; null while that is under way. It goes out after those before it.</summary>
-    internal SignedMessage? Signed { get; set; }
+    /// <summary>The message as it goes out, once it is signed and those before it have gone.</summary>
+    internal SignedMessage? Signed { get; private set; }
 
-    internal bool IsAbandoned { get; set; }
+    /// <summary>The router knows that it is signed, or that it never will be.</summary>
+    internal bool IsAnswered { get; set; }
+
+    /// <summary>Puts the signature on it: on the thread that has made it, before the router is told. A second one is not looked at.</summary>
+    public void Sign(ReadOnlySpan<byte> signature)
+    {
+        if (Signed is not null || IsAnswered)
+            return;
+        Invariant.Check(signature.Length is > 0 and <= SignedMessage.SignatureBytesMax);
+        Signed = new SignedMessage(self, draft, signature, key.Span);
+    }
 }

@@ -65,7 +65,7 @@ internal sealed class Inbox(RouterState state, Gossip gossip, Forwarder forwarde
             state.Counters.Overflowed++;
             return;
         }
-        Await(peer, new GossipMessage(shared ?? new SignedMessage(fields), topic, key, peer, state.Now));
+        Await(peer, new GossipMessage(shared ?? new SignedMessage(fields, peer.Id), topic, key, peer, state.Now));
     }
 
     /// <summary>The check of a signature is over.</summary>

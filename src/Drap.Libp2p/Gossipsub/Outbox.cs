@@ -22,6 +22,9 @@ public enum PublishOutcome
 /// <summary>Our own messages on their way out. Signatures come in any order; messages go out in the order of their numbers, since others refuse what runs backwards.</summary>
 internal sealed class Outbox(RouterState state, Forwarder forwarder)
 {
+    // Ed25519's, for which room is left behind what is signed. Of other keys the message is copied once it is signed.
+    private const int UsualSignatureBytes = 64;
+
     private readonly Queue<UnsignedMessage> waiting = new();
     private ulong sequence = state.Options.LastSequence;
     private int waitingBytes;
@@ -42,40 +45,34 @@ internal sealed class Outbox(RouterState state, Forwarder forwarder)
         // Nobody forgets the topic while a message for it is being signed.
         topic.Links++;
         sequence++;
+        // The sender's name holds the key unless the key is large.
+        ReadOnlyMemory<byte> key = state.Self.Bytes[0] != 0x00 ? state.PublicKey : default;
         var message = new UnsignedMessage(
-            topic, sequence, SignedMessage.Unsigned(state.Self, data, sequence, topic.Utf8), data.Length);
+            topic, state.Self, key, SignedMessage.Draft(state.Self, data, sequence, topic.Utf8, UsualSignatureBytes, key.Length));
         waiting.Enqueue(message);
         waitingBytes += data.Length;
         state.Effects.Add(new GossipEffect.Sign(message));
         return PublishOutcome.Taken;
     }
 
-    public void Signed(UnsignedMessage message, ReadOnlySpan<byte> signature)
+    public void Signed(UnsignedMessage message)
     {
-        if (message.Signed is not null || message.IsAbandoned)
-            return;
-        Invariant.Check(signature.Length is > 0 and <= SignedMessage.SignatureBytesMax);
-        bool read = MessageFields.TryRead(message.SignedBytes.Span[SignedMessage.SigningPrefix.Length..], out MessageFields fields);
-        Invariant.Check(read);
-        fields.Signature = signature;
-        // The sender's name holds the key unless the key is large.
-        fields.HasKey = state.Self.Bytes[0] != 0x00;
-        fields.Key = fields.HasKey ? state.PublicKey.Span : default;
-        message.Signed = new SignedMessage(fields);
-        SendSigned();
+        Invariant.Check(message.IsSigned || message.IsAnswered);
+        Answered(message);
     }
 
     public void Abandon(UnsignedMessage message)
     {
-        if (message.Signed is not null || message.IsAbandoned)
-            return;
-        message.IsAbandoned = true;
-        SendSigned();
+        Invariant.Check(!message.IsSigned || message.IsAnswered);
+        Answered(message);
     }
 
-    private void SendSigned()
+    private void Answered(UnsignedMessage message)
     {
-        while (waiting.TryPeek(out UnsignedMessage? first) && (first.Signed is not null || first.IsAbandoned))
+        if (message.IsAnswered)
+            return;
+        message.IsAnswered = true;
+        while (waiting.TryPeek(out UnsignedMessage? first) && first.IsAnswered)
         {
             waiting.Dequeue();
             waitingBytes -= first.DataLength;

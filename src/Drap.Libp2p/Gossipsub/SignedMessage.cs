@@ -21,7 +21,9 @@ public sealed class SignedMessage
     /// <summary>The longest public key taken.</summary>
     public const int KeyBytesMax = PublicKey.EncodedBytesMax;
 
+    // What goes out lies at the end; before it there may be the rest of what a signature was made over.
     private readonly byte[] frame;
+    private readonly int start;
     private readonly int body;
     private readonly int signedEnd;
     private readonly int dataAt, dataLength;
@@ -29,33 +31,55 @@ public sealed class SignedMessage
     private readonly int signatureAt, signatureLength;
     private readonly int keyAt, keyLength;
 
-    internal SignedMessage(in MessageFields fields)
+    /// <summary>A message as it came. <paramref name="likely"/> is who may have written it: a name that is known need not be made again.</summary>
+    internal SignedMessage(in MessageFields fields, PeerId likely = default)
     {
-        bool named = PeerId.TryFromBytes(fields.From, out PeerId from);
-        Invariant.Check(named);
-        From = from;
+        From = Named(fields.From, likely);
         Sequence = fields.SequenceNumber;
         int length = SizeOf(fields.From) + (fields.HasData ? SizeOf(fields.Data) : 0) + SizeOf(fields.Sequence) + SizeOf(fields.Topic)
             + SizeOf(fields.Signature) + (fields.HasKey ? SizeOf(fields.Key) : 0);
-        int rpc = 1 + UnsignedVarint.Length((ulong)length) + length;
-        frame = new byte[UnsignedVarint.Length((ulong)rpc) + rpc];
-        int at = UnsignedVarint.Write(frame, (ulong)rpc);
-        frame[at++] = (RpcField.Publish << 3) | 2;
-        at += UnsignedVarint.Write(frame.AsSpan(at), (ulong)length);
+        frame = new byte[HeadLength(length) + length];
+        int at = WriteHead(frame, length);
         body = at;
-        Write(MessageField.From, fields.From, ref at);
+        Write(frame, MessageField.From, fields.From, ref at);
         if (fields.HasData)
-            dataAt = Write(MessageField.Data, fields.Data, ref at);
+            dataAt = Write(frame, MessageField.Data, fields.Data, ref at);
         dataLength = fields.Data.Length;
-        Write(MessageField.Sequence, fields.Sequence, ref at);
-        topicAt = Write(MessageField.Topic, fields.Topic, ref at);
+        Write(frame, MessageField.Sequence, fields.Sequence, ref at);
+        topicAt = Write(frame, MessageField.Topic, fields.Topic, ref at);
         topicLength = fields.Topic.Length;
         signedEnd = at;
-        signatureAt = Write(MessageField.Signature, fields.Signature, ref at);
+        signatureAt = Write(frame, MessageField.Signature, fields.Signature, ref at);
         signatureLength = fields.Signature.Length;
         if (fields.HasKey)
-            keyAt = Write(MessageField.Key, fields.Key, ref at);
+            keyAt = Write(frame, MessageField.Key, fields.Key, ref at);
         keyLength = fields.Key.Length;
+        Invariant.Check(at == frame.Length);
+    }
+
+    /// <summary>
+    /// One of our own, made where its draft lies: the frame's head is written over the prefix, which is longer, and the signature behind the fields.
+    /// </summary>
+    internal SignedMessage(PeerId from, MessageDraft draft, ReadOnlySpan<byte> signature, ReadOnlySpan<byte> key)
+    {
+        From = from;
+        Sequence = draft.Sequence;
+        body = SigningPrefix.Length;
+        signedEnd = draft.SignedLength;
+        int tail = SizeOf(signature) + (key.IsEmpty ? 0 : SizeOf(key));
+        frame = draft.Bytes;
+        if (frame.Length != signedEnd + tail)
+            Array.Resize(ref frame, signedEnd + tail);
+        int length = frame.Length - body;
+        start = body - HeadLength(length);
+        WriteHead(frame.AsSpan(start), length);
+        (dataAt, dataLength, topicAt, topicLength) = (draft.DataAt, draft.DataLength, draft.TopicAt, draft.TopicLength);
+        int at = signedEnd;
+        signatureAt = Write(frame, MessageField.Signature, signature, ref at);
+        signatureLength = signature.Length;
+        if (!key.IsEmpty)
+            keyAt = Write(frame, MessageField.Key, key, ref at);
+        keyLength = key.Length;
         Invariant.Check(at == frame.Length);
     }
 
@@ -69,7 +93,7 @@ public sealed class SignedMessage
     public ReadOnlyMemory<byte> Data => frame.AsMemory(dataAt, dataLength);
 
     /// <summary>The frame that carries it: the length of an RPC and the RPC.</summary>
-    public ReadOnlyMemory<byte> Frame => frame;
+    public ReadOnlyMemory<byte> Frame => frame.AsMemory(start);
 
     /// <summary>The signature.</summary>
     public ReadOnlySpan<byte> Signature => frame.AsSpan(signatureAt, signatureLength);
@@ -112,22 +136,44 @@ public sealed class SignedMessage
         };
     }
 
-    /// <summary>The signed bytes of a message that has no signature yet.</summary>
-    internal static byte[] Unsigned(PeerId from, ReadOnlySpan<byte> data, ulong sequence, ReadOnlySpan<byte> topic)
+    /// <summary>What is to be signed of a message, with room behind it for a signature and a key of those lengths; 0 is no key.</summary>
+    internal static MessageDraft Draft(PeerId from, ReadOnlySpan<byte> data, ulong sequence, ReadOnlySpan<byte> topic, int signatureLength, int keyLength)
     {
         Span<byte> number = stackalloc byte[8];
         BinaryPrimitives.WriteUInt64BigEndian(number, sequence);
-        byte[] bytes = new byte[SigningPrefix.Length + SizeOf(from.Bytes) + SizeOf(data) + SizeOf(number) + SizeOf(topic)];
+        int signed = SigningPrefix.Length + SizeOf(from.Bytes.Length) + SizeOf(data.Length) + SizeOf(number.Length) + SizeOf(topic.Length);
+        byte[] bytes = new byte[signed + SizeOf(signatureLength) + (keyLength > 0 ? SizeOf(keyLength) : 0)];
         SigningPrefix.CopyTo(bytes);
         int at = SigningPrefix.Length;
         Write(bytes, MessageField.From, from.Bytes, ref at);
-        Write(bytes, MessageField.Data, data, ref at);
+        int dataAt = Write(bytes, MessageField.Data, data, ref at);
         Write(bytes, MessageField.Sequence, number, ref at);
-        Write(bytes, MessageField.Topic, topic, ref at);
-        return bytes;
+        int topicAt = Write(bytes, MessageField.Topic, topic, ref at);
+        Invariant.Check(at == signed);
+        return new MessageDraft(bytes, signed, sequence, dataAt, data.Length, topicAt, topic.Length);
     }
 
-    private int Write(int field, ReadOnlySpan<byte> value, ref int at) => Write(frame, field, value, ref at);
+    // The length of the RPC, and the tag and length of the one message in it.
+    private static int HeadLength(int message) =>
+        UnsignedVarint.Length((ulong)RpcLength(message)) + RpcLength(message) - message;
+
+    private static int RpcLength(int message) => 1 + UnsignedVarint.Length((ulong)message) + message;
+
+    private static int WriteHead(Span<byte> into, int message)
+    {
+        int at = UnsignedVarint.Write(into, (ulong)RpcLength(message));
+        into[at++] = (RpcField.Publish << 3) | 2;
+        return at + UnsignedVarint.Write(into[at..], (ulong)message);
+    }
+
+    private static PeerId Named(ReadOnlySpan<byte> from, PeerId likely)
+    {
+        if (from.SequenceEqual(likely.Bytes))
+            return likely;
+        bool isName = PeerId.TryFromBytes(from, out PeerId name);
+        Invariant.Check(isName);
+        return name;
+    }
 
     private static int Write(byte[] into, int field, ReadOnlySpan<byte> value, ref int at)
     {
@@ -139,5 +185,11 @@ public sealed class SignedMessage
         return start;
     }
 
-    private static int SizeOf(ReadOnlySpan<byte> value) => 1 + UnsignedVarint.Length((ulong)value.Length) + value.Length;
+    private static int SizeOf(ReadOnlySpan<byte> value) => SizeOf(value.Length);
+
+    private static int SizeOf(int length) => 1 + UnsignedVarint.Length((ulong)length) + length;
 }
+
+/// <summary>A message of ours before it has its signature: the bytes to be signed, and where its parts lie in them.</summary>
+internal readonly record struct MessageDraft(
+    byte[] Bytes, int SignedLength, ulong Sequence, int DataAt, int DataLength, int TopicAt, int TopicLength);
