@@ -12,6 +12,9 @@ namespace Drap.Core.Tests.Messages;
 internal struct RandomFields(Prng prng, bool full) : IFields
 {
     private readonly Prng prng = prng;
+
+    /// <summary>Bytes that values at their limit may still take: a frame holds many such values, but not each of its values so.</summary>
+    private readonly StrongBox<int> room = new(MessageCodec.FrameBytesMax / 2);
     private int depth;
 
     public readonly bool Reads => true;
@@ -82,7 +85,7 @@ internal struct RandomFields(Prng prng, bool full) : IFields
         !full && prng.Chance(1, 2) ? null : RandomText(0, bytesMax);
 
     public readonly ImmutableArray<byte> Bytes(int key, string name, ImmutableArray<byte> value, int bytesMax) =>
-        [.. RandomBytes(prng.Chance(1, 16) ? bytesMax : prng.Below(100) + (full ? 1 : 0))];
+        [.. RandomBytes(prng.Chance(1, 16) && HasRoom(bytesMax) ? bytesMax : prng.Below(100) + (full ? 1 : 0))];
 
     public ImmutableArray<int> Ints(int key, string name, ImmutableArray<int> value, int countMax, int min, int max)
     {
@@ -164,6 +167,14 @@ internal struct RandomFields(Prng prng, bool full) : IFields
         new Fence(new Epoch(prng.Chance(1, 4) ? CborLimits.EpochMax : prng.Between(0, 2_000_000_000_000)),
             (int)prng.Between(1, prng.Chance(1, 4) ? CborLimits.AttemptMax : 3)));
 
+    private readonly bool HasRoom(int bytes)
+    {
+        if (bytes > room.Value)
+            return false;
+        room.Value -= bytes;
+        return true;
+    }
+
     private readonly byte[] RandomBytes(int count)
     {
         byte[] bytes = new byte[count];
@@ -174,7 +185,7 @@ internal struct RandomFields(Prng prng, bool full) : IFields
 
     private readonly string RandomText(int min, int bytesMax)
     {
-        if (prng.Chance(1, 10))
+        if (prng.Chance(1, 10) && HasRoom(bytesMax))
             return new string('x', bytesMax);
         string[] letters = ["a", "Z", "0", " ", "/", "\"", "\n", "é", "λ", "中", "🙂"];
         string text = min > 0 ? "a" : "";
