@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Xunit;
 
@@ -7,44 +6,43 @@ namespace Drap.Tests.Interop;
 /// <summary>A swarm that <c>drap dev</c> runs in a folder of its own; disposing stops it in order and removes the folder.</summary>
 internal sealed class DevRoom : IAsyncDisposable
 {
-    /// <summary>Far more than any of this takes on a busy machine.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private readonly ChildProgram dev;
 
-    private readonly Process dev;
-    private readonly Task<string> said;
-
-    private DevRoom(string folder, Process dev, Task<string> said, JsonNode swarm)
+    private DevRoom(string folder, ChildProgram dev, JsonNode swarm)
     {
         Folder = folder;
         this.dev = dev;
-        this.said = said;
         Swarm = swarm;
     }
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public string Folder { get; }
 
     /// <summary>What it printed of itself.</summary>
     public JsonNode Swarm { get; }
 
-    public static async Task<DevRoom> StartAsync(params string[] arguments)
+    private string Home => Path.Combine(Folder, "home");
+
+    public static Task<DevRoom> StartAsync(params string[] arguments) => StartAsync(null, null, arguments);
+
+    /// <summary>Starts one in a network; with <paramref name="workers"/> it has the workers that this text says.</summary>
+    public static async Task<DevRoom> StartAsync(string? network, string? workers, params string[] arguments)
     {
         string folder = Directory.CreateTempSubdirectory("drap-dev-").FullName;
-        Process dev = Drap(["dev", .. arguments, "--home", Path.Combine(folder, "home"), "-o", "json"]);
-        Task<string> said = dev.StandardError.ReadToEndAsync(Cancel);
-        string? line = await dev.StandardOutput.ReadLineAsync(Cancel).AsTask().WaitAsync(Patience, Cancel);
-        return new DevRoom(folder, dev, said, JsonNode.Parse(line ?? throw new InvalidOperationException(await said))!);
+        string[] which = workers is null ? [] : ["--workers", Write(folder, "workers.yaml", workers)];
+        ChildProgram dev = ChildProgram.StartDrap(network, ["dev", .. which, .. arguments, "--home", Path.Combine(folder, "home"), "-o", "json"]);
+        try
+        {
+            return new DevRoom(folder, dev, JsonNode.Parse(await dev.FirstLineAsync())!);
+        }
+        catch (Exception)
+        {
+            await dev.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Writes a file.</summary>
-    public string File(string name, string text)
-    {
-        string path = Path.Combine(Folder, name);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        System.IO.File.WriteAllText(path, text);
-        return path;
-    }
+    public string File(string name, string text) => Write(Folder, name, text);
 
     /// <summary>What a command says as JSON.</summary>
     public async Task<JsonNode> ReadAsync(params string[] arguments) => JsonNode.Parse(await RunAsync([.. arguments, "-o", "json"]))!;
@@ -52,33 +50,30 @@ internal sealed class DevRoom : IAsyncDisposable
     /// <summary>Runs a command in the swarm's home, which must succeed; returns what it printed.</summary>
     public async Task<string> RunAsync(params string[] arguments)
     {
-        using Process run = Drap([.. arguments, "--home", Path.Combine(Folder, "home")]);
-        Task<string> output = run.StandardOutput.ReadToEndAsync(Cancel), error = run.StandardError.ReadToEndAsync(Cancel);
-        await run.WaitForExitAsync(Cancel).WaitAsync(Patience, Cancel);
-        Assert.True(run.ExitCode == 0, $"drap {string.Join(' ', arguments)} ended with {run.ExitCode}: {await error}{await output}");
-        return await output;
+        await using ChildProgram run = ChildProgram.StartDrap(null, [.. arguments, "--home", Home]);
+        run.Input.Close();
+        string output = await run.Output.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(ChildProgram.Patience, TestContext.Current.CancellationToken);
+        int code = await run.EndAsync();
+        Assert.True(code == 0, $"drap {string.Join(' ', arguments)} ended with {code}: {await run.Errors}{output}");
+        return output;
     }
 
     public async ValueTask DisposeAsync()
     {
-        using Process stop = Drap("stop", "--home", Path.Combine(Folder, "home"));
-        await stop.WaitForExitAsync(CancellationToken.None).WaitAsync(Patience, CancellationToken.None);
-        await dev.WaitForExitAsync(CancellationToken.None).WaitAsync(Patience, CancellationToken.None);
+        await using (ChildProgram stop = ChildProgram.StartDrap(null, "stop", "--home", Home))
+            await stop.EndAsync();
+        int code = await dev.EndAsync();
+        string said = await dev.Errors;
+        await dev.DisposeAsync();
         Directory.Delete(Folder, recursive: true);
-        int code = dev.ExitCode;
-        dev.Dispose();
-        Assert.True(code == 0, $"drap dev ended with {code}: {await said}");
+        Assert.True(code == 0, $"drap dev ended with {code}: {said}");
     }
 
-    private static Process Drap(params string[] arguments)
+    private static string Write(string folder, string name, string text)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "drap.dll"), .. arguments])
-        {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false,
-        };
-        start.Environment["NO_COLOR"] = "1";
-        Process process = Process.Start(start)!;
-        process.StandardInput.Close();
-        return process;
+        string path = Path.Combine(folder, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        System.IO.File.WriteAllText(path, text);
+        return path;
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
@@ -13,19 +12,17 @@ internal sealed class JsPeer : IAsyncDisposable
     /// <summary>Far more than anything takes here on a busy machine: what hangs fails with its name.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(60);
 
-    private readonly Process process;
+    private readonly ChildProgram program;
     private readonly Task reading;
-    private readonly Task<string> errors;
     private readonly ConcurrentDictionary<int, TaskCompletionSource<JsonNode?>> waiting = [];
     private readonly Channel<JsonObject> events = Channel.CreateUnbounded<JsonObject>();
     private readonly TaskCompletionSource<JsonObject> ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly SemaphoreSlim writing = new(1);
     private int commands;
 
-    private JsPeer(Process process)
+    private JsPeer(ChildProgram program)
     {
-        this.process = process;
-        errors = process.StandardError.ReadToEndAsync();
+        this.program = program;
         reading = ReadAsync();
     }
 
@@ -46,12 +43,7 @@ internal sealed class JsPeer : IAsyncDisposable
 
     private static async Task<JsPeer> StartAsync(string? network, string runtime, string program, JsonObject options)
     {
-        string[] words = [.. network is null ? (string[])[] : ["ip", "netns", "exec", network], runtime, program, options.ToJsonString()];
-        var start = new ProcessStartInfo(words[0], words[1..])
-        {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = JsPackages.Folder,
-        };
-        var peer = new JsPeer(Process.Start(start)!);
+        var peer = new JsPeer(ChildProgram.Start(network, runtime, program, options.ToJsonString()));
         JsonObject about = await peer.ready.Task.WaitAsync(patience, Cancel);
         Assert.True(PeerId.TryParse(about["id"]!.GetValue<string>(), out PeerId id));
         peer.Id = id;
@@ -75,8 +67,8 @@ internal sealed class JsPeer : IAsyncDisposable
         await writing.WaitAsync(Cancel);
         try
         {
-            await process.StandardInput.WriteLineAsync(line.ToJsonString().AsMemory(), Cancel);
-            await process.StandardInput.FlushAsync(Cancel);
+            await program.Input.WriteLineAsync(line.ToJsonString().AsMemory(), Cancel);
+            await program.Input.FlushAsync(Cancel);
         }
         finally
         {
@@ -132,21 +124,13 @@ internal sealed class JsPeer : IAsyncDisposable
     }
 
     /// <summary>Ends it from one moment to the next, as a crash does.</summary>
-    public void Kill() => process.Kill();
+    public void Kill() => program.Kill();
 
     public async ValueTask DisposeAsync()
     {
-        process.StandardInput.Close();
-        try
-        {
-            await process.WaitForExitAsync(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(10), CancellationToken.None);
-        }
-        catch (TimeoutException)
-        {
-            process.Kill();
-        }
-        await reading;
-        process.Dispose();
+        program.Input.Close();
+        await reading.WaitAsync(ChildProgram.Patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await program.DisposeAsync();
         writing.Dispose();
     }
 
@@ -154,7 +138,7 @@ internal sealed class JsPeer : IAsyncDisposable
 
     private async Task ReadAsync()
     {
-        while (await process.StandardOutput.ReadLineAsync(CancellationToken.None) is { } line)
+        while (await program.Output.ReadLineAsync(CancellationToken.None) is { } line)
         {
             JsonObject message = JsonNode.Parse(line)!.AsObject();
             if (message["id"]?.GetValueKind() == JsonValueKind.Number && waiting.TryRemove(message["id"]!.GetValue<int>(), out var answer))
@@ -173,7 +157,7 @@ internal sealed class JsPeer : IAsyncDisposable
                 events.Writer.TryWrite(message);
             }
         }
-        var ended = new JsPeerException($"the js peer ended; it wrote: {await errors}");
+        var ended = new JsPeerException($"the js peer ended; it wrote: {await program.Errors}");
         ready.TrySetException(ended);
         events.Writer.TryComplete();
         foreach (TaskCompletionSource<JsonNode?> answer in waiting.Values)

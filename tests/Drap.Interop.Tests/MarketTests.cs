@@ -66,7 +66,7 @@ public sealed class MarketTests(JsPackages packages)
     {
         for (long start = Stopwatch.GetTimestamp(); !await holds();)
         {
-            Assert.True(Stopwatch.GetElapsedTime(start) < DevRoom.Patience, orElse);
+            Assert.True(Stopwatch.GetElapsedTime(start) < ChildProgram.Patience, orElse);
             await Task.Delay(20, Cancel);
         }
     }

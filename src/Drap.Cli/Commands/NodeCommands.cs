@@ -26,6 +26,7 @@ internal static class NodeCommands
         var overlay = new Option<string[]>("--overlay")
         {
             Description = "What carries the swarm: libp2p, with a process for each node; memory, all in this one; p2pd:MULTIADDR, a libp2p daemon. "
+                + "After libp2p: words with commas between: listen=, announce=, bootstrap=MULTIADDR, mdns, relay, hidden. "
                 + "Given more than once, the first is the scheduler's, the others the workers' [default: libp2p]",
             HelpName = "KIND",
         };

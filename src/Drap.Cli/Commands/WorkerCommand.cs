@@ -43,7 +43,7 @@ internal static class WorkerCommand
         try
         {
             host = await WorkerHost.StartAsync(
-                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers), region, joins with { Bootstrap = peers }, handlers,
+                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers), region, joins with { Bootstrap = [.. joins.Bootstrap, .. peers] }, handlers,
                 ConsoleLogs.Create(call.Context.Err), starting.Token);
         }
         catch (OperationCanceledException)

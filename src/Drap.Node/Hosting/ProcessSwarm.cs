@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using Drap.Api;
 using Drap.Core.Nodes;
 using Drap.Node.Home;
@@ -88,6 +89,8 @@ public sealed class ProcessSwarm : INodeHost
         try
         {
             swarm.overlay = await OverlayFactory.JoinAsync(options.Overlays[0], identity, swarm.scheduler.Loop, cancel).ConfigureAwait(false);
+            if (options.Overlays[0].Listen.Any(a => !a.TryGetTcp(out EndPoint? at, out _) || at is not IPEndPoint ip || !IPAddress.IsLoopback(ip.Address)))
+                warn("the swarm is open: whoever reaches this machine's addresses can offer and run tasks in it, until there are certificates");
             swarm.scheduler.Start(swarm.overlay, sharesBlobs: false);
             swarm.StartWorkers(home, options, choice, arguments);
             await swarm.WhenAllUpAsync(cancel).ConfigureAwait(false);
@@ -139,7 +142,7 @@ public sealed class ProcessSwarm : INodeHost
     /// <summary>A daemon speaks for one node; what is no daemon serves all that follow.</summary>
     private static string OverlayOf(NodeHostOptions options, int node) =>
         node < options.Overlays.Length ? options.Overlays[node].ToArgument()
-        : options.Overlays[^1] is { Kind: not OverlayKind.P2pd } last ? last.ToArgument() : "libp2p";
+        : options.Overlays[^1] is { Kind: not OverlayKind.P2pd } last ? last.Beside().ToArgument() : "libp2p";
 
     private static PeerId PeerOf(WorkerReport report) => PeerId.TryParse(report.Peer, out PeerId peer) ? peer : default;
 

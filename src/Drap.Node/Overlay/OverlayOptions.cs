@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using System.Net;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Multiformats;
 
@@ -42,8 +43,18 @@ public sealed record OverlayOptions
     /// <summary>Peers by which the swarm is found, each with its name at the end. They are dialed again and again until some are connected.</summary>
     public ImmutableArray<Multiaddr> Bootstrap { get; init; } = [];
 
-    /// <summary>Whether to find and be found on the LAN. Default not.</summary>
+    /// <summary>
+    /// Whether to find and be found on the LAN (multicast DNS). Default not: where addresses are known, as in <c>drap dev</c>, nobody needs to be asked.
+    /// </summary>
     public bool Mdns { get; init; }
+
+    /// <summary>Whether to be a relay for nodes that cannot be dialed. Default not: what they exchange goes over this node's network.</summary>
+    public bool Relay { get; init; }
+
+    /// <summary>
+    /// Whether others can dial this node: false makes it keep places at relays at once, null (the default) when it has seen that nobody can.
+    /// </summary>
+    public bool? IsReachable { get; init; }
 
     /// <summary>Who may stay connected; null lets everybody: the swarm is open. Not with a daemon, which has none.</summary>
     public IConnectionGate? Gate { get; init; }
@@ -55,17 +66,28 @@ public sealed record OverlayOptions
     public string ToArgument() => Kind switch
     {
         OverlayKind.Memory => "memory",
-        OverlayKind.Libp2p => "libp2p",
+        OverlayKind.Libp2p => Words() is { Length: > 0 } words ? $"libp2p:{words}" : "libp2p",
         _ => $"p2pd:{Daemon}",
     };
 
-    /// <summary>Reads what <c>--overlay</c> says: <c>memory</c>, <c>libp2p</c> or <c>p2pd:MULTIADDR</c>.</summary>
+    /// <summary>For another node of this machine that is to join as this one does: it listens at the same addresses, on any free port.</summary>
+    public OverlayOptions Beside() => this with
+    {
+        Listen = [.. Listen.Select(a => a.TryGetTcp(out EndPoint? at, out _) && at is IPEndPoint ip ? Multiaddr.FromTcp(ip.Address, 0) : a)], Announce = [], Relay = false,
+    };
+
+    /// <summary>
+    /// Reads what <c>--overlay</c> says: <c>memory</c>, <c>libp2p</c> or <c>p2pd:MULTIADDR</c>. After <c>libp2p:</c> may follow, with commas between:
+    /// <c>listen=</c>, <c>announce=</c> and <c>bootstrap=MULTIADDR</c>, each as often as is wanted, <c>mdns</c>, <c>relay</c> and <c>hidden</c>, which says
+    /// that nobody can dial this node.
+    /// </summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out OverlayOptions? options, [NotNullWhen(false)] out string? error)
     {
         (options, error) = text switch
         {
             "memory" => (new OverlayOptions { Kind = OverlayKind.Memory }, (string?)null),
             "libp2p" => (new OverlayOptions { Kind = OverlayKind.Libp2p }, null),
+            _ when text.StartsWith("libp2p:", StringComparison.Ordinal) => ParseWords(text, text["libp2p:".Length..].Split(',')),
             _ when text.StartsWith("p2pd:", StringComparison.Ordinal) => ParseDaemon(text["p2pd:".Length..]),
             _ => (null, $"--overlay {text}: memory, libp2p or p2pd:MULTIADDR is expected, such as p2pd:/unix/tmp/p2pd.sock"),
         };
@@ -93,6 +115,30 @@ public sealed record OverlayOptions
         }
         addresses = read.ToImmutable();
         return error is null;
+    }
+
+    private string Words() => string.Join(',',
+    [
+        .. Listen == ListenDefault ? [] : Listen.Select(a => $"listen={a}"), .. Announce.Select(a => $"announce={a}"), .. Bootstrap.Select(a => $"bootstrap={a}"),
+        .. Mdns ? (string[])["mdns"] : [], .. Relay ? (string[])["relay"] : [], .. IsReachable == false ? (string[])["hidden"] : [],
+    ]);
+
+    private static (OverlayOptions?, string?) ParseWords(string text, string[] words)
+    {
+        string[] flags = ["mdns", "relay", "hidden"], keys = ["listen", "announce", "bootstrap"];
+        if (words.FirstOrDefault(w => !flags.Contains(w) && !keys.Contains(w.Split('=')[0])) is { } unknown)
+            return (null, $"--overlay {text}: found '{unknown}'; allowed: {string.Join(", ", flags)}, {string.Join(", ", keys.Select(k => $"{k}=MULTIADDR"))}");
+        var read = new ImmutableArray<Multiaddr>[keys.Length];
+        for (int i = 0; i < keys.Length; i++)
+            if (!TryParseAddresses(
+                $"--overlay {keys[i]}", words.Where(w => w.Split('=')[0] == keys[i]).Select(w => w[Math.Min(w.Length, keys[i].Length + 1)..]), named: keys[i] == "bootstrap",
+                out read[i], out string? error))
+                return (null, error);
+        return (new OverlayOptions
+        {
+            Kind = OverlayKind.Libp2p, Listen = read[0].IsEmpty ? ListenDefault : read[0], Announce = read[1], Bootstrap = read[2],
+            Mdns = words.Contains("mdns"), Relay = words.Contains("relay"), IsReachable = words.Contains("hidden") ? false : null,
+        }, null);
     }
 
     private static (OverlayOptions?, string?) ParseDaemon(string address) =>

@@ -155,10 +155,30 @@ public sealed class OverlayOptionsTests
     [InlineData("p2pd", "--overlay p2pd: memory, libp2p or p2pd:MULTIADDR is expected, such as p2pd:/unix/tmp/p2pd.sock")]
     [InlineData("p2pd:localhost:4010", "--overlay p2pd:localhost:4010: no multiaddr, such as /unix/tmp/p2pd.sock or /ip4/127.0.0.1/tcp/4010")]
     [InlineData("p2pd:/ip4/127.0.0.1/udp/1", "--overlay p2pd:/ip4/127.0.0.1/udp/1: a daemon is reached at /unix/PATH or at an IP address with a TCP port")]
+    [InlineData("libp2p:", "--overlay libp2p:: found ''; allowed: mdns, relay, hidden, listen=MULTIADDR, announce=MULTIADDR, bootstrap=MULTIADDR")]
+    [InlineData("libp2p:mdns,listen", "--overlay listen : no multiaddr, such as /ip4/192.0.2.1/tcp/4001")]
+    [InlineData("libp2p:bootstrap=/ip4/192.0.2.1/tcp/4001", "--overlay bootstrap /ip4/192.0.2.1/tcp/4001: does not end with the peer's name, /p2p/12D3KooW…")]
     public void What_names_none_is_said_with_what_is_expected(string text, string expected)
     {
         Assert.False(OverlayOptions.TryParse(text, out _, out string? error));
         Assert.Equal(expected, error);
+    }
+
+    [Fact]
+    public void What_a_node_of_libp2p_is_told_is_said_again_as_it_was_read()
+    {
+        const string Peer = "12D3KooWAfPDpPRRRBrmqy9is2zjU5srQ4hKuZitiGmh4NTTpS2d";
+        const string Text = $"libp2p:listen=/ip4/0.0.0.0/tcp/4001,listen=/ip6/::/tcp/4001,announce=/ip4/192.0.2.1/tcp/4001,bootstrap=/ip4/192.0.2.9/tcp/1/p2p/{Peer},mdns,relay,hidden";
+        Assert.True(OverlayOptions.TryParse(Text, out OverlayOptions? options, out _));
+        Assert.Equal(["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"], options.Listen.Select(a => a.ToString()));
+        Assert.Equal((true, true, false), (options.Mdns, options.Relay, options.IsReachable));
+        Assert.Equal(Text, options.ToArgument());
+        // Beside it another finds a port of its own; the rest of the house is not its affair.
+        Assert.Equal(
+            $"libp2p:listen=/ip4/0.0.0.0/tcp/0,listen=/ip6/::/tcp/0,bootstrap=/ip4/192.0.2.9/tcp/1/p2p/{Peer},mdns,hidden", options.Beside().ToArgument());
+        Assert.True(OverlayOptions.TryParse("libp2p:mdns", out options, out _));
+        Assert.Equal(OverlayOptions.ListenDefault, options.Listen);
+        Assert.Null(options.IsReachable);
     }
 
     [Theory]

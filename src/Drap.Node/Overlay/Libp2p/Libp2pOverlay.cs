@@ -5,9 +5,11 @@ using Drap.Libp2p.Host;
 using Drap.Libp2p.Host.Bootstrap;
 using Drap.Libp2p.Host.Kademlia;
 using Drap.Libp2p.Host.Mdns;
+using Drap.Libp2p.Host.Relay;
 using Drap.Libp2p.Kademlia;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
+using Drap.Libp2p.Relay;
 using Drap.Node.Overlay.Frames;
 using Drap.Node.Overlay.Kept;
 
@@ -38,6 +40,8 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
     private readonly PubSub pubsub;
     private readonly Dht dht;
     private readonly PeerFinder finder;
+    private readonly RelayPlaces places;
+    private readonly RelayService? relay;
     private readonly Bootstrapper? bootstrapper;
     private readonly MdnsService? mdns;
     private readonly FrameDesk frames;
@@ -75,9 +79,12 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
             Observer = this,
         });
         audiences = new AudienceBook(events, Hearers);
-        observing = host.Observe(this);
         dht = new Dht(host, KadOptions.Drap, isServer: !options.Listen.IsEmpty);
+        places = new RelayPlaces(host, dht, options.IsReachable, listens: !options.Listen.IsEmpty);
+        if (options.Relay)
+            relay = new RelayService(host, key, new RelayOptions());
         finder = new PeerFinder(host, dht, topic => pubsub.PeersOf(topic).Count);
+        observing = host.Observe(this);
         if (!options.Bootstrap.IsEmpty)
             bootstrapper = new Bootstrapper(host, options.Bootstrap);
         if (options.Mdns)
@@ -232,6 +239,9 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
         if (bootstrapper is not null)
             await bootstrapper.DisposeAsync().ConfigureAwait(false);
         await finder.DisposeAsync().ConfigureAwait(false);
+        await places.DisposeAsync().ConfigureAwait(false);
+        if (relay is not null)
+            await relay.DisposeAsync().ConfigureAwait(false);
         await dht.DisposeAsync().ConfigureAwait(false);
         await pubsub.DisposeAsync().ConfigureAwait(false);
         await host.DisposeAsync().ConfigureAwait(false);
@@ -252,6 +262,8 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
     void IHostObserver.Connected(PeerConnection connection, bool isFirst) => frames.Met(connection.Remote);
 
     void IHostObserver.Identified(PeerConnection connection, KnownPeer peer) => audiences.LookAtAll();
+
+    void IHostObserver.AddressesChanged(IReadOnlyList<Multiaddr> addresses) => finder.Moved();
 
     void IHostObserver.Disconnected(PeerConnection connection, bool isLast)
     {

@@ -44,6 +44,7 @@ internal sealed class PeerFinder : IAsyncDisposable
     private readonly ConcurrentDictionary<string, Wanted> topics = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource stopping = new();
     private readonly Task running;
+    private volatile bool hasMoved;
 
     /// <summary>Begins to look.</summary>
     /// <param name="host">The host.</param>
@@ -68,6 +69,9 @@ internal sealed class PeerFinder : IAsyncDisposable
         else if (topics.Count < TopicsMax || topics.ContainsKey(topic))
             topics[topic] = new Wanted(region, wanted, isHeard);
     }
+
+    /// <summary>This node is reached elsewhere now: records that say where it was are made again.</summary>
+    public void Moved() => hasMoved = true;
 
     /// <summary>A connection with the peer, wherever it is.</summary>
     public async Task ConnectAsync(PeerId peer, CancellationToken ct)
@@ -127,6 +131,11 @@ internal sealed class PeerFinder : IAsyncDisposable
     private async Task ProvideAsync(HashSet<KeyPrefix> provided)
     {
         KeyPrefix[] heard = dht.IsServer ? [] : [.. topics.Values.Where(t => t.IsHeard).Select(t => t.Region).Distinct()];
+        if (hasMoved)
+        {
+            hasMoved = false;
+            provided.Clear();
+        }
         foreach (KeyPrefix old in provided.Except(heard).ToArray())
         {
             dht.StopProviding(old.MembersKey(Swarm));
