@@ -22,10 +22,10 @@ internal sealed class DevRoom : IAsyncDisposable
 
     private string Home => Path.Combine(Folder, "home");
 
-    public static Task<DevRoom> StartAsync(params string[] arguments) => StartAsync(null, null, arguments);
+    public static Task<DevRoom> StartAsync(params string[] arguments) => StartInAsync(null, null, arguments);
 
     /// <summary>Starts one in a network; with <paramref name="workers"/> it has the workers that this text says.</summary>
-    public static async Task<DevRoom> StartAsync(string? network, string? workers, params string[] arguments)
+    public static async Task<DevRoom> StartInAsync(string? network, string? workers, params string[] arguments)
     {
         string folder = Directory.CreateTempSubdirectory("drap-dev-").FullName;
         string[] which = workers is null ? [] : ["--workers", Write(folder, "workers.yaml", workers)];

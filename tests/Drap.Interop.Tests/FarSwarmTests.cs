@@ -20,7 +20,7 @@ public sealed class FarSwarmTests
         await using FarWorker relay = await FarWorker.StartAsync(middle, "relay", Small, "libp2p:relay,listen=/ip4/0.0.0.0/tcp/0");
         await using FarWorker worker = await FarWorker.StartAsync(
             right, "far", Large, $"libp2p:hidden,listen=/ip4/0.0.0.0/tcp/0,bootstrap={On(relay, "10.9.2.254")}");
-        await using DevRoom dev = await DevRoom.StartAsync(
+        await using DevRoom dev = await DevRoom.StartInAsync(
             left, $"workers:\n  - {{name: near, {Small}}}\n", "--overlay", $"libp2p:hidden,listen=/ip4/0.0.0.0/tcp/0,bootstrap={On(relay, "10.9.1.254")}");
         await RunAsync(dev);
     }
@@ -35,7 +35,7 @@ public sealed class FarSwarmTests
         network.Connect(right, "10.9.2.1", middle, "10.9.2.254");
         await using FarWorker relay = await FarWorker.StartAsync(middle, "relay", Small, "libp2p:relay,listen=/ip4/0.0.0.0/tcp/0");
         await using FarWorker worker = await FarWorker.StartAsync(right, "far", Large, $"libp2p:bootstrap={On(relay, "10.9.2.254")}");
-        await using DevRoom dev = await DevRoom.StartAsync(
+        await using DevRoom dev = await DevRoom.StartInAsync(
             left, $"workers:\n  - {{name: near, {Small}}}\n", "--overlay", $"libp2p:bootstrap={On(relay, "10.9.1.254")}");
         await RunAsync(dev);
     }
@@ -47,7 +47,7 @@ public sealed class FarSwarmTests
         string left = network.AddMachine(), right = network.AddMachine();
         network.Connect(left, "10.9.1.1", right, "10.9.1.2");
         await using FarWorker worker = await FarWorker.StartAsync(right, "far", Large, "libp2p:mdns,listen=/ip4/0.0.0.0/tcp/0");
-        await using DevRoom dev = await DevRoom.StartAsync(
+        await using DevRoom dev = await DevRoom.StartInAsync(
             left, $"workers:\n  - {{name: near, {Small}}}\n", "--overlay", "libp2p:mdns,listen=/ip4/0.0.0.0/tcp/0");
         await RunAsync(dev);
     }
