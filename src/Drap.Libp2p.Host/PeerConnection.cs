@@ -256,6 +256,13 @@ public sealed class PeerConnection
         LookWithin(hub.Limits.SpareAfter);
     }
 
+    /// <summary>The peer has come again over another connection, as it does when this one is dead at its side: it is asked whether it lives.</summary>
+    internal void Doubt()
+    {
+        if (Reason == CloseReason.None)
+            hub.Deadlines.Set(deadline, mux.Probe(hub.Clock.Now, isDoubted: true));
+    }
+
     // Looking too early does no harm: whatever is to be done later is then put off.
     private void LookWithin(TimeSpan time)
     {

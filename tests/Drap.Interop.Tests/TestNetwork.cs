@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using Xunit;
 
 namespace Drap.Tests.Interop;
@@ -13,6 +14,9 @@ internal sealed class TestNetwork : IDisposable
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(30), lookEvery = TimeSpan.FromMilliseconds(20);
     private static int made;
 
+    // Namespaces outlive their process: what a test program that was killed left is swept once by the next.
+    private static readonly Lazy<int> swept = new(Sweep);
+
     private readonly List<string> machines = [];
     private int cables;
 
@@ -25,6 +29,19 @@ internal sealed class TestNetwork : IDisposable
             Assert.Skip($"there is no {missing} on the PATH (Debian: iproute2)");
         if (Try("ip", "netns", "list") is { } failure)
             Assert.Skip($"network namespaces cannot be made here: {failure}");
+        _ = swept.Value;
+    }
+
+    /// <summary>Ends the machines of test programs that are no more; returns how many.</summary>
+    public static int Sweep()
+    {
+        int ended = 0;
+        foreach (Match name in Regex.Matches(Run("ip", "netns", "list"), @"^drap([0-9]+)n[0-9]+\b", RegexOptions.Multiline))
+        {
+            if (!Directory.Exists($"/proc/{name.Groups[1].Value}") && Try("ip", "netns", "del", name.Value) is null)
+                ended++;
+        }
+        return ended;
     }
 
     /// <summary>A machine that reaches nobody yet; its loopback is up.</summary>

@@ -30,6 +30,32 @@ public sealed class HostTests
         Assert.Same(connection, await a.ConnectAsync(b));
     }
 
+    /// <summary>
+    /// A machine whose cable was cut comes back at another address: nothing tells this side that the old connection is dead, and what is sent on it is lost until
+    /// that is noticed, if nobody doubts.
+    /// </summary>
+    [Fact]
+    public async Task A_peer_that_comes_again_lets_its_older_connection_be_doubted()
+    {
+        var patient = new Libp2p.Yamux.YamuxOptions { KeepAliveAfter = TimeSpan.FromHours(1), DoubtMax = TimeSpan.FromSeconds(1) };
+        await using Libp2pHost a = await Libp2pHost.StartAsync(Hosts.Options(1) with { Yamux = patient }), b = await Hosts.StartAsync(2);
+        await using var wire = new Wire(a.ListenAddresses[0]);
+        await b.ConnectAsync(a.Self, [wire.Address]).WaitAsync(Hosts.Patience);
+        // The dialer has its connection before the listener does.
+        using var late = new CancellationTokenSource(Hosts.Patience);
+        while (a.Connections.Count == 0)
+            await Task.Delay(5, late.Token);
+        PeerConnection old = a.Connections[0];
+        await old.Identified.WaitAsync(Hosts.Patience);
+        wire.Freeze();
+        await b.DisconnectAsync(a.Self);
+        await b.ConnectAsync(a);
+        await old.Closed.WaitAsync(Hosts.Patience);
+        Assert.Equal(CloseReason.PeerSilent, old.Reason);
+        Assert.True(Assert.Single(a.Connections).IsOpen);
+        Assert.Same(a.Connections[0], a.Find(b.Self));
+    }
+
     [Fact]
     public async Task A_protocol_that_was_not_heard_of_is_asked_for_and_one_that_is_not_spoken_is_refused()
     {

@@ -100,6 +100,12 @@ internal sealed class ConnectionHub : IDisposable
         var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         if (!table.TryAnnounce(connection, told))
             throw new ConnectionClosedException("the connection closed before it was used");
+        if (connection.IsInbound)
+        {
+            foreach (PeerConnection other in table.Of(connection.Remote))
+                if (other != connection && other.IsAnnounced)
+                    other.Doubt();
+        }
         Observers.Tell();
         await told.Task.ConfigureAwait(false);
     }

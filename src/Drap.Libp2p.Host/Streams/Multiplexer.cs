@@ -146,12 +146,17 @@ internal sealed class Multiplexer
         return next;
     }
 
-    /// <summary>Asks the peer whether it lives.</summary>
-    public void Probe(Instant now)
+    /// <summary>Asks the peer whether it lives, with less time to answer if that is doubted. Returns when to look again.</summary>
+    public Instant Probe(Instant now, bool isDoubted = false)
     {
+        Instant next;
         lock (Gate)
-            Session.Probe(now);
+        {
+            Session.Probe(now, isDoubted);
+            next = Session.NextDeadline;
+        }
         sender.Flush();
+        return next;
     }
 
     /// <summary>After something was done under the lock: wakes whom it concerns, and sends what is due.</summary>

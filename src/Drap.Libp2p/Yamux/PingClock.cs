@@ -9,6 +9,7 @@ public struct PingClock(YamuxOptions options, Instant now)
     private Instant heardAt = now;
     private Instant sentAt = Instant.Never;
     private Instant measuredAt = Instant.Zero;
+    private Instant doubtedAt = Instant.Never;
     private bool isAsked;
     private uint value;
 
@@ -19,10 +20,24 @@ public struct PingClock(YamuxOptions options, Instant now)
     public readonly bool IsAsked => isAsked;
 
     /// <summary>When <see cref="Advance"/> has something to do at the earliest.</summary>
-    public readonly Instant Deadline => isAsked ? Instant.Max(sentAt, heardAt) + options.SilenceMax : heardAt + options.KeepAliveAfter;
+    public readonly Instant Deadline =>
+        !isAsked ? heardAt + options.KeepAliveAfter
+        : doubtedAt != Instant.Never ? doubtedAt + options.DoubtMax
+        : Instant.Max(sentAt, heardAt) + options.SilenceMax;
 
     /// <summary>Something came.</summary>
-    public void Heard(Instant at) => heardAt = at;
+    public void Heard(Instant at)
+    {
+        heardAt = at;
+        doubtedAt = Instant.Never;
+    }
+
+    /// <summary>There is reason to think that nothing comes any more. Once something does, it is as if there had been none.</summary>
+    public void Doubt(Instant at)
+    {
+        if (doubtedAt == Instant.Never)
+            doubtedAt = at;
+    }
 
     /// <summary>The time is <paramref name="at"/>; true when a ping is to be sent. <paramref name="isGone"/> says that the peer was silent for too long.</summary>
     public bool Advance(Instant at, out bool isGone)

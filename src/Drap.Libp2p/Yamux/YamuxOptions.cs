@@ -41,6 +41,12 @@ public sealed record YamuxOptions
     /// <summary>How long it may then still be silent. Default 20 s: two retransmissions of TCP at their slowest usual. Then it is gone.</summary>
     public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>
+    /// How long it may still be silent when it is doubted, since it has come again over another connection. Default 10 s: a machine that comes back, as at another
+    /// address, is then written to where it is well before a lease of 30 s ends. Then it is gone.
+    /// </summary>
+    public TimeSpan DoubtMax { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How often the round trip is measured while bytes flow. Default 10 s.</summary>
     public TimeSpan MeasureEvery { get; init; } = TimeSpan.FromSeconds(10);
 }

@@ -234,10 +234,17 @@ public sealed class YamuxSession
         return false;
     }
 
-    /// <summary>Asks the peer whether it lives, unless it is being asked.</summary>
-    public void Probe(Instant now)
+    /// <summary>
+    /// Asks the peer whether it lives, unless it is being asked. Where there is reason to think that it is there no more, it has less time to answer
+    /// (<see cref="YamuxOptions.DoubtMax"/>).
+    /// </summary>
+    public void Probe(Instant now, bool isDoubted = false)
     {
-        if (!HasEnded && !pings.IsAsked)
+        if (HasEnded)
+            return;
+        if (isDoubted)
+            pings.Doubt(now);
+        if (!pings.IsAsked)
             Ask(now);
     }
 

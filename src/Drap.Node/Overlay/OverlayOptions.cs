@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Multiformats;
+using Drap.Libp2p.Yamux;
 
 namespace Drap.Node.Overlay;
 
@@ -61,6 +62,9 @@ public sealed record OverlayOptions
 
     /// <summary>What bounds the host.</summary>
     public HostLimits Limits { get; init; } = new();
+
+    /// <summary>What bounds each connection's streams, and how soon a silent peer is noticed. Leases do not rest on that: nodes hear of each other every second.</summary>
+    public YamuxOptions Yamux { get; init; } = new();
 
     /// <summary>As <see cref="TryParse"/> reads it.</summary>
     public string ToArgument() => Kind switch

@@ -201,6 +201,26 @@ public sealed class YamuxSessionTests
     }
 
     [Fact]
+    public void A_peer_that_is_doubted_has_less_time_to_answer_and_none_the_less_once_it_was_heard()
+    {
+        var session = new YamuxSession(isDialer: true, Options, Instant.Zero);
+        session.Probe(At(5), isDoubted: true);
+        Assert.Equal("000200010000000000000001", Control(session));
+        Assert.Equal(At(15), session.NextDeadline);
+        // Doubting it again gives it no more time; anything that comes, all of it.
+        session.Probe(At(9), isDoubted: true);
+        Assert.False(session.HasControl);
+        Assert.Equal(At(15), session.NextDeadline);
+        Receive(session, new YamuxHeader(YamuxType.Ping, YamuxFlags.Syn, 0, 7), At(10));
+        Assert.Equal(At(30), session.NextDeadline);
+        Control(session);
+        session.Probe(At(20), isDoubted: true);
+        Assert.True(session.Advance(At(29.9)));
+        Assert.False(session.Advance(At(30)));
+        Assert.True(session.IsPeerGone);
+    }
+
+    [Fact]
     public void Going_away_takes_no_more_and_lets_the_rest_end()
     {
         var dialer = new YamuxEnd(true, Options);

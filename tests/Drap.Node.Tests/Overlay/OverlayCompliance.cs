@@ -1,49 +1,21 @@
 // Every wait here has an end of its own (OverlayRecorder.Patience).
 #pragma warning disable xUnit1051
 
-using System.Security.Cryptography;
-using Drap.Node.Identity;
 using Drap.Node.Overlay;
 using Xunit;
 
 namespace Drap.Node.Tests.Overlay;
 
 /// <summary>What every overlay must do, whoever carries it (docs/protocol/overlay.md has the list of what each can do besides).</summary>
-public abstract class OverlayCompliance : IAsyncLifetime
+public abstract class OverlayCompliance : OverlayStreamCompliance
 {
     private const string Topic = "/test/topic";
-    private const string Echo = "/test/echo/1.0.0";
 
-    private readonly List<IOverlay> joined = [];
-    private string folder = "";
+    /// <summary>The longest frame that a topic carries; what is longer is lost without a word.</summary>
+    protected virtual int PublishedBytesMax => IOverlay.FrameBytesMax;
 
-    public ValueTask InitializeAsync()
-    {
-        folder = Directory.CreateTempSubdirectory("drap-overlay-").FullName;
-        return ValueTask.CompletedTask;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (IOverlay overlay in joined)
-            await overlay.DisposeAsync();
-        await EndAsync();
-        Directory.Delete(folder, recursive: true);
-        GC.SuppressFinalize(this);
-    }
-
-    /// <summary>Joins a node that knows others, and connects to them where that means something.</summary>
-    protected abstract Task<IOverlay> JoinAsync(NodeIdentity identity, IOverlayEvents events, IOverlay[] known);
-
-    /// <summary>Ends what the overlays needed.</summary>
-    protected virtual ValueTask EndAsync() => ValueTask.CompletedTask;
-
-    /// <summary>Whether a node that is stopped and started again has its name again.</summary>
-    protected virtual bool KeepsNames => true;
-
-    protected string Folder => folder;
-
-    private static TimeSpan Patience => OverlayRecorder.Patience;
+    /// <summary>Whether others learn that a topic is heard no more.</summary>
+    protected virtual bool LeavesTopics => true;
 
     [Fact]
     public async Task Frames_arrive_in_order_both_ways()
@@ -329,214 +301,5 @@ public abstract class OverlayCompliance : IAsyncLifetime
             for (int i = 0; i < 300; i++)
                 Assert.True(from.SendWaiting(to, Frame(i)));
         }
-    }
-
-    [Fact]
-    public async Task A_stream_carries_bytes_both_ways_and_each_half_closes_for_itself()
-    {
-        (_, IOverlay overA) = await JoinAsync("a");
-        (_, IOverlay overB) = await JoinAsync("b", overA);
-        PeerId? opener = null;
-        overB.Handle(Echo, async (from, stream, ct) =>
-        {
-            opener = from;
-            // Answers only when the other has closed its half.
-            using var all = new MemoryStream();
-            await stream.CopyToAsync(all, ct);
-            await stream.WriteAsync(all.ToArray(), ct);
-        });
-        Assert.Throws<InvalidOperationException>(() => overB.Handle(Echo, (_, _, _) => Task.CompletedTask));
-        byte[] bytes = RandomBytes(3 << 20, 2);
-        await using OverlayStream stream = await OpenAsync(overA, overB);
-        await stream.WriteAsync(bytes).AsTask().WaitAsync(Patience);
-        await stream.CompleteWritesAsync();
-        using var back = new MemoryStream();
-        await stream.CopyToAsync(back).WaitAsync(Patience);
-        Assert.Equal(SHA256.HashData(bytes), SHA256.HashData(back.ToArray()));
-        Assert.Equal(overA.Self, opener);
-        Assert.Equal(overB.Self, stream.Peer);
-    }
-
-    [Fact]
-    public async Task A_stream_that_is_not_read_holds_its_writer_back()
-    {
-        (_, IOverlay overA) = await JoinAsync("a");
-        (_, IOverlay overB) = await JoinAsync("b", overA);
-        var mayRead = new TaskCompletionSource();
-        var done = new TaskCompletionSource();
-        long read = 0;
-        overB.Handle(Echo, async (_, stream, ct) =>
-        {
-            await mayRead.Task.WaitAsync(ct);
-            byte[] buffer = new byte[64 << 10];
-            for (int n; (n = await stream.ReadAsync(buffer, ct)) > 0;)
-                read += n;
-            done.SetResult();
-        });
-        await using OverlayStream stream = await OpenAsync(overA, overB);
-        byte[] piece = new byte[64 << 10];
-        long written = 0;
-        Task write = stream.WriteAsync(piece).AsTask();
-        // Held back at some point: windows and sockets hold a few megabytes, never all of this.
-        while (written < 64 << 20 && await Task.WhenAny(write, Task.Delay(TimeSpan.FromMilliseconds(500))) == write)
-        {
-            await write;
-            written += piece.Length;
-            write = stream.WriteAsync(piece).AsTask();
-        }
-        Assert.InRange(written, 0, (32 << 20) - 1);
-        mayRead.SetResult();
-        await write.WaitAsync(Patience);
-        written += piece.Length;
-        await stream.CompleteWritesAsync();
-        await done.Task.WaitAsync(Patience);
-        Assert.Equal(written, read);
-    }
-
-    [Fact]
-    public async Task A_reset_ends_a_stream_on_both_sides_and_so_does_a_handler_that_fails()
-    {
-        (_, IOverlay overA) = await JoinAsync("a");
-        (_, IOverlay overB) = await JoinAsync("b", overA);
-        var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        overB.Handle(Echo, async (_, stream, ct) =>
-        {
-            byte[] one = new byte[1];
-            await stream.ReadExactlyAsync(one, ct);
-            if (one[0] == 2)
-                throw new InvalidOperationException("the handler fails");
-            await stream.WriteAsync(one, ct);
-            try
-            {
-                int read = await stream.ReadAsync(one, ct);
-                ended.SetResult(read == 0 ? null : new InvalidOperationException("bytes came"));
-            }
-            catch (Exception failure)
-            {
-                ended.SetResult(failure);
-                throw;
-            }
-        });
-        byte[] buffer = [1];
-        await using (OverlayStream stream = await OpenAsync(overA, overB))
-        {
-            await stream.WriteAsync(buffer);
-            await stream.ReadExactlyAsync(buffer).AsTask().WaitAsync(Patience);
-            stream.Reset();
-            await Assert.ThrowsAnyAsync<IOException>(async () => await stream.ReadExactlyAsync(buffer));
-            await Assert.ThrowsAnyAsync<IOException>(async () => await stream.WriteAsync(buffer));
-        }
-        AssertReset(await ended.Task.WaitAsync(Patience));
-        await using OverlayStream failing = await OpenAsync(overA, overB);
-        buffer[0] = 2;
-        await failing.WriteAsync(buffer);
-        AssertReset(await Record.ExceptionAsync(async () => Assert.Equal(0, await failing.ReadAsync(buffer).AsTask().WaitAsync(Patience))));
-    }
-
-    [Fact]
-    public async Task A_protocol_that_nobody_serves_is_refused()
-    {
-        (_, IOverlay overA) = await JoinAsync("a");
-        (_, IOverlay overB) = await JoinAsync("b", overA);
-        var failure = await Assert.ThrowsAsync<OverlayException>(async () =>
-        {
-            await using OverlayStream stream = await OpenAsync(overA, overB, "/test/nobody/1.0.0");
-            await stream.ReadExactlyAsync(new byte[1]).AsTask().WaitAsync(Patience);
-        });
-        Assert.Equal(OverlayFailure.NotServed, failure.Failure);
-    }
-
-    [Fact]
-    public async Task Hundreds_of_streams_run_at_once()
-    {
-        (_, IOverlay overA) = await JoinAsync("a");
-        (_, IOverlay overB) = await JoinAsync("b", overA);
-        overB.Handle(Echo, (_, stream, ct) => stream.CopyToAsync(stream, ct));
-        var streams = new List<OverlayStream>();
-        for (int i = 0; i < StreamsAtOnce; i++)
-        {
-            OverlayStream stream = await OpenAsync(overA, overB);
-            streams.Add(stream);
-            await stream.WriteAsync(Frame(i));
-        }
-        // All of them are open now.
-        for (int i = 0; i < streams.Count; i++)
-        {
-            byte[] back = new byte[Frame(i).Length];
-            int read = await streams[i].ReadAtLeastAsync(back, back.Length, throwOnEndOfStream: false).AsTask().WaitAsync(Patience);
-            Assert.True(read == back.Length, $"stream {i} of {streams.Count} ended after {read} bytes of {back.Length}");
-            Assert.Equal(Frame(i), back);
-            await streams[i].CompleteWritesAsync();
-            Assert.Equal(0, await streams[i].ReadAsync(back).AsTask().WaitAsync(Patience));
-            await streams[i].DisposeAsync();
-        }
-    }
-
-    [Fact]
-    public async Task Streams_end_when_their_peer_leaves()
-    {
-        (_, IOverlay overA) = await JoinAsync("a");
-        (_, IOverlay overB) = await JoinAsync("b", overA);
-        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        overB.Handle(Echo, async (_, stream, ct) =>
-        {
-            begun.SetResult();
-            await stream.ReadExactlyAsync(new byte[2], ct);
-        });
-        await using OverlayStream stream = await OpenAsync(overA, overB);
-        await stream.WriteAsync(new byte[1]);
-        await begun.Task.WaitAsync(Patience);
-        await LeaveAsync(overB);
-        AssertReset(await Record.ExceptionAsync(async () => Assert.Equal(0, await stream.ReadAsync(new byte[1]).AsTask().WaitAsync(Patience))));
-    }
-
-    /// <summary>The longest frame that a topic carries; what is longer is lost without a word.</summary>
-    protected virtual int PublishedBytesMax => IOverlay.FrameBytesMax;
-
-    /// <summary>Whether others learn that a topic is heard no more.</summary>
-    protected virtual bool LeavesTopics => true;
-
-    /// <summary>How many streams of one protocol may stand between two nodes in the test: hundreds.</summary>
-    protected virtual int StreamsAtOnce => 300;
-
-    protected static byte[] Frame(int number, int length = 0)
-    {
-        byte[] frame = new byte[length > 0 ? length : 4 + number % 700];
-        BitConverter.TryWriteBytes(frame, number);
-        frame.AsSpan(4).Fill((byte)number);
-        return frame;
-    }
-
-    protected async Task<(OverlayRecorder Recorder, IOverlay Overlay)> JoinAsync(string name, params IOverlay[] known) => await JoinAsync(name, new OverlayRecorder(), known);
-
-    protected async Task<(OverlayRecorder Recorder, IOverlay Overlay)> JoinAsync(string name, OverlayRecorder recorder, params IOverlay[] known)
-    {
-        IOverlay overlay = await JoinAsync(NodeIdentity.Open(Path.Combine(folder, $"{name}.key")), recorder, known).WaitAsync(Patience);
-        joined.Add(overlay);
-        // Nobody tells a node of a connection before there is something to say.
-        using var late = new CancellationTokenSource(Patience);
-        while (known.Any(k => !overlay.Peers.Contains(k.Self) || !k.Peers.Contains(overlay.Self)))
-            await Task.Delay(5, late.Token);
-        return (recorder, overlay);
-    }
-
-    protected virtual Task LeaveAsync(IOverlay overlay) => overlay.DisposeAsync().AsTask().WaitAsync(Patience);
-
-    private static void AssertReset(Exception? ended)
-    {
-        Assert.IsType<OverlayException>(ended, exactMatch: true);
-        Assert.Equal(OverlayFailure.Reset, ((OverlayException)ended).Failure);
-    }
-
-    private static async Task<OverlayStream> OpenAsync(IOverlay from, IOverlay to, string protocol = Echo) =>
-        await from.OpenStreamAsync(to.Self, protocol, TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience);
-
-    private static byte[] RandomBytes(int length, ulong seed)
-    {
-        var random = new Prng(seed);
-        byte[] bytes = new byte[length];
-        for (int i = 0; i + 8 <= length; i += 8)
-            BitConverter.TryWriteBytes(bytes.AsSpan(i), random.NextUInt64());
-        return bytes;
     }
 }

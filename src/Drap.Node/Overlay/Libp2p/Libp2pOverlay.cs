@@ -99,7 +99,11 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
         try
         {
             host = await Libp2pHost.StartAsync(
-                new HostOptions { Key = key, Listen = options.Listen, Announce = options.Announce, Gate = options.Gate, Limits = options.Limits }, ct).ConfigureAwait(false);
+                new HostOptions
+                {
+                    Key = key, Listen = options.Listen, Announce = options.Announce, Gate = options.Gate, Limits = options.Limits, Yamux = options.Yamux,
+                },
+                ct).ConfigureAwait(false);
             var overlay = new Libp2pOverlay(host, key, options, events);
             host = null;
             return overlay;
