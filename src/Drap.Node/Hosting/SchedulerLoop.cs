@@ -110,7 +110,8 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         long ticket = Interlocked.Increment(ref lastTicket);
         var answer = new TaskCompletionSource<SchedulerReply>(TaskCreationOptions.RunContinuationsAsynchronously);
         tickets[ticket] = answer;
-        loop.Post(new Item(request(new Ticket(ticket)), null));
+        // The asker's thread steps the machine if nobody does: that spares waking another, and often the wait for the answer.
+        loop.Hand([new Item(request(new Ticket(ticket)), null)]);
         try
         {
             return await AnswerAsync(answer.Task, cancel).ConfigureAwait(false);
@@ -126,7 +127,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     {
         Interlocked.Increment(ref questions);
         var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        loop.Post(new Item(null, () =>
+        loop.Hand([new Item(null, () =>
         {
             try
             {
@@ -136,7 +137,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
             {
                 answer.TrySetException(e);
             }
-        }));
+        })]);
         return AnswerAsync(answer.Task, cancel);
     }
 
