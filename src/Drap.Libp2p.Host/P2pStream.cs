@@ -165,6 +165,7 @@ public sealed class P2pStream : IDisposable, IThreadPoolWorkItem
             bytes[..taken].CopyTo(waiting.Buffer.Span[waiting.Filled..]);
             waiting.Filled += taken;
             bytes = bytes[taken..];
+            mux.IsReaderFull |= taken > 0 && waiting.Filled == waiting.Buffer.Length;
             mux.Wake(this);
         }
         if (came > bytes.Length)

@@ -11,6 +11,9 @@ internal abstract class Sealing : IDisposable
     /// <summary>Bytes before the plaintext in a frame.</summary>
     public abstract int Before { get; }
 
+    /// <summary>Bytes around the plaintext in a frame, before and behind.</summary>
+    public abstract int Around { get; }
+
     /// <summary>The most plaintext in a frame; with all around it, it fits a chunk.</summary>
     public abstract int PlainMax { get; }
 
@@ -27,6 +30,8 @@ internal abstract class Sealing : IDisposable
 internal sealed class NoSealing : Sealing
 {
     public override int Before => 0;
+
+    public override int Around => 0;
 
     public override int PlainMax => ChunkPool.ChunkBytes;
 
@@ -48,6 +53,8 @@ internal sealed class NoSealing : Sealing
 internal sealed class NoiseSealing(NoiseTransport transport) : Sealing
 {
     public override int Before => 2;
+
+    public override int Around => NoiseTransport.OverheadBytes;
 
     public override int PlainMax => NoiseTransport.PlaintextBytesMax;
 

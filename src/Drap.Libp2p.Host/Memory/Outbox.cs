@@ -62,6 +62,22 @@ internal sealed class Outbox(ChunkPool chunks, Sealing sealing)
         return [];
     }
 
+    /// <summary>
+    /// If what follows a taken frame is all that waits, and so little that it fits behind that frame in its chunk: lays it there, at <paramref name="at"/>, as the
+    /// plaintext of a frame of its own, and returns its length; else 0. A block of 64 KiB with its header is a little more than a frame holds.
+    /// </summary>
+    public int TakeBehind(byte[] frame, int at)
+    {
+        if (count != 1 || lengths[first] > frame.Length - at - sealing.Around)
+            return 0;
+        byte[] rest = Take(out int plainLength);
+        if (rest.Length == 0)
+            return 0;
+        rest.AsSpan(sealing.Before, plainLength).CopyTo(frame.AsSpan(at + sealing.Before));
+        chunks.Return(rest);
+        return plainLength;
+    }
+
     public void Clear()
     {
         while (Take(out _) is { Length: > 0 } frame)

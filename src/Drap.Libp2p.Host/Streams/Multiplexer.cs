@@ -219,6 +219,7 @@ internal sealed class Multiplexer
         bool flushes;
         lock (Gate)
         {
+            IsReaderFull = false;
             OpenWaiting();
             woken = TakeAwake();
             flushes = IsFlushDue || (blocked.Count > 0 && !sender.IsBusy);
@@ -314,6 +315,9 @@ internal sealed class Multiplexer
         stream.IsBlocked = true;
         blocked.Enqueue(stream);
     }
+
+    /// <summary>Whether more bytes for those who were woken help nobody: one of them has all that it asked for. Until the next <see cref="EndBatch"/>.</summary>
+    public bool IsReaderFull { get; set; }
 
     /// <summary>Whoever waits on the stream is to run.</summary>
     public void Wake(P2pStream stream)

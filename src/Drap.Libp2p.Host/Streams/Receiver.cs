@@ -17,11 +17,18 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
     /// <summary>How often it looks whether others have given memory back, of which nobody tells.</summary>
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>
+    /// So many reads in a row that fill the buffer are one batch: who reads a long stream is then woken for 256 KiB at a time, and not by each frame, which costs
+    /// more than to open it. It delays others by the 0.2 ms that this takes, and only while more is there than one read brings.
+    /// </summary>
+    private const int ReadsOfBatchMax = 4;
+
     // Set by whoever gives memory back while the loop stands still; under the connection's lock.
     private TaskCompletionSource? room;
 
     // Owned by the loop: the stream that its thread is to run when it waits.
     private P2pStream? woken;
+    private int readsOfBatch;
 
     /// <summary>Reads until the link ends or the peer breaks a rule.</summary>
     /// <param name="plain">What was received behind the handshake and opened.</param>
@@ -41,12 +48,13 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
             {
                 buffer = chunks.Rent();
                 sealedBytes.CopyTo(buffer);
-                start = Open(buffer, end, keepsOne: false);
+                start = Open(buffer, end, keepsOne: false, goesOn: false);
             }
             while (!mux.IsClosed)
             {
                 if (mux.Memory.IsOver)
                 {
+                    EndGrownBatch(keepsOne: false);
                     Multiplexer.Dispatch(TakeWoken());
                     await WaitForReadersAsync().ConfigureAwait(false);
                 }
@@ -63,6 +71,8 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
                 start = 0;
                 if (!mayHaveMore)
                 {
+                    // The read that should have brought more found nothing.
+                    EndGrownBatch(keepsOne: isOnItsOwn);
                     await Meanwhile.Await(link.WaitAsync(), TakeWoken());
                     isOnItsOwn = true;
                 }
@@ -78,7 +88,7 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
                 if (received < 0)
                     continue;
                 end += received;
-                start = Open(buffer, end, keepsOne: isOnItsOwn && !mayHaveMore);
+                start = Open(buffer, end, keepsOne: isOnItsOwn && !mayHaveMore, goesOn: mayHaveMore);
             }
         }
         catch (Exception failure)
@@ -105,7 +115,7 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
     public void Stop() => room?.TrySetResult();
 
     /// <summary>Opens the whole frames in the buffer and does what they say; returns where the rest begins.</summary>
-    private int Open(byte[] buffer, int end, bool keepsOne)
+    private int Open(byte[] buffer, int end, bool keepsOne, bool goesOn)
     {
         int start = 0;
         bool isGood = true;
@@ -118,8 +128,21 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
             start += consumed;
             isGood = status == NoiseFrameStatus.Done && mux.Receive(plain, now);
         }
-        woken = mux.EndBatch(isGood, keepsOne);
+        if (!isGood || !goesOn || ++readsOfBatch == ReadsOfBatchMax || mux.IsReaderFull)
+            EndBatch(isGood, keepsOne);
         return start;
+    }
+
+    private void EndGrownBatch(bool keepsOne)
+    {
+        if (readsOfBatch > 0)
+            EndBatch(isGood: true, keepsOne);
+    }
+
+    private void EndBatch(bool isGood, bool keepsOne)
+    {
+        readsOfBatch = 0;
+        woken = mux.EndBatch(isGood, keepsOne);
     }
 
     private P2pStream? TakeWoken()

@@ -102,13 +102,15 @@ internal sealed class Sender : IThreadPoolWorkItem
         for (int frames = 0; ; frames++)
         {
             byte[] frame;
-            int plain;
+            int plain, behind = 0;
             P2pStream? woken;
             lock (mux.Gate)
             {
                 woken = mux.Fill();
                 frame = Outbox.Take(out plain);
                 isSending = frame.Length > 0;
+                if (isSending)
+                    behind = Outbox.TakeBehind(frame, plain + sealing.Around);
             }
             Multiplexer.Dispatch(woken);
             if (frame.Length == 0)
@@ -119,7 +121,7 @@ internal sealed class Sender : IThreadPoolWorkItem
             sending = frame;
             // Waited for by a callback that is made once: each frame would else cost a task.
 #pragma warning disable CA2012 // consumed once, in TryEnd
-            awaiter = SealAndSend(frame, plain).ConfigureAwait(false).GetAwaiter();
+            awaiter = SealAndSend(frame, plain, behind).ConfigureAwait(false).GetAwaiter();
 #pragma warning restore CA2012
             if (!awaiter.IsCompleted)
             {
@@ -138,9 +140,14 @@ internal sealed class Sender : IThreadPoolWorkItem
         }
     }
 
-    private ValueTask SealAndSend(byte[] frame, int plain)
+    private ValueTask SealAndSend(byte[] frame, int plain, int behind)
     {
         int length = sealing.Seal(frame, plain);
+        if (length > 0 && behind > 0)
+        {
+            int more = sealing.Seal(frame.AsSpan(length), behind);
+            length = more > 0 ? length + more : 0;
+        }
         if (length == 0)
             return ValueTask.FromException(new Libp2pException("the connection's keys are used up"));
         try
