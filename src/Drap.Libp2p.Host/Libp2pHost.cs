@@ -59,6 +59,12 @@ public sealed class Libp2pHost : IAsyncDisposable
     /// </summary>
     public IReadOnlyList<Multiaddr> ListenAddresses => relayed.Count == 0 ? listening : [.. listening, .. relayed];
 
+    /// <summary>
+    /// Those addresses with the host's signature (an envelope with a peer record, RFC 0003), as identify tells them; for others to pass on. Empty while the host
+    /// has none.
+    /// </summary>
+    public ReadOnlyMemory<byte> SignedRecord => identify.SignedRecord();
+
     /// <summary>What is known of peers.</summary>
     public PeerBook PeerBook { get; }
 

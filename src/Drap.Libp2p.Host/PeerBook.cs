@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Libp2p.Envelope;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
 
@@ -24,6 +25,9 @@ public sealed record KnownPeer(PeerId Id)
 
     /// <summary>The envelope of its addresses with its signature, as it came; verified when it was taken.</summary>
     public ImmutableArray<byte> SignedRecord { get; init; } = [];
+
+    /// <summary>The number of that record; of one peer the highest counts.</summary>
+    public ulong RecordSequence { get; init; }
 
     /// <summary>Whether it said that it takes streams of the protocol.</summary>
     public bool Speaks(string protocol) => Protocols.Contains(protocol);
@@ -75,6 +79,27 @@ public sealed class PeerBook
         Multiaddr[] bare = [.. addresses.Select(a => a.WithoutPeer()).OfType<Multiaddr>()];
         if (bare.Length > 0)
             Update(peer, known => known with { Addresses = [.. bare.Concat(known.Addresses).Distinct().Take(AddressesMax)] });
+    }
+
+    /// <summary>
+    /// Takes a peer's own word on where it is, that somebody else has passed on: an envelope with a peer record (RFC 0003). Its addresses come before what
+    /// else is known; one that is older than what is known changes nothing.
+    /// </summary>
+    /// <returns>False if it is no such envelope, or is not signed by this peer.</returns>
+    public bool TryTakeRecord(PeerId peer, ReadOnlySpan<byte> envelope)
+    {
+        if (envelope.SequenceEqual(this[peer].SignedRecord.AsSpan()))
+            return !envelope.IsEmpty;
+        if (!PeerRecord.TryOpen(envelope, out PeerRecord? record, out _) || record.Peer != peer)
+            return false;
+        ImmutableArray<byte> signed = [.. envelope];
+        Update(peer, known => !known.SignedRecord.IsEmpty && record.Sequence <= known.RecordSequence ? known : known with
+        {
+            Addresses = [.. record.Addresses.Select(a => a.WithoutPeer()).OfType<Multiaddr>().Concat(known.Addresses).Distinct().Take(AddressesMax)],
+            SignedRecord = signed,
+            RecordSequence = record.Sequence,
+        });
+        return true;
     }
 
     /// <summary>Changes what is known of a peer.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Drap.Libp2p.Envelope;
 using Xunit;
 
 namespace Drap.Tests.Interop;
@@ -41,6 +42,10 @@ public sealed class MarketTests(JsPackages packages)
         Assert.Equal("local", ad["principal"]!.GetValue<string>());
         Assert.Equal((5, "process", 7), (group["count"]!.GetValue<int>(), group["driver"]!.GetValue<string>(), group["priority"]!.GetValue<int>()));
         Assert.Equal((250, 32 << 20), (group["resources"]!["milli_cpus"]!.GetValue<int>(), group["resources"]!["memory_bytes"]!.GetValue<int>()));
+        // Where its scheduler is, by the scheduler's own word.
+        Assert.True(PeerRecord.TryOpen(Convert.FromBase64String(ad["record"]!.GetValue<string>()), out PeerRecord? record, out _));
+        Assert.Equal(scheduler["peer"]!.GetValue<string>(), record.Peer.ToString());
+        Assert.Equal(scheduler["addresses"]!.AsArray().Select(a => a!.GetValue<string>().Split("/p2p/")[0]), record.Addresses.Select(a => a.ToString()));
         // What a task runs is nobody's business but its worker's.
         Assert.DoesNotContain("sleep", System.Text.Encoding.UTF8.GetString(Convert.FromBase64String(message["data"]!.GetValue<string>())), StringComparison.Ordinal);
     }

@@ -35,6 +35,8 @@ function bytesAs (type, bytes) {
       return Buffer.from(bytes).toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
     case 'bytes of the multihash':
       return base58(bytes)
+    case 'bytes':
+      return Buffer.from(bytes).toString('base64')
     default:
       throw new Error(`bytes of the kind '${type}' are not read here`)
   }

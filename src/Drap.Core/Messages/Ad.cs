@@ -11,6 +11,9 @@ public sealed record Ad : Message
     /// <summary>The most groups in one ad: with 256 B each an ad stays below a quarter of the 256 KiB that a gossip frame may carry.</summary>
     public const int GroupsMax = 256;
 
+    /// <summary>The longest <see cref="Record"/>: the 32 addresses that a node tells, with its key and signature, are below 3 KiB.</summary>
+    public const int RecordBytesMax = 4096;
+
     /// <summary>The ad's name.</summary>
     public required AdId Id { get; init; }
 
@@ -43,6 +46,12 @@ public sealed record Ad : Message
 
     /// <summary>The groups, at most <see cref="GroupsMax"/>.</summary>
     public required ImmutableArray<TaskGroup> Groups { get; init; }
+
+    /// <summary>
+    /// Where the sender is reached, signed by itself (libp2p's peer record in its envelope): who was passed the ad on need not have met it. Put in and read
+    /// by the node, which knows envelopes; empty where there is none.
+    /// </summary>
+    public ImmutableArray<byte> Record { get; init; } = [];
 }
 
 /// <summary>Like tasks that are advertised, priced and packed together.</summary>

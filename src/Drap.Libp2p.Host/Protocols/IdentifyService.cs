@@ -140,7 +140,7 @@ internal sealed class IdentifyService : IHostObserver
 
     // Made again when the addresses change; the time is a sequence that rises over restarts, too. Who was never anywhere says none, as in js: to a peer
     // that came over a relay an empty one would say that this way, the only one it knows, is not to be used again.
-    private byte[]? SignedRecord()
+    public byte[]? SignedRecord()
     {
         IReadOnlyList<Multiaddr> addresses = listening();
         if (addresses.Count == 0 && record is null)
@@ -169,10 +169,11 @@ internal sealed class IdentifyService : IHostObserver
         }
         connection.ObservedAddress = message.ObservedAddress ?? connection.ObservedAddress;
         ImmutableArray<byte> signed = [];
+        ulong sequence = 0;
         if (message.SignedPeerRecord is { } envelope && PeerRecord.TryOpen(envelope, out PeerRecord? theirs, out _) && theirs.Peer == connection.Remote)
         {
             // What is signed stands above what is only said.
-            signed = [.. envelope];
+            (signed, sequence) = ([.. envelope], theirs.Sequence);
             addresses.InsertRange(0, theirs.Addresses.Select(a => a.WithoutPeer()).OfType<Multiaddr>());
         }
         KnownPeer peer = book.Update(connection.Remote, known => known with
@@ -181,6 +182,7 @@ internal sealed class IdentifyService : IHostObserver
             Protocols = connection.Spoken.Names,
             Key = connection.RemoteKey,
             SignedRecord = signed.IsEmpty ? known.SignedRecord : signed,
+            RecordSequence = signed.IsEmpty ? known.RecordSequence : sequence,
             AgentVersion = message.AgentVersion ?? known.AgentVersion,
             ProtocolVersion = message.ProtocolVersion ?? known.ProtocolVersion,
         });

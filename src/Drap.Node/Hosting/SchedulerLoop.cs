@@ -249,15 +249,18 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         return false;
     }
 
+    /// <summary>An ad with where this node is, for those who hear it by others.</summary>
+    private Ad Signed(Ad ad) => overlay!.Record is { IsEmpty: false } record && record.Length <= Ad.RecordBytesMax ? ad with { Record = [.. record.Span] } : ad;
+
     private void Perform(SchedulerEffect effect)
     {
         switch (effect)
         {
             case SchedulerEffect.Publish publish:
-                overlay!.Publish(publish.Topic, MessageCodec.Encode(publish.Ad));
+                overlay!.Publish(publish.Topic, MessageCodec.Encode(Signed(publish.Ad)));
                 break;
             case SchedulerEffect.Send send:
-                overlay!.Send(send.To, MessageCodec.Encode(send.Message));
+                overlay!.Send(send.To, MessageCodec.Encode(send.Message is Ad ad ? Signed(ad) : send.Message));
                 break;
             case SchedulerEffect.Done done when tickets.TryGetValue(done.Ticket.Value, out TaskCompletionSource<SchedulerReply>? ticket):
                 ticket.TrySetResult(done.Reply);

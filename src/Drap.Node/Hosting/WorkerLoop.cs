@@ -221,7 +221,11 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             else if (message is StdinChunk chunk)
                 OnStdin(item.From, chunk);
             else
+            {
+                if (message is Ad { Record.IsEmpty: false } ad)
+                    overlay!.Learn(item.From, ad.Record.AsMemory());
                 Step(new WorkerInput.Received(item.From, message));
+            }
         }
         node.Flush(BootClock.Now, effects);
         Perform();

@@ -18,6 +18,9 @@ public interface IOverlay : IDisposable, IAsyncDisposable
     /// <summary>Where it is reached now, as multiaddrs that end with its name (<c>/ip4/…/tcp/…/p2p/12D3KooW…</c>); none where only this process reaches it.</summary>
     ImmutableArray<string> Addresses { get; }
 
+    /// <summary>Those addresses with this node's signature (libp2p's peer record in its envelope), for <see cref="Learn"/> elsewhere; empty where nothing signs them.</summary>
+    ReadOnlyMemory<byte> Record { get; }
+
     /// <summary>What this kind of overlay can do.</summary>
     OverlayAbilities Abilities { get; }
 
@@ -61,6 +64,12 @@ public interface IOverlay : IDisposable, IAsyncDisposable
 
     /// <summary>Remembers where a peer may be reached: from a ticket, or from what it said of itself elsewhere. What is no multiaddr is passed over.</summary>
     void Know(PeerId peer, IEnumerable<string> addresses);
+
+    /// <summary>
+    /// As <see cref="Know"/>, by the peer's own signed word that somebody passed on. It is checked in the background: what another has signed, or is older than
+    /// what is known, changes nothing. When much is being checked already it is passed over; ads say it again.
+    /// </summary>
+    void Learn(PeerId peer, ReadOnlyMemory<byte> record);
 
     /// <summary>
     /// Serves streams of a protocol: <paramref name="serve"/> runs for each, with the peer that opened it. When its task ends the stream is closed, or

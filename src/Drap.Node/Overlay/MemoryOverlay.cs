@@ -146,6 +146,13 @@ public sealed class MemoryOverlay
         {
         }
 
+        // Who is in the room is reached, and nobody else.
+        public ReadOnlyMemory<byte> Record => default;
+
+        public void Learn(PeerId peer, ReadOnlyMemory<byte> record)
+        {
+        }
+
         public void Know(PeerId peer, IEnumerable<string> addresses)
         {
         }

@@ -80,6 +80,29 @@ public sealed class FoundByDhtTests : IAsyncLifetime
         Assert.Equal(overA.Self, b.Frames[0].From);
     }
 
+    [Fact]
+    public async Task A_peer_is_reached_by_its_own_signed_word_and_not_by_anothers()
+    {
+        (OverlayRecorder a, IOverlay overA) = await JoinAsync("a");
+        (_, IOverlay overB) = await JoinAsync("b");
+        (_, IOverlay overC) = await JoinAsync("c");
+        using var late = new CancellationTokenSource(OverlayRecorder.Patience);
+        overB.Learn(overA.Self, overC.Record);
+        overB.Learn(overA.Self, new byte[] { 1, 2, 3 });
+        overB.Learn(overC.Self, overC.Record);
+        while (!overB.Send(overC.Self, new byte[] { 1, 2, 3, 4 }))
+            await Task.Delay(20, late.Token);
+        var failure = await Assert.ThrowsAsync<OverlayException>(async () => await overB.OpenStreamAsync(overA.Self, "/test/echo", late.Token));
+        Assert.Equal(OverlayFailure.Unreachable, failure.Failure);
+        overB.Learn(overA.Self, overA.Record);
+        while (a.Count == 0)
+        {
+            overB.Send(overA.Self, new byte[] { 1, 2, 3, 4 });
+            await Task.Delay(50, late.Token);
+        }
+        Assert.Equal(overB.Self, a.Frames[0].From);
+    }
+
     private static ImmutableArray<Multiaddr> Of(IOverlay overlay) => [.. overlay.Addresses.Select(Multiaddr.Parse)];
 
     private Task<(OverlayRecorder Recorder, IOverlay Overlay)> JoinAsync(string name, params IOverlay[] known) =>

@@ -47,6 +47,7 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
     private readonly FrameDesk frames;
     private readonly KeptDesk kept;
     private readonly AudienceBook audiences;
+    private readonly RecordChecks checks = new();
     private readonly IDisposable observing;
     private readonly Timer sweeping;
     private readonly Lock topicGate = new();
@@ -125,6 +126,8 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
 
     public ImmutableArray<string> Addresses => [.. host.ListenAddresses.Select(a => (a.Peer == Self ? a : a.WithPeer(Self)).ToString())];
 
+    public ReadOnlyMemory<byte> Record => host.SignedRecord;
+
     public OverlayAbilities Abilities => OverlayAbilities.Network | OverlayAbilities.ProvenPeers | OverlayAbilities.Gated;
 
     public ImmutableArray<PeerId> Peers => [.. host.Connections.Select(c => c.Remote).Distinct().Order()];
@@ -194,6 +197,17 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
                 read.Add(address);
         host.PeerBook.AddAddresses(peer, read);
         frames.Met(peer);
+    }
+
+    public void Learn(PeerId peer, ReadOnlyMemory<byte> record)
+    {
+        if (record.Span.SequenceEqual(host.PeerBook[peer].SignedRecord.AsSpan()))
+            return;
+        checks.Run(() =>
+        {
+            if (host.PeerBook.TryTakeRecord(peer, record.Span))
+                frames.Met(peer);
+        });
     }
 
     public void Handle(string protocol, Func<PeerId, OverlayStream, CancellationToken, Task> serve)

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Drap.Libp2p.Daemon;
+using Drap.Libp2p.Envelope;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Host.Daemon;
 using Drap.Libp2p.Multiformats;
@@ -30,6 +31,7 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
     private readonly Timer sweeping;
     private readonly ConcurrentDictionary<string, DaemonTopic> heard = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<PeerId, ImmutableArray<Multiaddr>> known = new();
+    private readonly RecordChecks checks = new();
     private int publishing;
     private int isDisposed;
 
@@ -104,6 +106,9 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
 
     public ImmutableArray<string> Addresses { get; private set; } = [];
 
+    // The control protocol does not sign.
+    public ReadOnlyMemory<byte> Record => default;
+
     public OverlayAbilities Abilities => OverlayAbilities.Network | OverlayAbilities.ProvenPeers;
 
     public ImmutableArray<PeerId> Peers => watch.Peers;
@@ -159,6 +164,16 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
         if (!read.IsEmpty && (known.Count < FrameLimits.LanesMax || known.ContainsKey(peer)))
             known[peer] = read;
         frames.Met(peer);
+    }
+
+    public void Learn(PeerId peer, ReadOnlyMemory<byte> record)
+    {
+        if (!watch.Peers.Contains(peer))
+            checks.Run(() =>
+            {
+                if (PeerRecord.TryOpen(record.Span, out PeerRecord? said, out _) && said.Peer == peer)
+                    Know(peer, said.Addresses.Select(a => a.ToString()));
+            });
     }
 
     public void Handle(string protocol, Func<PeerId, OverlayStream, CancellationToken, Task> serve)
