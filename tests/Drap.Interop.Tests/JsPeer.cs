@@ -9,9 +9,6 @@ namespace Drap.Tests.Interop;
 /// <summary>A js-libp2p peer as a process (tests/interop/peer.js): commands are calls, what it sees comes as events.</summary>
 internal sealed class JsPeer : IAsyncDisposable
 {
-    /// <summary>Far more than anything takes here on a busy machine: what hangs fails with its name.</summary>
-    private static readonly TimeSpan patience = TimeSpan.FromSeconds(60);
-
     private readonly ChildProgram program;
     private readonly Task reading;
     private readonly ConcurrentDictionary<int, TaskCompletionSource<JsonNode?>> waiting = [];
@@ -44,7 +41,7 @@ internal sealed class JsPeer : IAsyncDisposable
     private static async Task<JsPeer> StartAsync(string? network, string runtime, string program, JsonObject options)
     {
         var peer = new JsPeer(ChildProgram.Start(network, runtime, program, options.ToJsonString()));
-        JsonObject about = await peer.ready.Task.WaitAsync(patience, Cancel);
+        JsonObject about = await peer.ready.Task.WaitAsync(ChildProgram.Patience, Cancel);
         Assert.True(PeerId.TryParse(about["id"]!.GetValue<string>(), out PeerId id));
         peer.Id = id;
         peer.Addresses = [.. about["addresses"]!.AsArray().Select(a => a!.GetValue<string>())];
@@ -74,7 +71,7 @@ internal sealed class JsPeer : IAsyncDisposable
         {
             writing.Release();
         }
-        return await answer.Task.WaitAsync(patience, Cancel);
+        return await answer.Task.WaitAsync(ChildProgram.Patience, Cancel);
     }
 
     public Task DialAsync(string address) => DoAsync("dial", new() { ["address"] = address });
@@ -100,7 +97,7 @@ internal sealed class JsPeer : IAsyncDisposable
     public async Task<JsonObject> NextAsync(string name, Func<JsonObject, bool>? fits = null)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        late.CancelAfter(patience);
+        late.CancelAfter(ChildProgram.Patience);
         try
         {
             while (true)
@@ -112,7 +109,7 @@ internal sealed class JsPeer : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!Cancel.IsCancellationRequested)
         {
-            throw new TimeoutException($"the js peer {Id.Short} saw no {name} that fits within {patience.TotalSeconds} s");
+            throw new TimeoutException($"the js peer {Id.Short} saw no {name} that fits within {ChildProgram.Patience.TotalSeconds} s");
         }
     }
 
