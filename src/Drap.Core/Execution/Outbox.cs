@@ -36,8 +36,13 @@ public sealed class Outbox
     /// <summary>While earlier results are on their way, later ones gather so long at most: a fifth of what makes a person wait.</summary>
     public static readonly TimeSpan GatherMax = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>While tasks stand in line here: a fifth of what a line lasts (<see cref="Market.Arbitration.Backlog.Lasts"/>).</summary>
-    public static readonly TimeSpan GatherSuppliedMax = TimeSpan.FromMilliseconds(15);
+    /// <summary>
+    /// While tasks stand in line here, the same: two fifths of what a line lasts (<see cref="Market.Arbitration.Backlog.Lasts"/>). They go with the
+    /// first step in the last sixth of it, and short tasks bring many; so nobody is woken just for them.
+    /// </summary>
+    public static readonly TimeSpan GatherSuppliedMax = TimeSpan.FromMilliseconds(30);
+
+    private static readonly TimeSpan GatherSupplied = GatherSuppliedMax * 5 / 6;
 
     private const int ResendMessagesMax = 4;
 
@@ -152,18 +157,21 @@ public sealed class Outbox
     /// Tasks stand in line here: nothing idles while results gather, so they do for the whole time, acknowledged or not. Each message costs
     /// the scheduler a turn and a sync of its disk, which short tasks would rather have themselves.
     /// </param>
-    public void Flush(Instant now, SchedulerTable schedulers, List<WorkerEffect> effects, bool all, bool isSupplied)
+    /// <returns>Whether anything was sent.</returns>
+    public bool Flush(Instant now, SchedulerTable schedulers, List<WorkerEffect> effects, bool all, bool isSupplied)
     {
+        bool any = false;
         foreach (OutboxLane lane in lanes.Values)
         {
             if (lane.Fresh.Count == 0)
                 continue;
-            Instant until = lane.SentAt + (isSupplied ? GatherSuppliedMax : lane.IsOnItsWay ? GatherMax : TimeSpan.Zero);
+            Instant until = lane.SentAt + (isSupplied ? GatherSupplied : lane.IsOnItsWay ? GatherMax : TimeSpan.Zero);
             if (!all && lane.Fresh.Count < Result.EntriesMax && now < until)
             {
-                NextDeadline = Instant.Min(NextDeadline, until);
+                NextDeadline = Instant.Min(NextDeadline, isSupplied ? lane.SentAt + GatherSuppliedMax : until);
                 continue;
             }
+            any = true;
             lane.SentAt = now;
             foreach (OutboxEntry entry in lane.Fresh)
                 if (!entry.IsGone && entry.Result.Result.Wall >= StoreFirstFrom)
@@ -182,6 +190,7 @@ public sealed class Outbox
             effects.Add(new WorkerEffect.DropOutbox([.. toDrop]));
         toDrop.Clear();
         RemoveEmptyLanes();
+        return any;
     }
 
     /// <summary>Counts and sums agree.</summary>

@@ -3,14 +3,23 @@ using Drap.Core.Messages;
 
 namespace Drap.Core.Nodes;
 
-/// <summary>What happens once a result is acknowledged: the attempt is forgotten, and its receipt goes out, with others of its batch.</summary>
+/// <summary>
+/// What happens once a result is acknowledged: the attempt is forgotten, and its receipt goes out, with the next results, since nobody waits for it and
+/// each message costs its receiver a turn.
+/// </summary>
 internal sealed class Receipts
 {
     /// <summary>Entries of one receipt: 64 B each, so 64 KiB.</summary>
     public const int EntriesMax = 1024;
 
+    /// <summary>How long a receipt waits for results to go along with: half of what makes a person wait.</summary>
+    public static readonly TimeSpan GatherMax = TimeSpan.FromMilliseconds(50);
+
     private readonly List<(PeerId To, Principal Principal, ReceiptEntry Entry)> entries = [];
     private readonly List<AttemptId> settled = [];
+
+    /// <summary>When what was gathered goes out by itself.</summary>
+    public Instant NextDeadline { get; private set; } = Instant.Never;
 
     /// <summary>
     /// Counts an acknowledged result and says what it costs: its time by our clock and a round trip, as far as one was measured; nothing if
@@ -29,13 +38,21 @@ internal sealed class Receipts
         return amount;
     }
 
-    /// <summary>Sends the receipts, one message a receiver and principal.</summary>
-    public void Flush(List<WorkerEffect> effects)
+    /// <summary>Forgets what was acknowledged, and sends the receipts if it is time, one message a receiver and principal.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="goesAlong">Whether something else goes out, or they must.</param>
+    /// <param name="effects">Where the messages go.</param>
+    public void Flush(Instant now, bool goesAlong, List<WorkerEffect> effects)
     {
-        if (settled.Count == 0)
-            return;
-        effects.Add(new WorkerEffect.Forget([.. settled]));
+        if (settled.Count > 0)
+            effects.Add(new WorkerEffect.Forget([.. settled]));
         settled.Clear();
+        if (entries.Count == 0)
+            return;
+        NextDeadline = Instant.Min(NextDeadline, now + GatherMax);
+        if (!goesAlong && entries.Count < EntriesMax && now < NextDeadline)
+            return;
+        NextDeadline = Instant.Never;
         // Nearly always there is one receiver and one principal: runs of them are cut, without sorting.
         for (int start = 0, end; start < entries.Count; start = end)
         {

@@ -71,7 +71,7 @@ public sealed class WorkerNode
         get
         {
             Instant next = Instant.Min(Instant.Min(leases.NextDeadline, executor.NextDeadline), Instant.Min(outbox.NextDeadline, arbiter.NextDeadline));
-            return Instant.Min(next, Instant.Min(told.NextDeadline, departure.EndsAt));
+            return Instant.Min(next, Instant.Min(Instant.Min(told.NextDeadline, receipts.NextDeadline), departure.EndsAt));
         }
     }
 
@@ -129,9 +129,9 @@ public sealed class WorkerNode
     {
         RunDue(now, effects);
         executor.Launch(now, effects);
-        outbox.Flush(now, schedulers, effects, all: departure.IsUnderWay || heartbeats.Count > 0, isSupplied: executor.Waiting > 0);
+        bool sendsResults = outbox.Flush(now, schedulers, effects, all: departure.IsUnderWay || heartbeats.Count > 0, isSupplied: executor.Waiting > 0);
         told.Flush(effects);
-        receipts.Flush(effects);
+        receipts.Flush(now, goesAlong: sendsResults || departure.IsUnderWay || heartbeats.Count > 0, effects);
         arbiter.Flush(now, UtcAt(now), effects);
         hearing.Flush(Options, capacity, now, effects);
         foreach ((PeerId to, KnownScheduler scheduler, long number) in heartbeats)

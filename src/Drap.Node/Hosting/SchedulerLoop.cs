@@ -174,7 +174,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     public void PeerGone(PeerId peer) => Post(new SchedulerInput.PeerGone(peer));
 
     /// <inheritdoc/>
-    public void Committed(long sequence) => Post(new SchedulerInput.Persisted(sequence));
+    public void Committed(long sequence) => loop.Hand([new Item(new SchedulerInput.Persisted(sequence), null)]);
 
     /// <inheritdoc/>
     public void Failed(JournalException failure) => OnFailed(failure);

@@ -252,10 +252,10 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                     StoreAll();
                 Perform(effect);
             }
-            // Before what waited is sent: a start waits for nobody, and whom a message wakes would take this processor.
+            // Before what waited is sent: a start waits for nobody, and whom a message wakes would take this processor, or is stepped by this thread.
             LaunchAll();
+            StoreAll();
         }
-        StoreAll();
         effects.Clear();
         loop.WakeAt(node.NextDeadline);
     }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Drap.Node.Overlay;
 
@@ -86,6 +87,9 @@ public sealed class MemoryOverlay
         private readonly ConcurrentDictionary<string, Func<PeerId, OverlayStream, CancellationToken, Task>> handlers = new(StringComparer.Ordinal);
         private readonly CancellationTokenSource leaving = new();
         private readonly CancellationToken left;
+        private readonly Lock batchGate = new();
+        private List<(Endpoint To, List<ReadOnlyMemory<byte>> Frames)> batch = [];
+        private int batches;
         private int isLeft;
 
         public Endpoint(MemoryOverlay overlay, PeerId self, IOverlayEvents events)
@@ -117,13 +121,13 @@ public sealed class MemoryOverlay
         {
             OverlayRules.CheckLength(frame);
             foreach (Endpoint hearer in overlay.Hearers(topic))
-                hearer.Events.Frame(Self, frame);
+                Give(hearer, frame);
         }
 
         public bool Send(PeerId to, ReadOnlyMemory<byte> frame)
         {
             OverlayRules.CheckLength(frame);
-            return overlay.Find(to)?.Events.Frame(Self, frame) ?? false;
+            return overlay.Find(to) is { } peer && Give(peer, frame);
         }
 
         public bool SendWaiting(PeerId to, ReadOnlyMemory<byte> frame)
@@ -131,6 +135,8 @@ public sealed class MemoryOverlay
             OverlayRules.CheckLength(frame);
             while (overlay.Find(to) is { } peer)
             {
+                if (TakeWaiting(peer) is { } earlier)
+                    Deliver(peer, earlier);
                 if (peer.Events.Frame(Self, frame))
                     return true;
                 peer.Events.WaitForRoom();
@@ -140,10 +146,24 @@ public sealed class MemoryOverlay
 
         public void BeginBatch()
         {
+            lock (batchGate)
+                batches++;
         }
 
+        // Whoever ends the batch works through it at the receivers, where these rest: nobody has to be woken for it.
         public void EndBatch()
         {
+            List<(Endpoint To, List<ReadOnlyMemory<byte>> Frames)> due;
+            lock (batchGate)
+            {
+                Invariant.Check(batches > 0);
+                if (--batches > 0 || batch.Count == 0)
+                    return;
+                due = batch;
+                batch = [];
+            }
+            foreach ((Endpoint to, List<ReadOnlyMemory<byte>> frames) in due)
+                Deliver(to, frames);
         }
 
         // Who is in the room is reached, and nobody else.
@@ -189,6 +209,36 @@ public sealed class MemoryOverlay
             Dispose();
             return ValueTask.CompletedTask;
         }
+
+        private bool Give(Endpoint to, ReadOnlyMemory<byte> frame)
+        {
+            lock (batchGate)
+                if (batches > 0)
+                {
+                    int at = batch.FindIndex(b => b.To == to);
+                    if (at < 0)
+                        batch.Add((to, [frame]));
+                    else
+                        batch[at].Frames.Add(frame);
+                    return true;
+                }
+            return to.Events.Frame(Self, frame);
+        }
+
+        private List<ReadOnlyMemory<byte>>? TakeWaiting(Endpoint to)
+        {
+            lock (batchGate)
+            {
+                int at = batch.FindIndex(b => b.To == to);
+                if (at < 0)
+                    return null;
+                List<ReadOnlyMemory<byte>> frames = batch[at].Frames;
+                batch.RemoveAt(at);
+                return frames;
+            }
+        }
+
+        private void Deliver(Endpoint to, List<ReadOnlyMemory<byte>> frames) => to.Events.Frames(Self, CollectionsMarshal.AsSpan(frames));
 
         private async Task ServeAsync(MemoryStreams streams, Endpoint there, Func<PeerId, OverlayStream, CancellationToken, Task> serve)
         {

@@ -168,6 +168,37 @@ public sealed class AllocatorTests
     private static PeerId Peer(byte number) => PeerId.FromEd25519([.. Enumerable.Repeat(number, 32)]);
 
     /// <summary>An allocator, the demand that it asks, and workers that only listen, or refuse.</summary>
+    [Fact]
+    public void Lines_share_half_of_what_is_left_and_last_a_round_at_least()
+    {
+        PeerId other = Peer(2);
+        var market = new Market(seed: 8, [Worker, other]);
+        int group = market.Open(wanted: 100);
+        market.Run(TimeSpan.FromMilliseconds(200));
+        market.Take(group, 1);
+        market.Take(group, 1, other);
+        market.Run(TimeSpan.Zero);
+        market.Allocator.Placed(group, Worker, 1);
+        market.Allocator.Placed(group, other, 1);
+        // It is between two tasks, so nobody but the other is active; a quarter of what is left is its share all the same.
+        market.Allocator.Ended(group, Worker, TimeSpan.FromMilliseconds(0.5));
+        Assert.Equal(1 + 24, Given(1));
+        market.Allocator.Placed(group, Worker, 25);
+        Assert.Equal(0 + 18, Given(0));
+        // At the end six, which last 3 ms, and then what there is.
+        market.Wake(group, wanted: 9);
+        Assert.Equal(6, Given(0));
+        Assert.Equal(3, Given(0));
+
+        int Given(int places)
+        {
+            int before = market.Wanted[group];
+            market.Take(group, places, backlog: 1000);
+            market.Run(TimeSpan.Zero);
+            return before - market.Wanted[group];
+        }
+    }
+
     private sealed class Market : IDemand
     {
         private static readonly PeerId Scheduler = Peer(99);
@@ -223,14 +254,14 @@ public sealed class AllocatorTests
         }
 
         /// <summary>The worker offers on the group's newest ad, and its offer wins.</summary>
-        public void Take(int group, int count)
+        public void Take(int group, int count, PeerId? worker = null, int backlog = 0)
         {
             if (ads.FindLast(a => a.Ad.Groups.Any(g => g.Id == group)).Ad is not { } ad)
                 return;
-            Allocator.OnOffer(Worker, new Offer
+            Allocator.OnOffer(worker ?? Worker, new Offer
             {
                 Id = new OfferId(prng.NextUuid()), Ad = ad.Id, Valid = TimeSpan.FromSeconds(1),
-                Entries = [new OfferEntry { Group = group, Count = count, Ask = new Price(50), Firm = true }],
+                Entries = [new OfferEntry { Group = group, Count = count, Backlog = backlog, Ask = new Price(50), Firm = count > 0 }],
             }, Now);
         }
 

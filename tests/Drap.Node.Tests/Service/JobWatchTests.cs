@@ -33,6 +33,24 @@ public sealed class JobWatchTests
     }
 
     [Fact]
+    public async Task Who_wants_to_hear_of_the_job_alone_is_woken_once_and_then_at_its_own_pace()
+    {
+        var watch = new JobWatch();
+        using JobWatch.Listener listener = watch.Listen(job, tasks: false, TimeSpan.FromHours(1));
+        for (int i = 0; i < 100; i++)
+        {
+            watch.Changed(job, [i], hasEnded: false);
+            Assert.Equal(i == 0, await listener.WaitAsync(TimeSpan.Zero, TestContext.Current.CancellationToken));
+            (bool hasNews, bool hasEnd, bool hasGap, List<int> tasks) = listener.Take();
+            Assert.True(hasNews && !hasEnd && !hasGap);
+            Assert.Empty(tasks);
+        }
+        watch.Changed(job, [], hasEnded: true);
+        Assert.True(await listener.WaitAsync(TimeSpan.Zero, TestContext.Current.CancellationToken));
+        Assert.True(listener.Take().HasEnd);
+    }
+
+    [Fact]
     public async Task The_end_of_a_job_waits_for_nothing()
     {
         var watch = new JobWatch();

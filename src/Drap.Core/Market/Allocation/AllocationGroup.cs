@@ -10,6 +10,9 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line)
     /// <summary>Answers kept for <c>explain</c>: twice the audience in which refusals are explicit.</summary>
     public const int AnswersMax = 64;
 
+    /// <summary>What an offer, its confirmation and a disk's sync take in a quiet swarm: 3 ms.</summary>
+    private const long RoundTicks = 3 * TimeSpan.TicksPerMillisecond;
+
     private readonly Dictionary<PeerId, GroupAnswer> answers = [];
     private int hopeful;
 
@@ -88,6 +91,9 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line)
 
     /// <summary>The estimate that goes into ads: measured, once something ran.</summary>
     public TimeSpan Estimate => MeasuredTicks > 0 ? TimeSpan.FromTicks(MeasuredTicks) : Terms.Estimate;
+
+    /// <summary>Tasks that a line gets at least: as many as last a round, and one where nobody knows how long they take.</summary>
+    public int LineLeast => MeasuredTicks > 0 ? (int)Math.Clamp(RoundTicks / MeasuredTicks, 1, Confirm.TasksMax) : 1;
 
     /// <summary>It wants nothing any more, and its number is given to none.</summary>
     public bool IsRetired { get; set; }

@@ -158,6 +158,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
                 executor.Place(attempt, grant, confirm.AwaitGo);
             else
                 executor.Enqueue(attempt);
+            part.Group.Filled = attempt.Line.Here.Waiting;
         }
         // A gang goes as a whole: if this one does not, a newer ad says so.
         foreach (HoldPart part in hold.Parts)

@@ -374,7 +374,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         int target = Backlog.For(here.Mean, here.IsMeasured, here.Placed + offered);
         int missing = Math.Min(target - here.Waiting, Executor.WaitingMax - executor.Waiting);
         // Half empty, or with an offer that goes out anyway: else each end would make one.
-        return missing > 0 && (offered > 0 || here.Waiting <= target / 2) ? Math.Min(missing, Confirm.TasksMax - offered) : 0;
+        return missing > 0 && (offered > 0 || here.Waiting <= Math.Min(target, group.Filled) / 2) ? Math.Min(missing, Confirm.TasksMax - offered) : 0;
     }
 
     private TimeSpan ExpectedTime(StandingGroup group) =>

@@ -68,6 +68,12 @@ internal sealed class StandingGroup(StandingAd ad, TaskGroup group)
     /// <summary>How long it was waited after the last lapse; zero before the first.</summary>
     public TimeSpan Backoff { get; set; }
 
+    /// <summary>
+    /// Tasks of it that stood in line here after its last confirmation, until when the next are asked for at half of that: a scheduler that has
+    /// less to give than a line takes would be asked at each end. A newer ad has it to learn anew.
+    /// </summary>
+    public int Filled { get; set; } = int.MaxValue;
+
     /// <summary>Whether the worker may be kept for it: the scheduler calls it patient, and it was not offered a place yet.</summary>
     public bool IsPatient { get; set; } = group.Patient;
 

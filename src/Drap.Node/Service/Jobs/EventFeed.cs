@@ -15,7 +15,7 @@ internal sealed class EventFeed(ISchedulerPort port, JobWatch watch)
     public async IAsyncEnumerable<JobEvent> EventsAsync(JobId id, bool tasks, [EnumeratorCancellation] CancellationToken cancel)
     {
         // Before the snapshot, so that nothing falls between the two.
-        using JobWatch.Listener listener = watch.Listen(id, tasks);
+        using JobWatch.Listener listener = watch.Listen(id, tasks, tasks ? null : jobInterval);
         (JobEvent snapshot, bool hasEnded) = await SnapshotAsync(id, cancel).ConfigureAwait(false);
         yield return snapshot;
         long last = Environment.TickCount64;
@@ -24,7 +24,7 @@ internal sealed class EventFeed(ISchedulerPort port, JobWatch watch)
         {
             TimeSpan due = TimeSpan.FromMilliseconds(last + (long)jobInterval.TotalMilliseconds - Environment.TickCount64);
             await listener.WaitAsync(isOwed ? (due > TimeSpan.Zero ? due : TimeSpan.Zero) : Timeout.InfiniteTimeSpan, cancel).ConfigureAwait(false);
-            (bool hasNews, bool hasGap, List<int> changed) = listener.Take();
+            (bool hasNews, bool hasEnd, bool hasGap, List<int> changed) = listener.Take();
             isOwed |= hasNews;
             if (hasGap)
             {
@@ -35,6 +35,9 @@ internal sealed class EventFeed(ISchedulerPort port, JobWatch watch)
                 continue;
             }
             bool isDue = isOwed && Environment.TickCount64 - last >= jobInterval.TotalMilliseconds;
+            // Each look is a turn of the scheduler: none for news that are to be told later.
+            if (hasNews && !hasEnd && !isDue && changed.Count == 0)
+                continue;
             (List<JobEvent> events, hasEnded, bool toldJob) = await port.ReadAsync(
                 (node, now) => Read(new Moment(node, now, BootClock.UtcNow), id, changed, isDue), cancel).ConfigureAwait(false);
             foreach (JobEvent happened in events)

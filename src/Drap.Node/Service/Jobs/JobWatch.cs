@@ -16,9 +16,10 @@ internal sealed class JobWatch
 
     /// <summary>Listens to a job until disposed.</summary>
     /// <param name="tasks">Whether its tasks are of interest.</param>
-    public Listener Listen(JobId job, bool tasks)
+    /// <param name="pace">Between two wakes of a job that changes all the time; its end never waits. Null for 20 ms after a burst of sixteen.</param>
+    public Listener Listen(JobId job, bool tasks, TimeSpan? pace = null)
     {
-        var listener = new Listener(this, job, tasks);
+        var listener = new Listener(this, job, tasks, pace);
         listeners.AddOrUpdate(job, [listener], (_, all) => all.Add(listener));
         return listener;
     }
@@ -54,27 +55,30 @@ internal sealed class JobWatch
     /// <summary>One who listens.</summary>
     internal sealed class Listener : IDisposable
     {
-        /// <summary>Between two wakes of a job that changes all the time; its end never waits.</summary>
-        private static readonly TimeSpan pace = TimeSpan.FromMilliseconds(20);
+        private static readonly TimeSpan usualPace = TimeSpan.FromMilliseconds(20);
 
-        /// <summary>Wakes that need not keep the pace: a job of a few tasks never meets it.</summary>
-        private const int BurstMax = 16;
+        /// <summary>Wakes that need not keep the usual pace: a job of a few tasks never meets it.</summary>
+        private const int UsualBurst = 16;
 
         private readonly Lock gate = new();
         private readonly SemaphoreSlim signal = new(0, 1);
         private readonly JobWatch watch;
         private readonly JobId job;
         private readonly bool wantsTasks;
+        private readonly TimeSpan pace, creditMax;
         private readonly Timer timer;
         private HashSet<int> tasks = [];
-        private TimeSpan credit = pace * BurstMax;
+        private TimeSpan credit;
         private long creditAt = Stopwatch.GetTimestamp();
         private bool hasGap;
         private bool hasNews;
+        private bool hasEnd;
 
-        public Listener(JobWatch watch, JobId job, bool wantsTasks)
+        public Listener(JobWatch watch, JobId job, bool wantsTasks, TimeSpan? pace)
         {
             (this.watch, this.job, this.wantsTasks) = (watch, job, wantsTasks);
+            this.pace = pace ?? usualPace;
+            credit = creditMax = this.pace * (pace is null ? UsualBurst : 1);
             timer = new Timer(_ => Wake(), null, Timeout.Infinite, Timeout.Infinite);
         }
 
@@ -92,6 +96,7 @@ internal sealed class JobWatch
                     else
                         tasks.UnionWith(changed);
                 }
+                hasEnd |= hasEnded;
                 if (hasNews && !hasEnded)
                     return;
                 hasNews = true;
@@ -115,14 +120,14 @@ internal sealed class JobWatch
         /// <summary>True when there is news or somebody woke it, false when the time passed without.</summary>
         public Task<bool> WaitAsync(TimeSpan most, CancellationToken cancel) => signal.WaitAsync(most, cancel);
 
-        /// <summary>The tasks noted since the last call, in order; or that some were dropped.</summary>
-        public (bool HasNews, bool HasGap, List<int> Tasks) Take()
+        /// <summary>The tasks noted since the last call, in order, or that some were dropped; and whether the job ended, as far as was said.</summary>
+        public (bool HasNews, bool HasEnd, bool HasGap, List<int> Tasks) Take()
         {
             lock (gate)
             {
-                (bool, bool, List<int>) taken = (hasNews, hasGap, [.. tasks.Order()]);
+                (bool, bool, bool, List<int>) taken = (hasNews, hasEnd, hasGap, [.. tasks.Order()]);
                 tasks = [];
-                (hasNews, hasGap) = (false, false);
+                (hasNews, hasEnd, hasGap) = (false, false, false);
                 return taken;
             }
         }
@@ -135,7 +140,7 @@ internal sealed class JobWatch
 
         private bool TrySpend()
         {
-            credit = TimeSpan.FromTicks(Math.Min((credit + Stopwatch.GetElapsedTime(creditAt)).Ticks, pace.Ticks * BurstMax));
+            credit = TimeSpan.FromTicks(Math.Min((credit + Stopwatch.GetElapsedTime(creditAt)).Ticks, creditMax.Ticks));
             creditAt = Stopwatch.GetTimestamp();
             if (credit < pace)
                 return false;
