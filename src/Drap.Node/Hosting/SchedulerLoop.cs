@@ -43,6 +43,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     private ImmutableArray<ISchedulerWatcher> watchers = [];
     private readonly ConcurrentDictionary<string, ImmutableArray<PeerId>> audiences = new(StringComparer.Ordinal);
     private TimeSpan offersWait = OffersWait;
+    private volatile bool isLocal;
     private IOverlay? overlay;
     private OutputFetcher? outputs;
     private long lastTicket;
@@ -93,6 +94,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     public void Start(IOverlay joined, IEnumerable<string> topics, OutputFetcher fetcher)
     {
         overlay = joined;
+        isLocal = !joined.Abilities.HasFlag(OverlayAbilities.Network);
         offersWait = joined.Abilities.HasFlag(OverlayAbilities.Network) ? RemoteOffersWait : OffersWait;
         outputs = fetcher;
         node.Start(BootClock.UtcNow, BootClock.Now, effects);
@@ -174,7 +176,15 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     public void PeerGone(PeerId peer) => Post(new SchedulerInput.PeerGone(peer));
 
     /// <inheritdoc/>
-    public void Committed(long sequence) => loop.Hand([new Item(new SchedulerInput.Persisted(sequence), null)]);
+    public void Committed(long sequence)
+    {
+        // What comes of it for nodes of this process is a matter of queues. Over a network it is one of sockets, and the next sync does not wait for them.
+        var persisted = new SchedulerInput.Persisted(sequence);
+        if (isLocal)
+            loop.Hand([new Item(persisted, null)]);
+        else
+            Post(persisted);
+    }
 
     /// <inheritdoc/>
     public void Failed(JournalException failure) => OnFailed(failure);

@@ -93,7 +93,7 @@ public sealed class MarketTests(PricedSwarm swarm) : IClassFixture<PricedSwarm>
     [Fact]
     public async Task A_price_above_what_is_paid_is_named()
     {
-        DrapProgram.Ended ended = await swarm.RunAsync("run", "--bid", "0.000001", "--limit", "0.000001", "--deadline", "300ms", "--", "echo");
+        DrapProgram.Ended ended = await swarm.RunAsync("run", "--bid", "0.000001", "--limit", "0.000001", "--deadline", "4s", "--", "echo");
         Assert.Equal((125, ""), (ended.Code, ended.Out));
         Assert.Matches("last heard: large \\(asks 0\\.[0-9]+/h\\), small \\(cpu: needs 1 core, has 0.5 cores\\)", ended.Err);
         Assert.Contains("cost about - credits", await swarm.EndAsync(4, "plan", "--bid", "0.000001", "--", "echo"), StringComparison.Ordinal);
