@@ -6,6 +6,9 @@ namespace Drap.Libp2p.Yamux;
 /// </summary>
 public struct PingClock(YamuxOptions options, Instant now)
 {
+    /// <summary>Who looks so much later than it meant to has stood still itself: a process that was stopped, a machine that was suspended.</summary>
+    private static readonly TimeSpan StoodStill = TimeSpan.FromSeconds(2);
+
     private Instant heardAt = now;
     private Instant sentAt = Instant.Never;
     private Instant measuredAt = Instant.Zero;
@@ -42,6 +45,12 @@ public struct PingClock(YamuxOptions options, Instant now)
     /// <summary>The time is <paramref name="at"/>; true when a ping is to be sent. <paramref name="isGone"/> says that the peer was silent for too long.</summary>
     public bool Advance(Instant at, out bool isGone)
     {
+        if (isAsked && at > Deadline + StoodStill)
+        {
+            // What the peer answered meanwhile may lie unread: it has its time once more.
+            sentAt = at;
+            doubtedAt = doubtedAt == Instant.Never ? doubtedAt : at;
+        }
         isGone = isAsked && at >= Deadline;
         return !isAsked && at >= Deadline;
     }

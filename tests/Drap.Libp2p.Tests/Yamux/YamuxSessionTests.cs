@@ -200,6 +200,21 @@ public sealed class YamuxSessionTests
         Assert.True(session.IsPeerGone && session.HasEnded && stream.IsReset);
     }
 
+    [Theory]
+    [InlineData(false, 20)]
+    [InlineData(true, 10)]
+    public void Who_stood_still_itself_lets_what_the_peer_has_answered_be_read_first(bool isDoubted, int seconds)
+    {
+        var session = new YamuxSession(isDialer: true, Options, Instant.Zero);
+        session.Probe(At(5), isDoubted);
+        Control(session);
+        Assert.True(session.Advance(At(100)));
+        Assert.Equal(At(100 + seconds), session.NextDeadline);
+        Assert.True(session.Advance(At(100 + seconds - 0.1)));
+        Assert.False(session.Advance(At(100 + seconds + 1)));
+        Assert.True(session.IsPeerGone);
+    }
+
     [Fact]
     public void A_peer_that_is_doubted_has_less_time_to_answer_and_none_the_less_once_it_was_heard()
     {
