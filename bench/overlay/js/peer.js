@@ -193,7 +193,9 @@ if (command === 'serve') {
   if (wanted('stream')) {
     const megabytes = quick ? 64 : 256
     const rates = []
-    for (let round = 0; round < 4; round++) {
+    // What is sent in the first second does not count: code is compiled, and windows grow.
+    for (const begun = performance.now(); rates.length < 3;) {
+      const counts = performance.now() - begun > 1000
       const stream = await node.dialProtocol(id, sink, many)
       const block = new Uint8Array(64 * 1024)
       const start = performance.now()
@@ -208,7 +210,7 @@ if (command === 'serve') {
       if (Number(Buffer.concat(counted).readBigUInt64LE()) !== megabytes * 1024 * 1024) {
         throw new Error('bytes were lost')
       }
-      if (round > 0) {
+      if (counts) {
         rates.push(megabytes / (performance.now() - start) * 1000)
       }
     }
