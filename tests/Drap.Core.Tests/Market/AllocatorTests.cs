@@ -180,8 +180,9 @@ public sealed class AllocatorTests
         market.Run(TimeSpan.Zero);
         market.Allocator.Placed(group, Worker, 1);
         market.Allocator.Placed(group, other, 1);
-        // It is between two tasks, so nobody but the other is active; a quarter of what is left is its share all the same.
+        // Both are between two tasks, so nobody is active; a quarter of what is left is the share of who asks first all the same.
         market.Allocator.Ended(group, Worker, TimeSpan.FromMilliseconds(0.5));
+        market.Allocator.Ended(group, other, TimeSpan.FromMilliseconds(0.5));
         Assert.Equal(1 + 24, Given(1));
         market.Allocator.Placed(group, Worker, 25);
         Assert.Equal(0 + 18, Given(0));

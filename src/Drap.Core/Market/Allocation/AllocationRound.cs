@@ -95,10 +95,10 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
         // Lines are filled only with what no free place wants, and each worker gets at most its share of half of what is left, so that
         // the last tasks are not all in one line (guided self-scheduling, Polychronopoulos and Kuck 1987); but at least what a worker is busy
         // with until it could be given more.
-        // Who is just between two tasks counts as well.
-        int workers = group.ActiveWorkers;
+        // Who has served it counts, though nothing of it be there just now: two whose first tasks end at once would else get nearly all and nearly nothing.
+        int workers = group.Workers.Count;
         foreach (Candidate candidate in candidates)
-            workers += group.Workers.TryGetValue(candidate.Held.Worker, out GroupWorker? part) && part.Live > 0 ? 0 : 1;
+            workers += group.Workers.ContainsKey(candidate.Held.Worker) ? 0 : 1;
         int share = Math.Max(group.LineLeast, pending / (2 * workers));
         foreach (Candidate candidate in candidates)
             if (candidate.Entry.Backlog > 0)
