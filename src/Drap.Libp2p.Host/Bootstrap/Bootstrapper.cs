@@ -12,12 +12,7 @@ public sealed class Bootstrapper : IHostObserver, IAsyncDisposable
     private readonly Libp2pHost host;
     private readonly Dictionary<PeerId, Multiaddr[]> addresses;
     private readonly BootstrapPlan plan;
-    private readonly Lock gate = new();
-    private readonly RunningTasks running = new();
-    private readonly CancellationTokenSource stopping = new();
-    private readonly CallAt deadline;
-    private readonly IDisposable observing;
-    private bool isStopped;
+    private readonly BesideHost frame;
 
     /// <summary>Begins to dial. Each address ends with the peer's <c>/p2p/ID</c>; several may name one peer.</summary>
     /// <exception cref="ArgumentException">An address names no peer.</exception>
@@ -29,8 +24,8 @@ public sealed class Bootstrapper : IHostObserver, IAsyncDisposable
         addresses = named.Where(address => address.Peer != host.Self).GroupBy(address => address.Peer!.Value)
             .ToDictionary(group => group.Key, group => group.ToArray());
         plan = new BootstrapPlan(addresses.Keys, wanted, SystemRandom.NewPrng(), host.Hub.Clock.Now);
-        deadline = new CallAt(() => running.Run(AdvanceAsync));
-        observing = host.Observe(this);
+        frame = new BesideHost(host, () => Step(_ => { }));
+        frame.Observe(this);
         foreach (PeerConnection connection in host.Connections)
             Met(connection.Remote);
         Step(_ => { });
@@ -41,7 +36,7 @@ public sealed class Bootstrapper : IHostObserver, IAsyncDisposable
     {
         get
         {
-            lock (gate)
+            lock (frame.Gate)
                 return plan.Connected;
         }
     }
@@ -49,17 +44,9 @@ public sealed class Bootstrapper : IHostObserver, IAsyncDisposable
     /// <summary>Keeps no more; connections stay as long as others use them.</summary>
     public async ValueTask DisposeAsync()
     {
-        lock (gate)
-        {
-            if (isStopped)
-                return;
-            isStopped = true;
-        }
-        observing.Dispose();
-        host.Hub.Deadlines.Clear(deadline);
-        await stopping.CancelAsync().ConfigureAwait(false);
-        await running.DrainAsync().ConfigureAwait(false);
-        stopping.Dispose();
+        if (!frame.TryStop())
+            return;
+        await frame.DisposeAsync().ConfigureAwait(false);
         foreach (PeerId peer in addresses.Keys)
             host.Unprotect(peer, Protection);
     }
@@ -87,24 +74,18 @@ public sealed class Bootstrapper : IHostObserver, IAsyncDisposable
     private void Step(Action<Instant> step)
     {
         var due = new List<PeerId>();
-        lock (gate)
+        lock (frame.Gate)
         {
-            if (isStopped)
+            if (frame.IsStopped)
                 return;
-            Instant now = host.Hub.Clock.Now;
+            Instant now = frame.Now;
             step(now);
             while (plan.TryNext(now, out PeerId peer))
                 due.Add(peer);
-            host.Hub.Deadlines.Set(deadline, plan.NextDeadline);
+            frame.WakeAt(plan.NextDeadline);
         }
         foreach (PeerId peer in due)
-            running.Run(() => DialAsync(peer));
-    }
-
-    private async Task AdvanceAsync()
-    {
-        await Task.Yield();
-        Step(_ => { });
+            frame.Run(() => DialAsync(peer));
     }
 
     private async Task DialAsync(PeerId peer)
@@ -113,7 +94,7 @@ public sealed class Bootstrapper : IHostObserver, IAsyncDisposable
         try
         {
             // That it stands, and later that it does not, is heard as an observer, in that order.
-            await host.ConnectAsync(peer, addresses[peer], stopping.Token).ConfigureAwait(false);
+            await host.ConnectAsync(peer, addresses[peer], frame.Stopping).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is Libp2pException or OperationCanceledException or ObjectDisposedException)
         {

@@ -18,15 +18,11 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
 
     private readonly Libp2pHost host;
     private readonly KadOptions options;
-    private readonly Lock gate = new();
     private readonly KadMachine machine;
     private readonly Dictionary<long, CancellationTokenSource> sending = [];
     private readonly Dictionary<long, Question> questions = [];
-    private readonly RunningTasks running = new();
-    private readonly CallAt deadline;
-    private readonly IDisposable observing;
+    private readonly BesideHost frame;
     private readonly DhtServer server;
-    private bool isStopped;
 
     /// <summary>Takes part from now on. A server is one that others can reach; a client only asks.</summary>
     public Dht(Libp2pHost host, KadOptions options, bool isServer)
@@ -36,11 +32,11 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
         machine = new KadMachine(
             host.Self, options, isServer, SystemRandom.NewPrng(), host.Hub.Clock.Now,
             new UtcTime(host.TimeProvider.GetUtcNow().ToUnixTimeMilliseconds()));
-        deadline = new CallAt(() => running.Run(AdvanceAsync));
+        frame = new BesideHost(host, () => Step(machine.Advance));
         server = new DhtServer(host, options.Protocol, Handle);
         if (isServer)
             server.Start();
-        observing = host.Observe(this);
+        frame.Observe(this);
         foreach (PeerConnection connection in host.Connections)
         {
             if (connection.Identified.IsCompleted)
@@ -53,7 +49,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     {
         get
         {
-            lock (gate)
+            lock (frame.Gate)
                 return machine.Table.Count;
         }
     }
@@ -63,7 +59,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     {
         get
         {
-            lock (gate)
+            lock (frame.Gate)
                 return [.. machine.Table.Peers.Select(peer => peer.Id)];
         }
     }
@@ -73,14 +69,14 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     {
         get
         {
-            lock (gate)
+            lock (frame.Gate)
                 return machine.IsServer;
         }
         set
         {
-            lock (gate)
+            lock (frame.Gate)
             {
-                if (machine.IsServer == value || isStopped)
+                if (machine.IsServer == value || frame.IsStopped)
                     return;
                 machine.IsServer = value;
             }
@@ -94,7 +90,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     /// <summary>About how many other servers there are; null while nothing is known.</summary>
     public long? EstimateSize()
     {
-        lock (gate)
+        lock (frame.Gate)
             return machine.EstimateSize(host.Hub.Clock.Now);
     }
 
@@ -121,7 +117,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     /// <summary>Puts a value no more.</summary>
     public void StopPutting(byte[] key)
     {
-        lock (gate)
+        lock (frame.Gate)
             machine.StopPutting(key);
     }
 
@@ -133,7 +129,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     /// <summary>Provides a content no more.</summary>
     public void StopProviding(byte[] multihash)
     {
-        lock (gate)
+        lock (frame.Gate)
             machine.StopProviding(multihash);
     }
 
@@ -153,25 +149,22 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     /// <summary>Takes no part any more; questions under way fail.</summary>
     public async ValueTask DisposeAsync()
     {
-        observing.Dispose();
-        server.Stop();
-        Question[] open;
-        CancellationTokenSource[] abandoned;
-        lock (gate)
+        Question[] open = [];
+        CancellationTokenSource[] abandoned = [];
+        bool isFirst = frame.TryStop(() =>
         {
-            if (isStopped)
-                return;
-            isStopped = true;
             abandoned = [.. sending.Values];
             open = [.. questions.Values];
             questions.Clear();
-        }
+        });
+        if (!isFirst)
+            return;
+        server.Stop();
         foreach (CancellationTokenSource source in abandoned)
             await source.CancelAsync().ConfigureAwait(false);
         foreach (Question question in open)
             question.Fail(new ConnectionClosedException("the DHT was stopped"));
-        host.Hub.Deadlines.Clear(deadline);
-        await running.DrainAsync().ConfigureAwait(false);
+        await frame.DisposeAsync().ConfigureAwait(false);
         await server.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -181,7 +174,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     {
         if (!isLast)
             return;
-        lock (gate)
+        lock (frame.Gate)
             machine.Disconnected(connection.Remote);
     }
 
@@ -190,7 +183,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
 
     private KadReply Handle(PeerId from, KadMessage request)
     {
-        lock (gate)
+        lock (frame.Gate)
         {
             machine.Addresses = [.. host.ListenAddresses];
             return machine.Handle(from, request, host.Hub.Clock.Now);
@@ -271,11 +264,11 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
         var effects = new List<KadEffect>();
         List<KadEffect.Send>? sends = null;
         List<CancellationTokenSource>? abandoned = null;
-        lock (gate)
+        lock (frame.Gate)
         {
-            if (isStopped)
+            if (frame.IsStopped)
                 return;
-            step(host.Hub.Clock.Now, effects);
+            step(frame.Now, effects);
             foreach (KadEffect effect in effects)
             {
                 switch (effect)
@@ -298,26 +291,19 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
                 }
             }
             if (machine.NextDeadline is var next && next != Instant.Never)
-                host.Hub.Deadlines.Set(deadline, next);
+                frame.WakeAt(next);
         }
         foreach (CancellationTokenSource source in abandoned ?? [])
             source.Cancel();
         foreach (KadEffect.Send send in sends ?? [])
-            running.Run(() => SendAsync(send));
-    }
-
-    private async Task AdvanceAsync()
-    {
-        // Off the timer's thread.
-        await Task.Yield();
-        Step(machine.Advance);
+            frame.Run(() => SendAsync(send));
     }
 
     private async Task SendAsync(KadEffect.Send send)
     {
         await Task.Yield();
         CancellationToken ct;
-        lock (gate)
+        lock (frame.Gate)
         {
             if (!sending.TryGetValue(send.Request, out CancellationTokenSource? source))
                 return;

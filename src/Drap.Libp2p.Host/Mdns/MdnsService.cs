@@ -21,21 +21,16 @@ public sealed class MdnsService : IHostObserver, IAsyncDisposable
 
     private readonly Libp2pHost host;
     private readonly MdnsServiceOptions options;
-    private readonly Lock gate = new();
     private readonly Dictionary<int, MdnsInterface> interfaces = [];
-    private readonly RunningTasks running = new();
-    private readonly CancellationTokenSource stopping = new();
-    private readonly CallAt deadline;
-    private readonly IDisposable observing;
-    private bool isStopped;
+    private readonly BesideHost frame;
 
     /// <summary>Begins to look.</summary>
     public MdnsService(Libp2pHost host, MdnsServiceOptions options)
     {
         this.host = host;
         this.options = options;
-        deadline = new CallAt(() => running.Run(ScanAsync));
-        observing = host.Observe(this);
+        frame = new BesideHost(host, Scan);
+        frame.Observe(this);
         Scan();
     }
 
@@ -44,7 +39,7 @@ public sealed class MdnsService : IHostObserver, IAsyncDisposable
     {
         get
         {
-            lock (gate)
+            lock (frame.Gate)
                 return [.. interfaces.Values.Select(one => one.Name)];
         }
     }
@@ -52,39 +47,28 @@ public sealed class MdnsService : IHostObserver, IAsyncDisposable
     /// <summary>Says goodbye and looks no more.</summary>
     public async ValueTask DisposeAsync()
     {
-        MdnsInterface[] open;
-        lock (gate)
+        MdnsInterface[] open = [];
+        bool isFirst = frame.TryStop(() =>
         {
-            if (isStopped)
-                return;
-            isStopped = true;
             open = [.. interfaces.Values];
             interfaces.Clear();
-        }
-        observing.Dispose();
-        host.Hub.Deadlines.Clear(deadline);
-        await stopping.CancelAsync().ConfigureAwait(false);
+        });
+        if (!isFirst)
+            return;
         foreach (MdnsInterface one in open)
             await one.DisposeAsync().ConfigureAwait(false);
-        await running.DrainAsync().ConfigureAwait(false);
-        stopping.Dispose();
+        await frame.DisposeAsync().ConfigureAwait(false);
     }
 
-    void IHostObserver.AddressesChanged(IReadOnlyList<Multiaddr> addresses) => host.Hub.Deadlines.Set(deadline, host.Hub.Clock.Now);
-
-    private async Task ScanAsync()
-    {
-        await Task.Yield();
-        Scan();
-    }
+    void IHostObserver.AddressesChanged(IReadOnlyList<Multiaddr> addresses) => frame.WakeAt(frame.Now);
 
     private void Scan()
     {
         var gone = new List<MdnsInterface>();
         Dictionary<int, (string Name, IPAddress[] Addresses)> present = Present();
-        lock (gate)
+        lock (frame.Gate)
         {
-            if (isStopped)
+            if (frame.IsStopped)
                 return;
             foreach ((int index, MdnsInterface one) in interfaces.ToArray())
             {
@@ -102,10 +86,10 @@ public sealed class MdnsService : IHostObserver, IAsyncDisposable
                 else if (interfaces.Count < InterfacesMax && MdnsInterface.TryOpen(host, name, index, options.ServiceName, here, Found) is { } opened)
                     interfaces.Add(index, opened);
             }
-            host.Hub.Deadlines.Set(deadline, host.Hub.Clock.Now + ScanEvery);
+            frame.WakeAt(frame.Now + ScanEvery);
         }
         foreach (MdnsInterface one in gone)
-            running.Run(() => one.DisposeAsync().AsTask());
+            frame.Run(() => one.DisposeAsync().AsTask());
     }
 
     private static Dictionary<int, (string Name, IPAddress[] Addresses)> Present()
@@ -139,7 +123,7 @@ public sealed class MdnsService : IHostObserver, IAsyncDisposable
         host.PeerBook.AddAddresses(peer, addresses);
         options.Found?.Invoke(peer, addresses);
         if (options.Connects && host.Find(peer) is null)
-            running.Run(() => ConnectAsync(peer, addresses));
+            frame.Run(() => ConnectAsync(peer, addresses));
     }
 
     private async Task ConnectAsync(PeerId peer, IReadOnlyList<Multiaddr> addresses)
@@ -147,7 +131,7 @@ public sealed class MdnsService : IHostObserver, IAsyncDisposable
         await Task.Yield();
         try
         {
-            await host.ConnectAsync(peer, addresses, stopping.Token).ConfigureAwait(false);
+            await host.ConnectAsync(peer, addresses, frame.Stopping).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is Libp2pException or OperationCanceledException or ObjectDisposedException)
         {

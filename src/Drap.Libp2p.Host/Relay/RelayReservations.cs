@@ -17,13 +17,8 @@ public sealed class RelayReservations : IHostObserver, IAsyncDisposable
     private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(20);
 
     private readonly Libp2pHost host;
-    private readonly Lock gate = new();
     private readonly RelayClient client;
-    private readonly RunningTasks running = new();
-    private readonly CancellationTokenSource stopping = new();
-    private readonly CallAt deadline;
-    private readonly IDisposable observing;
-    private bool isStopped;
+    private readonly BesideHost frame;
 
     /// <summary>Holds places from now on, at so many relays at a time; <paramref name="named"/> are addresses with the relay's peer id at their end.</summary>
     /// <exception cref="ArgumentException">An address names no peer.</exception>
@@ -33,8 +28,8 @@ public sealed class RelayReservations : IHostObserver, IAsyncDisposable
         if (named.FirstOrDefault(address => address.Peer is null) is { } nameless)
             throw new ArgumentException($"{nameless} does not end with the relay's /p2p/ID", nameof(named));
         client = new RelayClient(wanted, SystemRandom.NewPrng());
-        deadline = new CallAt(() => running.Run(AdvanceAsync));
-        observing = host.Observe(this);
+        frame = new BesideHost(host, () => Step(client.Advance));
+        frame.Observe(this);
         foreach (Multiaddr address in named)
             Step((now, effects) => client.Met(address.Peer!.Value, address, isNamed: true, now, effects));
         foreach (PeerConnection connection in host.Connections)
@@ -46,7 +41,7 @@ public sealed class RelayReservations : IHostObserver, IAsyncDisposable
     {
         get
         {
-            lock (gate)
+            lock (frame.Gate)
                 return client.Held;
         }
     }
@@ -54,17 +49,9 @@ public sealed class RelayReservations : IHostObserver, IAsyncDisposable
     /// <summary>Gives the places up; they lapse at the relays.</summary>
     public async ValueTask DisposeAsync()
     {
-        lock (gate)
-        {
-            if (isStopped)
-                return;
-            isStopped = true;
-        }
-        observing.Dispose();
-        host.Hub.Deadlines.Clear(deadline);
-        await stopping.CancelAsync().ConfigureAwait(false);
-        await running.DrainAsync().ConfigureAwait(false);
-        stopping.Dispose();
+        if (!frame.TryStop())
+            return;
+        await frame.DisposeAsync().ConfigureAwait(false);
         host.SetRelayed([]);
     }
 
@@ -88,25 +75,19 @@ public sealed class RelayReservations : IHostObserver, IAsyncDisposable
     {
         var effects = new List<RelayEffect>();
         ImmutableArray<Multiaddr>? reachable = null;
-        lock (gate)
+        lock (frame.Gate)
         {
-            if (isStopped)
+            if (frame.IsStopped)
                 return;
-            step(host.Hub.Clock.Now, effects);
-            host.Hub.Deadlines.Set(deadline, client.NextDeadline);
+            step(frame.Now, effects);
+            frame.WakeAt(client.NextDeadline);
             foreach (RelayEffect.Reachable news in effects.OfType<RelayEffect.Reachable>())
                 reachable = news.Addresses;
         }
         if (reachable is { } addresses)
             host.SetRelayed(addresses);
         foreach (RelayEffect.Reserve reserve in effects.OfType<RelayEffect.Reserve>())
-            running.Run(() => ReserveAsync(reserve));
-    }
-
-    private async Task AdvanceAsync()
-    {
-        await Task.Yield();
-        Step(client.Advance);
+            frame.Run(() => ReserveAsync(reserve));
     }
 
     private async Task ReserveAsync(RelayEffect.Reserve reserve)
@@ -115,7 +96,7 @@ public sealed class RelayReservations : IHostObserver, IAsyncDisposable
         RelayReservation? reservation = null;
         try
         {
-            using var limit = new TimedCancellation(host.Hub.Deadlines, host.Hub.Clock.Now + RequestTimeout, stopping.Token);
+            using var limit = new TimedCancellation(host.Hub.Deadlines, frame.Now + RequestTimeout, frame.Stopping);
             reservation = await RequestAsync(reserve, limit.Token).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is Libp2pException or OperationCanceledException or ObjectDisposedException)
