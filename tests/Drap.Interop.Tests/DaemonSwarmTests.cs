@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Xunit;
 
@@ -31,12 +32,18 @@ public sealed class DaemonSwarmTests(JsPackages packages)
             Assert.Equal(
                 daemons.Select(d => d.Id.ToString()), dev.Swarm["nodes"]!.AsArray().Where((_, i) => overJs[i]).Select(n => n!["peer"]!.GetValue<string>()));
             // Longer than js-libp2p's daemon lets any stream that it brings live, twice; and shorter than a lease.
+            using var watched = new CancellationTokenSource();
+            Task<TimeSpan> stood = StoodStillAsync(watched.Token);
             await dev.RunAsync("run", dev.File("long.yaml", """
                 name: long
                 segments: [{name: work, count: 4, command: [sleep, "24"], resources: {cpu: 0.25, memory: 32MiB}}]
                 """));
+            await watched.CancelAsync();
             JsonNode shown = await dev.ReadAsync("job", "show", "1");
-            Assert.All(shown["tasks"]!.AsArray(), t => Assert.Equal(("finished", 1), (t!["state"]!.GetValue<string>(), t["attempts"]!.GetValue<int>())));
+            Assert.All(shown["tasks"]!.AsArray(), t => Assert.Equal("finished", t!["state"]!.GetValue<string>()));
+            // On a machine that stands still as a whole leases end, whoever carries their renewals.
+            if (await stood < TimeSpan.FromSeconds(5))
+                Assert.All(shown["tasks"]!.AsArray(), t => Assert.Equal(1, t!["attempts"]!.GetValue<int>()));
             // A word a line, each as often as its number says, over as many files.
             string text = string.Concat(Enumerable.Range(1, 400).Select(i => string.Concat(Enumerable.Repeat($"{Word(i)} ", i))));
             for (int i = 0; i < 4; i++)
@@ -51,6 +58,19 @@ public sealed class DaemonSwarmTests(JsPackages packages)
             foreach (JsDaemon daemon in daemons)
                 await daemon.DisposeAsync();
         }
+    }
+
+    /// <summary>The longest time for which this process was not let run.</summary>
+    private static async Task<TimeSpan> StoodStillAsync(CancellationToken watched)
+    {
+        TimeSpan longest = TimeSpan.Zero;
+        while (!watched.IsCancellationRequested)
+        {
+            long start = Stopwatch.GetTimestamp();
+            await Task.Delay(TimeSpan.FromMilliseconds(100), CancellationToken.None);
+            longest = Stopwatch.GetElapsedTime(start) is var now && now > longest ? now : longest;
+        }
+        return longest;
     }
 
     private static string Word(int number) => $"{(char)('a' + (number / 26))}{(char)('a' + (number % 26))}";

@@ -20,11 +20,10 @@ public sealed class EmbeddedSwarm : INodeHost
     /// <summary>What runs at an orderly stop gets this long between TERM and KILL.</summary>
     internal static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(5);
 
-    private readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lifetime life = new();
     private readonly HomeScheduler scheduler;
     private readonly ImmutableArray<(string Name, WorkerLoop Loop)> workers;
     private readonly IDisposable? watching;
-    private int isDisposed;
 
     private EmbeddedSwarm(HomeFolder home, NodeHostOptions options, HandlerRegistry handlers, ILoggerFactory loggers, Action<string> warn)
     {
@@ -52,7 +51,7 @@ public sealed class EmbeddedSwarm : INodeHost
         scheduler.Start(overlay.Join(self, scheduler.Loop), sharesBlobs: true);
         watching = options.WorkersFile is { } watched ? WorkersFile.Watch(watched, changed => Configure(changed, warn), warn) : null;
 
-        void Fail(Exception e) => completion.TrySetException(e);
+        void Fail(Exception e) => life.Fail(e);
     }
 
     /// <inheritdoc/>
@@ -62,7 +61,7 @@ public sealed class EmbeddedSwarm : INodeHost
     public SwarmDocument Swarm { get; }
 
     /// <inheritdoc/>
-    public Task Completion => completion.Task;
+    public Task Completion => life.Completion;
 
     /// <summary>Starts one in a home whose lock the caller holds.</summary>
     /// <param name="home">The folder.</param>
@@ -74,24 +73,18 @@ public sealed class EmbeddedSwarm : INodeHost
         new(home, options, handlers, loggers, warn);
 
     /// <inheritdoc/>
-    public Task IdleAsync(CancellationToken cancel) => scheduler.IdleAsync(completion.Task, cancel);
+    public Task IdleAsync(CancellationToken cancel) => scheduler.IdleAsync(life.Completion, cancel);
 
     /// <summary>Ends what runs, with a grace; the journal keeps every job, and the next start resumes them.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => life.EndAsync(async () =>
     {
-        if (Interlocked.Exchange(ref isDisposed, 1) != 0)
-        {
-            await completion.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            return;
-        }
         watching?.Dispose();
-        await Task.WhenAny(Task.WhenAll(workers.Select(w => w.Loop.DrainAsync(TimeSpan.Zero))), Task.Delay(StopGrace + TimeSpan.FromSeconds(1)), completion.Task)
+        await Task.WhenAny(Task.WhenAll(workers.Select(w => w.Loop.DrainAsync(TimeSpan.Zero))), Task.Delay(StopGrace + TimeSpan.FromSeconds(1)), life.Completion)
             .ConfigureAwait(false);
         foreach ((string _, WorkerLoop loop) in workers)
             loop.Dispose();
         await scheduler.DisposeAsync().ConfigureAwait(false);
-        completion.TrySetResult();
-    }
+    });
 
     /// <inheritdoc/>
     public void Abort() => Parallel.ForEach(workers, worker => worker.Loop.Dispose());

@@ -22,7 +22,7 @@ public sealed class ProcessSwarm : INodeHost
     /// <summary>How long the start waits for workers: beyond it they join when they are there.</summary>
     private static readonly TimeSpan JoinPatience = TimeSpan.FromSeconds(30);
 
-    private readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lifetime life = new();
     private readonly HomeScheduler scheduler;
     private readonly Action<string> warn;
     private readonly Lock gate = new();
@@ -32,13 +32,12 @@ public sealed class ProcessSwarm : INodeHost
     private ImmutableArray<WorkerProcess> workers = [];
     private ImmutableArray<WorkerSpec> specs = [];
     private IDisposable? watching;
-    private int isDisposed;
 
     private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, ILogger logger, Action<string> warn)
     {
         this.warn = warn;
         scheduler = new HomeScheduler(
-            home, self, Region, options.Mode, logger, e => completion.TrySetException(e), async () => await DisposeAsync().ConfigureAwait(false));
+            home, self, Region, options.Mode, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false));
         scheduler.Loop.AudienceChanged += LookForAll;
     }
 
@@ -68,7 +67,7 @@ public sealed class ProcessSwarm : INodeHost
     }
 
     /// <inheritdoc/>
-    public Task Completion => completion.Task;
+    public Task Completion => life.Completion;
 
     /// <summary>Starts one in a home whose lock the caller holds; when this ends its workers hear ads, or are late and were complained of.</summary>
     /// <param name="home">The folder.</param>
@@ -106,23 +105,17 @@ public sealed class ProcessSwarm : INodeHost
     }
 
     /// <inheritdoc/>
-    public Task IdleAsync(CancellationToken cancel) => scheduler.IdleAsync(completion.Task, cancel);
+    public Task IdleAsync(CancellationToken cancel) => scheduler.IdleAsync(life.Completion, cancel);
 
     /// <summary>Ends what runs, with a grace, and the workers' processes; the journal keeps every job, and the next start resumes them.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => life.EndAsync(async () =>
     {
-        if (Interlocked.Exchange(ref isDisposed, 1) != 0)
-        {
-            await completion.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            return;
-        }
         watching?.Dispose();
         await Task.WhenAll(workers.Select(w => w.DisposeAsync().AsTask())).ConfigureAwait(false);
         await scheduler.DisposeAsync().ConfigureAwait(false);
         if (overlay is not null)
             await overlay.DisposeAsync().ConfigureAwait(false);
-        completion.TrySetResult();
-    }
+    });
 
     /// <inheritdoc/>
     public void Abort() => Parallel.ForEach(workers, worker => worker.Abort());
@@ -165,10 +158,10 @@ public sealed class ProcessSwarm : INodeHost
 
     private async Task WhenAllUpAsync(CancellationToken cancel)
     {
-        await Task.WhenAny(allUp.Task, completion.Task, Task.Delay(JoinPatience, cancel)).ConfigureAwait(false);
+        await Task.WhenAny(allUp.Task, life.Completion, Task.Delay(JoinPatience, cancel)).ConfigureAwait(false);
         cancel.ThrowIfCancellationRequested();
-        if (completion.Task.IsCompleted)
-            await completion.Task.ConfigureAwait(false);
+        if (life.Completion.IsCompleted)
+            await life.Completion.ConfigureAwait(false);
         if (allUp.Task.IsCompleted)
             return;
         ImmutableArray<PeerId> hearers = scheduler.Loop.AudienceOf(scheduler.CommonTopic);

@@ -21,18 +21,17 @@ public sealed class WorkerHost : IAsyncDisposable
     private readonly WorkerLoop loop;
     private readonly IOverlay overlay;
     private readonly IDisposable? watching;
-    private readonly TaskCompletionSource completion;
-    private int isDisposed;
+    private readonly Lifetime life;
 
     private WorkerHost(
-        BlobStore blobs, BootClock clock, WorkerLoop loop, IOverlay overlay, IDisposable? watching, ILogger logger, TaskCompletionSource completion)
+        BlobStore blobs, BootClock clock, WorkerLoop loop, IOverlay overlay, IDisposable? watching, ILogger logger, Lifetime life)
     {
         this.blobs = blobs;
         this.clock = clock;
         this.loop = loop;
         this.overlay = overlay;
         this.watching = watching;
-        this.completion = completion;
+        this.life = life;
         keeper = new BlobKeeper(null, blobs, logger);
     }
 
@@ -43,7 +42,7 @@ public sealed class WorkerHost : IAsyncDisposable
     public ImmutableArray<string> Addresses => overlay.Addresses;
 
     /// <summary>Completes when it has stopped; with the fault, if one of its own ended it.</summary>
-    public Task Completion => completion.Task;
+    public Task Completion => life.Completion;
 
     /// <summary>Starts one, and joins the swarm; when this ends it hears ads as soon as it has found somebody.</summary>
     /// <param name="home">The home of the swarm on this machine, in which its own folder lies.</param>
@@ -65,7 +64,7 @@ public sealed class WorkerHost : IAsyncDisposable
         var folder = new WorkerFolder(home.WorkerFolder(name));
         NodeIdentity identity = NodeIdentity.Open(folder.IdentityFile);
         PeerId self = await OverlayFactory.SelfAsync(joins, identity, cancel).ConfigureAwait(false);
-        var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var life = new Lifetime();
         BlobStore blobs;
         try
         {
@@ -76,7 +75,7 @@ public sealed class WorkerHost : IAsyncDisposable
             throw new HomeException(HomeProblem.NotUsable, e.Message, "an earlier process of this worker may be on its way out");
         }
         var clock = new BootClock();
-        var loop = new WorkerLoop(folder, self, Told(spec), handlers, blobs, ownsBlobs: true, clock, logger, e => completion.TrySetException(e));
+        var loop = new WorkerLoop(folder, self, Told(spec), handlers, blobs, ownsBlobs: true, clock, logger, life.Fail);
         IOverlay overlay;
         try
         {
@@ -92,7 +91,7 @@ public sealed class WorkerHost : IAsyncDisposable
         loop.Start(overlay);
         // What is wrong with the file says the process that starts the workers, once for all.
         IDisposable? watching = choice.File is { } file ? WorkersFile.Watch(file, Configure, _ => { }) : null;
-        return new WorkerHost(blobs, clock, loop, overlay, watching, logger, completion);
+        return new WorkerHost(blobs, clock, loop, overlay, watching, logger, life);
 
         void Configure(ImmutableArray<WorkerSpec> changed)
         {
@@ -109,20 +108,14 @@ public sealed class WorkerHost : IAsyncDisposable
     public void Abort() => loop.Dispose();
 
     /// <summary>Ends what runs, with a grace, and tells so; results that nobody took stay for the next start.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => life.EndAsync(async () =>
     {
-        if (Interlocked.Exchange(ref isDisposed, 1) != 0)
-        {
-            await completion.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            return;
-        }
         watching?.Dispose();
-        await Task.WhenAny(loop.DrainAsync(TimeSpan.Zero), Task.Delay(EmbeddedSwarm.StopGrace + TimeSpan.FromSeconds(1)), completion.Task).ConfigureAwait(false);
+        await Task.WhenAny(loop.DrainAsync(TimeSpan.Zero), Task.Delay(EmbeddedSwarm.StopGrace + TimeSpan.FromSeconds(1)), life.Completion).ConfigureAwait(false);
         loop.Dispose();
         await keeper.DisposeAsync().ConfigureAwait(false);
         await overlay.DisposeAsync().ConfigureAwait(false);
         blobs.Dispose();
         clock.Dispose();
-        completion.TrySetResult();
-    }
+    });
 }
