@@ -9,7 +9,7 @@ namespace Drap.Bench.Overlay;
 /// Counts the messages of the topic and how long each was under way: its first 8 bytes say when it was published, by the machine's monotonic clock, which
 /// both programs read in nanoseconds. Who asks how many it heard says how many there should be.
 /// </summary>
-internal sealed class Ear(TopicSubscription heard)
+internal sealed class Ear
 {
     /// <summary>Bytes of an answer: how many messages, when the last came, and the median and the 99th percentile of how long they were under way.</summary>
     public const int AnswerBytes = 32;
@@ -21,16 +21,14 @@ internal sealed class Ear(TopicSubscription heard)
     private readonly List<long> took = [];
     private long last;
 
-    public async Task ListenAsync()
+    /// <summary>Hears a message, at once when it is accepted, as drap's own nodes do and a listener of js-libp2p's.</summary>
+    public void Hear(GossipMessage message)
     {
-        await foreach (GossipMessage message in heard.ReadAllAsync())
+        long now = Stopwatch.GetTimestamp();
+        lock (gate)
         {
-            long now = Stopwatch.GetTimestamp();
-            lock (gate)
-            {
-                took.Add(now - BinaryPrimitives.ReadInt64LittleEndian(message.Content.Data.Span));
-                last = now;
-            }
+            took.Add(now - BinaryPrimitives.ReadInt64LittleEndian(message.Content.Data.Span));
+            last = now;
         }
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Drap.Libp2p.Gossipsub;
 using Drap.Libp2p.Host;
 
 namespace Drap.Bench.Overlay;
@@ -13,9 +14,8 @@ internal static class Server
     {
         await using BenchPeer me = await BenchPeer.StartAsync(listens: true, gossips: true, staysIdle: true);
         Libp2pHost host = me.Host;
-        using TopicSubscription subscription = me.Gossip!.Subscribe(BenchPeer.Topic);
-        var ear = new Ear(subscription);
-        Task listening = ear.ListenAsync();
+        var ear = new Ear();
+        using TopicListener hearing = me.Gossip!.Listen(BenchPeer.Topic, static _ => MessageVerdict.Accept, ear.Hear);
         host.Handle(BenchPeer.Echo, EchoAsync);
         host.Handle(BenchPeer.Ask, AnswerAsync);
         host.Handle(BenchPeer.Sink, SwallowAsync);
@@ -32,8 +32,6 @@ internal static class Server
         }
         listener.Stop();
         await bare;
-        subscription.Dispose();
-        await listening;
         return 0;
     }
 
