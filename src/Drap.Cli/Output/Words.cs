@@ -37,7 +37,7 @@ internal static class Words
 
     /// <summary>That some of a stream is not there, before what follows it.</summary>
     public static string Gap(LogChunk chunk) => string.Create(
-        CultureInfo.InvariantCulture, $"[{chunk.Dropped} bytes of {(chunk.Stream == LogStream.Stdout ? "stdout" : "stderr")} are missing here: a task's first GiB is kept and what it wrote last, as far as the disk takes it]");
+        CultureInfo.InvariantCulture, $"[{chunk.Dropped} bytes of {(chunk.Stream == LogStream.Stdout ? "stdout" : "stderr")} are missing here: of what a task writes the beginning and the end are kept, as much as its max_log says and the disk takes]");
 
     public static string Cores(long milli) => ((decimal)milli / 1000).ToString("0.##", CultureInfo.InvariantCulture);
 
