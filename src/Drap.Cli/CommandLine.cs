@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using Drap.Cli.Commands;
 using Drap.Client;
+using Drap.Core.Jobs;
 using Drap.Core.Journal;
 using Drap.Node.Home;
 
@@ -108,7 +109,7 @@ internal static class CommandLine
                 bool isPlaced = api.Error.Where is null || api.Error.Message.StartsWith(api.Error.Where, StringComparison.Ordinal);
                 screen.Complain(
                     isPlaced ? api.Error.Message : $"{api.Error.Where}: {api.Error.Message}",
-                    api.Error.Allowed is not { } allowed ? null : allowed.EndsWith('?') ? allowed : "allowed: " + allowed);
+                    api.Error.Allowed is { } allowed ? JobProblem.Instead(allowed) : null);
                 return api.Error.Code is ErrorCodes.BadJob or ErrorCodes.BadRequest ? ExitCode.Usage : ExitCode.Error;
             case NodeUnreachableException unreachable:
                 screen.Complain(unreachable.Message, "its jobs are kept: any drap command in this home goes on with them");

@@ -13,19 +13,16 @@ public sealed class BootstrapTests
         Multiaddr[] named = [first.ListenAddresses[0].WithPeer(first.Self), Multiaddr.Parse($"/ip4/127.0.0.1/tcp/1/p2p/{Hosts.Key(999).PeerId}")];
         await using Libp2pHost host = await Hosts.StartAsync(302);
         await using var bootstrapper = new Bootstrapper(host, named);
-        using var patience = new CancellationTokenSource(Hosts.Patience);
         for (int round = 0; round < 2; round++)
         {
-            while (bootstrapper.Connected == 0)
-                await Task.Delay(10, patience.Token);
+            await Hosts.Until(() => bootstrapper.Connected == 1, "the one that is there is connected");
             Assert.NotNull(host.Find(first.Self));
             // Who dials is done a little before who is dialed.
-            while (first.Find(host.Self) is null)
-                await Task.Delay(10, patience.Token);
-            if (round == 0)
-                await first.DisconnectAsync(host.Self);
-            while (round == 0 && bootstrapper.Connected == 1)
-                await Task.Delay(10, patience.Token);
+            await Hosts.Until(() => first.Find(host.Self) is not null, "the dialed has its connection");
+            if (round > 0)
+                break;
+            await first.DisconnectAsync(host.Self);
+            await Hosts.Until(() => bootstrapper.Connected == 0, "the end is seen");
         }
         Assert.Throws<ArgumentException>(() => new Bootstrapper(host, [Multiaddr.Parse("/ip4/127.0.0.1/tcp/1")]));
     }

@@ -137,9 +137,7 @@ public sealed class DhtTests : IAsyncLifetime
 
         client.IsServer = true;
         Assert.Contains(Keeping.Protocol, host.Protocols);
-        using var told = new CancellationTokenSource(Hosts.Patience);
-        while (dhts[0].TableCount < 3)
-            await Task.Delay(20, told.Token);
+        await Hosts.Until(() => dhts[0].TableCount == 3, "it is known as a server");
     }
 
     [Fact]

@@ -70,7 +70,7 @@ public sealed class FloodTests
         // What is taken is held twice: as it came, and as TLS keeps it.
         AssertWithin(most, 100 * 2 * 64 * 1024L);
         strangers.ForEach(s => s.Dispose());
-        await AssertServedAsync(host);
+        await Hosts.AssertServesAsync(host, ConnectionSecurity.Noise, ConnectionSecurity.Tls, ConnectionSecurity.Plaintext);
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public sealed class FloodTests
         byte[] greeting = ProtocolGreeting.Of("/stay/1");
         long before = Memory();
         await OpenAsync(1, 2000);
-        await Until(() => Volatile.Read(ref handled) == Peers * 1000, "each peer has its thousand streams");
+        await Hosts.Until(() => Volatile.Read(ref handled) == Peers * 1000, "each peer has its thousand streams");
         // Each of these is refused, and said so.
         await OpenAsync(2001, 2101);
         AssertWithin(Memory() - before, Peers * 1000L * EachMax);
@@ -98,7 +98,7 @@ public sealed class FloodTests
         foreach (RawPeer peer in peers)
             peer.Dispose();
         release.SetResult();
-        await AssertServedAsync(host);
+        await Hosts.AssertServesAsync(host, ConnectionSecurity.Noise, ConnectionSecurity.Tls, ConnectionSecurity.Plaintext);
         Assert.Equal(Peers * 1000, handled);
 
         // Each with its first word, until all of it was answered.
@@ -147,7 +147,7 @@ public sealed class FloodTests
         for (long last = -1; Interlocked.Read(ref sent) != last || host.MemoryLent < 7 * MiB;)
         {
             last = Interlocked.Read(ref sent);
-            await AssertServedAsync(host);
+            await Hosts.AssertServesAsync(host, ConnectionSecurity.Noise, ConnectionSecurity.Tls, ConnectionSecurity.Plaintext);
             most = Math.Max(most, Memory() - before);
             Assert.InRange(host.MemoryLent, 0, limits.MemoryMax);
         }
@@ -168,7 +168,7 @@ public sealed class FloodTests
         long before = Memory();
         // Each a hundred thousand topics that nobody else hears.
         await evils.SendAllAsync((_, stream) => SendAllAsync(stream, rpcs.Concat(rpcs)));
-        await Until(() => evils.All.All(evil => victim.PubSub.ScoreOf(evil.Self) < -80), "all of them are heard no more");
+        await Hosts.Until(() => evils.All.All(evil => victim.PubSub.ScoreOf(evil.Self) < -80), "all of them are heard no more");
         AssertWithin(Memory() - before, Peers * 512 * 1024L);
         Assert.InRange(victim.PubSub.Counters.RpcsRefused, Peers, Peers * 20);
         await victim.AssertHeardAsync();
@@ -188,7 +188,7 @@ public sealed class FloodTests
         long before = Memory();
         // 20 000 good messages of a kilobyte, from two peers, and all of it again. What one brings first waits for the other.
         await evils.SendAllAsync((_, stream) => SendAllAsync(stream, rpcs.Concat(rpcs)));
-        await Until(() => victim.PubSub.Counters is { Delivered: 20_000, Duplicates: >= 60_000 }, "each was delivered once, and each other copy counted");
+        await Hosts.Until(() => victim.PubSub.Counters is { Delivered: 20_000, Duplicates: >= 60_000 }, "each was delivered once, and each other copy counted");
         long most = Memory() - before;
         AssertWithin(most, limits.CacheBytesMax + (limits.SeenMax * 64L) + MiB + (2L * new PubSubOptions().PeerQueueBytesMax));
         Assert.Equal(20_000, victim.PubSub.Counters.Delivered);
@@ -204,7 +204,7 @@ public sealed class FloodTests
         await using Evils evils = await Evils.StartAsync(victim, 3, reads: true);
         long before = Memory();
         await evils.SendAllAsync((_, stream) => SendAllAsync(stream, rpcs));
-        await Until(() => evils.All.All(evil => victim.PubSub.ScoreOf(evil.Self) < -80), "all of them are heard no more");
+        await Hosts.Until(() => evils.All.All(evil => victim.PubSub.ScoreOf(evil.Self) < -80), "all of them are heard no more");
         AssertWithin(Memory() - before, 3L * MiB);
         Assert.Equal(0, victim.PubSub.Counters.Delivered);
         await victim.AssertHeardAsync();
@@ -248,40 +248,6 @@ public sealed class FloodTests
             GC.WaitForPendingFinalizers();
         }
         return GC.GetTotalMemory(forceFullCollection: true);
-    }
-
-    private static async Task AssertServedAsync(Libp2pHost host)
-    {
-        if (!host.Protocols.Contains(Hosts.Echo[0]))
-            host.Handle(Hosts.Echo[0], Hosts.EchoAsync);
-        HostOptions options = Hosts.Options(2, ConnectionSecurity.Noise, ConnectionSecurity.Tls, ConnectionSecurity.Plaintext);
-        await using Libp2pHost honest = await Libp2pHost.StartAsync(options with { Listen = [] });
-        await Until(
-            () => honest.Connections.Count > 0,
-            async () => await honest.ConnectAsync(host), "there is room for somebody honest");
-        P2pStream stream = await honest.OpenStreamAsync(host.Self, Hosts.Echo).WaitAsync(Hosts.Patience);
-        await stream.WriteAndCloseAsync(new byte[5000]);
-        Assert.Equal(5000, (await stream.ReadToEndAsync()).Length);
-    }
-
-    private static Task Until(Func<bool> condition, string what) => Until(condition, () => Task.CompletedTask, what);
-
-    private static async Task Until(Func<bool> condition, Func<Task> attempt, string what)
-    {
-        long end = Environment.TickCount64 + (long)Hosts.Patience.TotalMilliseconds;
-        while (!condition())
-        {
-            Assert.True(Environment.TickCount64 < end, $"it never came about: {what}");
-            try
-            {
-                await attempt();
-            }
-            catch (Libp2pException)
-            {
-                // Tried again.
-            }
-            await Task.Delay(5);
-        }
     }
 
     // To the answer to a ping, or to the end.
@@ -390,7 +356,7 @@ public sealed class FloodTests
             await using Libp2pHost honest = await Libp2pHost.StartAsync(Hosts.Options(2));
             await using var pubsub = new PubSub(honest, Hosts.Key(2));
             await honest.ConnectAsync(host);
-            await Until(() => pubsub.PeersOf(Topic).Count == 1, "the host tells what it hears");
+            await Hosts.Until(() => pubsub.PeersOf(Topic).Count == 1, "the host tells what it hears");
             await pubsub.PublishAsync(Topic, "honest"u8.ToArray()).AsTask().WaitAsync(Hosts.Patience);
             while (!(await heard.ReadAsync().AsTask().WaitAsync(Hosts.Patience)).Content.Data.Span.SequenceEqual("honest"u8))
             {
@@ -425,7 +391,7 @@ public sealed class FloodTests
                 evils.streams.Add(stream);
                 await FloodTests.SendAllAsync(stream, [Subscription()]);
             }
-            await Until(() => victim.PubSub.PeersOf(Topic).Count == count, "all of them hear the topic");
+            await Hosts.Until(() => victim.PubSub.PeersOf(Topic).Count == count, "all of them hear the topic");
             return evils;
         }
 

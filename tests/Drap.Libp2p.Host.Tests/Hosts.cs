@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
 using Xunit;
@@ -37,6 +38,42 @@ internal static class Hosts
     {
         lock (connection.Mux.Gate)
             return connection.Mux.Session.Streams.Count(s => ((P2pStream?)s.Owner)?.Protocol == protocol);
+    }
+
+    /// <summary>Waits for what no event tells of; looks often, and fails after <see cref="Patience"/>.</summary>
+    public static async Task Until(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
+    {
+        long end = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
+        while (!condition())
+        {
+            Assert.True(Environment.TickCount64 < end, $"it never came about: {what}");
+            await Task.Delay(5);
+        }
+    }
+
+    /// <summary>That somebody honest finds room at a host that was treated badly, sooner or later, and is served.</summary>
+    public static async Task AssertServesAsync(Libp2pHost host, params ConnectionSecurity[] security)
+    {
+        if (!host.Protocols.Contains(Echo[0]))
+            host.Handle(Echo[0], EchoAsync);
+        await using Libp2pHost honest = await Libp2pHost.StartAsync(Options(2, security) with { Listen = [] });
+        long end = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
+        while (honest.Connections.Count == 0)
+        {
+            Assert.True(Environment.TickCount64 < end, "there never was room for somebody honest");
+            try
+            {
+                await honest.ConnectAsync(host);
+            }
+            catch (Libp2pException)
+            {
+                // The host has not seen yet that the others went.
+                await Task.Delay(5);
+            }
+        }
+        P2pStream stream = await honest.OpenStreamAsync(host.Self, Echo).WaitAsync(Patience);
+        await stream.WriteAndCloseAsync(new byte[5000]);
+        Assert.Equal(5000, (await stream.ReadToEndAsync()).Length);
     }
 
     public static async Task EchoAsync(P2pStream stream)

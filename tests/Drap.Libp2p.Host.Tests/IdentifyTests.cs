@@ -36,22 +36,24 @@ public sealed class IdentifyTests
     public async Task Observers_are_told_before_a_peer_counts_as_identified()
     {
         await using Libp2pHost a = await Hosts.StartAsync(1), b = await Hosts.StartAsync(2);
-        var heard = new Recorder { Delay = TimeSpan.FromMilliseconds(200) };
+        var heard = new Recorder();
         using IDisposable observing = a.Observe(heard);
         PeerConnection connection = await a.ConnectAsync(b);
         await connection.Identified.WaitAsync(Hosts.Patience);
         Assert.True(heard.Identified.Task.IsCompleted);
+        Assert.False(heard.WasIdentified);
     }
 
     private sealed class Recorder : IHostObserver
     {
-        public TimeSpan Delay { get; init; }
+        /// <summary>Whether the peer counted as identified before this heard of it.</summary>
+        public bool WasIdentified { get; private set; }
 
         public TaskCompletionSource<KnownPeer> Identified { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         void IHostObserver.Identified(PeerConnection connection, KnownPeer peer)
         {
-            Thread.Sleep(Delay);
+            WasIdentified = connection.Identified.IsCompleted;
             Identified.TrySetResult(peer);
         }
     }

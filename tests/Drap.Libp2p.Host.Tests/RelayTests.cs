@@ -33,19 +33,12 @@ public sealed class RelayTests : IAsyncLifetime
 
     private async Task<Libp2pHost> HiddenAsync(int seed) => Keep(await Libp2pHost.StartAsync(Hosts.Options(seed) with { Listen = [] }));
 
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        using var patience = new CancellationTokenSource(Hosts.Patience);
-        while (!condition())
-            await Task.Delay(10, patience.Token);
-    }
-
     private async Task<Libp2pHost> ReachableAsync(Libp2pHost relay, int seed = 201)
     {
         Libp2pHost host = await HiddenAsync(seed);
         host.Handle(Hosts.Echo[0], Hosts.EchoAsync);
         var reservations = Keep(new RelayReservations(host, 1, [relay.ListenAddresses[0].WithPeer(relay.Self)]));
-        await UntilAsync(() => reservations.Held == 1 && host.ListenAddresses.Count > 0);
+        await Hosts.Until(() => reservations.Held == 1 && host.ListenAddresses.Count > 0);
         return host;
     }
 
@@ -77,7 +70,7 @@ public sealed class RelayTests : IAsyncLifetime
 
         // It ends with the connection.
         await connection.CloseAsync().WaitAsync(Hosts.Patience);
-        await UntilAsync(() => service.Circuits == 0);
+        await Hosts.Until(() => service.Circuits == 0);
         await back.Closed.WaitAsync(Hosts.Patience);
     }
 
@@ -137,7 +130,7 @@ public sealed class RelayTests : IAsyncLifetime
             }
         });
         await connection.Closed.WaitAsync(Hosts.Patience);
-        await UntilAsync(() => service.Circuits == 0);
+        await Hosts.Until(() => service.Circuits == 0);
     }
 
     [Fact]
@@ -149,12 +142,12 @@ public sealed class RelayTests : IAsyncLifetime
         Libp2pHost target = await HiddenAsync(201);
         Multiaddr[] named = [relay.ListenAddresses[0].WithPeer(relay.Self), other.ListenAddresses[0].WithPeer(other.Self)];
         var reservations = Keep(new RelayReservations(target, 1, named));
-        await UntilAsync(() => reservations.Held == 1 && target.ListenAddresses.Count == 1);
+        await Hosts.Until(() => reservations.Held == 1 && target.ListenAddresses.Count == 1);
         Assert.Contains(relay.Self.ToString(), target.ListenAddresses[0].ToString(), StringComparison.Ordinal);
         Assert.Equal(1, service.Reservations);
         await relay.DisposeAsync();
-        await UntilAsync(() => target.ListenAddresses.Count == 1
+        await Hosts.Until(() => target.ListenAddresses.Count == 1
             && target.ListenAddresses[0].ToString().Contains(other.Self.ToString(), StringComparison.Ordinal));
-        await UntilAsync(() => reservations.Held == 1);
+        await Hosts.Until(() => reservations.Held == 1);
     }
 }

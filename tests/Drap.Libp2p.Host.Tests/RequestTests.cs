@@ -39,9 +39,7 @@ public sealed class RequestTests
         await Task.WhenAll(Enumerable.Range(0, 3000).Select(async i =>
             Assert.Equal(i, BitConverter.ToInt32(await requester.AskAsync(b.Self, BitConverter.GetBytes(i)))))).WaitAsync(Hosts.Patience);
         // The last of them may still wait for the other's end.
-        using var late = new CancellationTokenSource(Hosts.Patience);
-        while (a.Connections.Single().StreamCount > 0)
-            await Task.Delay(5, late.Token);
+        await Hosts.Until(() => a.Connections.Single().StreamCount == 0, "the last stream has ended");
     }
 
     [Fact]

@@ -47,7 +47,7 @@ public sealed class ResidentFloodTests
         using (Socket late = await RawPeer.DialAsync(host))
             Assert.Equal(0, await ReceiveAsync(late));
         strangers.ForEach(stranger => stranger.Dispose());
-        await AssertServedAsync(host, security);
+        await Hosts.AssertServesAsync(host, security);
     }
 
     /// <summary>One peer fills the windows of all the streams that it may open: it gets what one peer may have, and not a byte more is read from it.</summary>
@@ -106,7 +106,7 @@ public sealed class ResidentFloodTests
             peer.Dispose();
         await Task.WhenAll(flooding).WaitAsync(Hosts.Patience);
         release.SetResult();
-        await AssertServedAsync(host, ConnectionSecurity.Plaintext);
+        await Hosts.AssertServesAsync(host, ConnectionSecurity.Plaintext);
     }
 
     // What a client of TLS says first, as the framework's own does.
@@ -150,29 +150,6 @@ public sealed class ResidentFloodTests
         {
             return 0;
         }
-    }
-
-    private static async Task AssertServedAsync(Libp2pHost host, ConnectionSecurity security)
-    {
-        host.Handle(Hosts.Echo[0], Hosts.EchoAsync);
-        await using Libp2pHost honest = await Libp2pHost.StartAsync(Hosts.Options(2, security) with { Listen = [] });
-        long end = Environment.TickCount64 + (long)Hosts.Patience.TotalMilliseconds;
-        while (honest.Connections.Count == 0)
-        {
-            Assert.True(Environment.TickCount64 < end, "there never was room for somebody honest");
-            try
-            {
-                await honest.ConnectAsync(host);
-            }
-            catch (DialException)
-            {
-                // The host has not seen yet that the others went.
-                await Task.Delay(20);
-            }
-        }
-        P2pStream stream = await honest.OpenStreamAsync(host.Self, Hosts.Echo).WaitAsync(Hosts.Patience);
-        await stream.WriteAndCloseAsync(new byte[5000]);
-        Assert.Equal(5000, (await stream.ReadToEndAsync()).Length);
     }
 
     /// <summary>Keeps what is written, and has nothing to be read.</summary>

@@ -10,7 +10,10 @@ public sealed record JobProblem(string Path, string Found, string Allowed)
 {
     /// <summary>One line.</summary>
     public override string ToString() =>
-        (Path.Length > 0 ? Path + ": " : "") + Found + (Allowed.Length == 0 ? "" : Allowed.EndsWith('?') ? "; " + Allowed : "; allowed: " + Allowed);
+        (Path.Length > 0 ? Path + ": " : "") + Found + (Allowed.Length == 0 ? "" : "; " + Instead(Allowed));
+
+    /// <summary>How what is allowed is told; a question, as "did you mean …", speaks for itself.</summary>
+    public static string Instead(string allowed) => allowed.EndsWith('?') ? allowed : "allowed: " + allowed;
 }
 
 /// <summary>A problem at its place in a job file.</summary>

@@ -1,5 +1,4 @@
 using Drap.Libp2p.Bootstrap;
-using Drap.Libp2p.Host.Time;
 using Drap.Libp2p.Multiformats;
 
 namespace Drap.Libp2p.Host.Bootstrap;

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Drap.Libp2p.Host.Streams;
-using Drap.Libp2p.Host.Time;
 using Drap.Libp2p.Kademlia;
 
 namespace Drap.Libp2p.Host.Kademlia;

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
-using Drap.Libp2p.Host.Time;
 using Drap.Libp2p.Mdns;
 using Drap.Libp2p.Multiformats;
 

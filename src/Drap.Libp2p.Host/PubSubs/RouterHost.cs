@@ -383,25 +383,6 @@ internal sealed class TopicHost(Func<GossipMessage, ValueTask<MessageVerdict>>? 
 /// <summary>A listener is to decide about a message, or to hear it.</summary>
 internal readonly record struct ListenerCall(TopicListener Listener, GossipMessage Message, bool IsCheck);
 
-/// <summary>What the router is told without an answer: that one of our messages was signed or could not be, or which signatures are good.</summary>
-internal readonly struct RouterNews
-{
-    private readonly UnsignedMessage? signed;
-    private readonly CheckedMessage[] done = [];
-
-    public RouterNews(UnsignedMessage signed) => this.signed = signed;
-
-    public RouterNews(CheckedMessage[] done) => this.done = done;
-
-    public void Tell(Publisher publisher, RouterStep step)
-    {
-        if (signed is not null)
-            publisher.Signed(signed, step);
-        foreach (CheckedMessage check in done)
-            step.Router.Verified(check.Message, check.IsGood, step.Now, step.Effects);
-    }
-}
-
 /// <summary>A step at the router, under its lock; disposing it ends it.</summary>
 internal readonly ref struct RouterStep(RouterHost owner, GossipRouter router, Instant now, List<GossipEffect> effects)
 {

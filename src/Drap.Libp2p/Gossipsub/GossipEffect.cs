@@ -15,7 +15,7 @@ public abstract record GossipEffect
     /// </summary>
     public sealed record Send(PeerId To, ReadOnlyMemory<byte> Frame, FrameKind Kind, SignedMessage? Message = null) : GossipEffect;
 
-    /// <summary>Sign <see cref="UnsignedMessage.SignedBytes"/>, on any thread, in any order; answered by <see cref="GossipRouter.Signed(UnsignedMessage, Instant, IList{GossipEffect})"/>.</summary>
+    /// <summary>Sign <see cref="UnsignedMessage.SignedBytes"/>, on any thread, in any order; answered by <see cref="GossipRouter.Signed"/>.</summary>
     public sealed record Sign(UnsignedMessage Message) : GossipEffect;
 
     /// <summary>

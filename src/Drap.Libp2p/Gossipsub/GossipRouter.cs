@@ -204,7 +204,7 @@ public sealed class GossipRouter
         return known is not null;
     }
 
-    /// <summary>Publishes a message; it goes out when <see cref="Signed(UnsignedMessage, Instant, IList{GossipEffect})"/> has come for it and for those before it.</summary>
+    /// <summary>Publishes a message; it goes out when <see cref="Signed"/> has come for it and for those before it.</summary>
     public PublishOutcome Publish(string topic, ReadOnlySpan<byte> data, Instant now, IList<GossipEffect> effects)
     {
         state.Begin(now, effects);
@@ -220,13 +220,6 @@ public sealed class GossipRouter
         state.Begin(now, effects);
         outbox.Signed(message);
         state.End();
-    }
-
-    /// <summary>Signs it and answers <see cref="GossipEffect.Sign"/>.</summary>
-    public void Signed(UnsignedMessage message, ReadOnlySpan<byte> signature, Instant now, IList<GossipEffect> effects)
-    {
-        message.Sign(signature);
-        Signed(message, now, effects);
     }
 
     /// <summary>Answers <see cref="GossipEffect.Sign"/> where nothing could be signed: the message is dropped, and those behind it go on.</summary>

@@ -58,7 +58,14 @@ internal sealed class Lookup
             int nearer = 0;
             foreach (Candidate candidate in candidates.Values)
             {
-                if (candidate.State is CandidateState.Asked or CandidateState.Slow || (candidate.State == CandidateState.Hopeless && answered == 0) || (candidate.State == CandidateState.New && Asked < AskedMax))
+                bool isAwaited = candidate.State switch
+                {
+                    CandidateState.Asked or CandidateState.Slow => true,
+                    CandidateState.Hopeless => answered == 0,
+                    CandidateState.New => Asked < AskedMax,
+                    _ => false,
+                };
+                if (isAwaited)
                     return false;
                 if (candidate.State == CandidateState.Answered && ++nearer == k)
                     return true;

@@ -1,15 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
-using Drap.Node.Overlay.Frames;
-using Drap.Node.Overlay.Kept;
 
 namespace Drap.Node.Overlay;
 
 /// <summary>What holds for every overlay.</summary>
 internal static class OverlayRules
 {
-    /// <summary>Whether who speaks this takes frames.</summary>
-    public static bool TakesFrames(string protocol) => protocol is FrameDesk.Protocol or KeptWire.Protocol;
-
     public static void CheckLength(ReadOnlyMemory<byte> frame)
     {
         if (frame.Length > IOverlay.FrameBytesMax)

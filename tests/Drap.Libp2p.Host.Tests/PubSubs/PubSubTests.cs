@@ -18,7 +18,7 @@ public sealed class PubSubTests : IAsyncDisposable
         Node a = await AddAsync(), b = await AddAsync();
         TopicSubscription atB = b.PubSub.Subscribe(Topic);
         await a.Host.ConnectAsync(b.Host);
-        await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
         Assert.Equal(1, await a.PubSub.PublishAsync(Topic, "hello"u8.ToArray()));
         GossipMessage got = await Read(atB);
         Assert.Equal("hello", Encoding.UTF8.GetString(got.Content.Data.Span));
@@ -40,7 +40,7 @@ public sealed class PubSubTests : IAsyncDisposable
         for (int i = 0; i < Nodes; i++)
             foreach (int step in new[] { 1, 3 })
                 await nodes[i].Host.ConnectAsync(nodes[(i + step) % Nodes].Host);
-        await Until(() => nodes.TrueForAll(n => n.PubSub.MeshOf(Topic).Count == 4), "everybody has all its four neighbours in the mesh");
+        await Hosts.Until(() => nodes.TrueForAll(n => n.PubSub.MeshOf(Topic).Count == 4), "everybody has all its four neighbours in the mesh");
         for (int m = 0; m < Each; m++)
             foreach (Node node in nodes)
                 await node.PubSub.PublishAsync(Topic, Encoding.UTF8.GetBytes($"{node.Number}/{m}"));
@@ -66,7 +66,7 @@ public sealed class PubSubTests : IAsyncDisposable
         TopicSubscription atB = b.PubSub.Subscribe(Topic), atC = c.PubSub.Subscribe(Topic);
         await a.Host.ConnectAsync(b.Host);
         await b.Host.ConnectAsync(c.Host);
-        await Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.MeshOf(Topic).Count == 1, "the line stands");
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.MeshOf(Topic).Count == 1, "the line stands");
         for (int i = 0; i < 5; i++)
         {
             byte[] large = Hosts.Bytes(new GossipLimits().MessageBytesMax, i);
@@ -95,12 +95,12 @@ public sealed class PubSubTests : IAsyncDisposable
         TopicSubscription atC = c.PubSub.Subscribe(Topic);
         await a.Host.ConnectAsync(b.Host);
         await b.Host.ConnectAsync(c.Host);
-        await Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.MeshOf(Topic).Count == 1, "the line stands");
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.MeshOf(Topic).Count == 1, "the line stands");
         foreach (string said in new[] { "?", "!", "n", "y" })
             await a.PubSub.PublishAsync(Topic, Encoding.UTF8.GetBytes(said));
         Assert.Equal((byte)'y', (await Read(atB)).Content.Data.Span[0]);
         Assert.Equal((byte)'y', (await Read(atC)).Content.Data.Span[0]);
-        await Until(() => b.PubSub.Counters.Rejected == 1 && b.PubSub.Counters.Ignored == 2, "all four were decided about");
+        await Hosts.Until(() => b.PubSub.Counters.Rejected == 1 && b.PubSub.Counters.Ignored == 2, "all four were decided about");
         Assert.True(b.PubSub.ScoreOf(a.Host.Self) < 0);
         Assert.False(atB.TryRead(out _));
         Assert.False(atC.TryRead(out _));
@@ -115,7 +115,7 @@ public sealed class PubSubTests : IAsyncDisposable
         {
             TopicSubscription atB = b.PubSub.Subscribe(Topic);
             await (turn % 2 == 0 ? a.Host.ConnectAsync(b.Host) : b.Host.ConnectAsync(a.Host));
-            await Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "both know each other");
+            await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "both know each other");
             await b.PubSub.PublishAsync(Topic, new byte[] { 1 });
             await Read(atA);
             await a.PubSub.PublishAsync(Topic, new byte[] { 2 });
@@ -124,10 +124,10 @@ public sealed class PubSubTests : IAsyncDisposable
             {
                 await a.Host.DisconnectAsync(b.Host.Self);
                 // Else b, which dials next, would still find the connection that is closing.
-                await Until(() => a.PubSub.PeersOf(Topic).Count == 0 && b.Host.Connections.Count == 0, "each has gone for the other");
+                await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 0 && b.Host.Connections.Count == 0, "each has gone for the other");
             }
             atB.Dispose();
-            await Until(() => a.PubSub.PeersOf(Topic).Count == 0, "b has left");
+            await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 0, "b has left");
         }
     }
 
@@ -142,14 +142,14 @@ public sealed class PubSubTests : IAsyncDisposable
         TopicSubscription atA = a.PubSub.Subscribe(Topic), atB = b.PubSub.Subscribe(Topic);
         await using var wire = new Wire(a.Host.ListenAddresses[0]);
         await b.Host.ConnectAsync(a.Host.Self, [wire.Address]).WaitAsync(Hosts.Patience);
-        await Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "both know each other");
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "both know each other");
         PeerConnection old = a.Host.Connections.Single();
         wire.Freeze();
         await b.Host.DisconnectAsync(a.Host.Self);
         await b.Host.ConnectAsync(a.Host);
-        await Until(() => a.Host.Connections.Count == 2 && a.Host.Connections.All(c => c.Identified.IsCompleted), "a has both connections");
+        await Hosts.Until(() => a.Host.Connections.Count == 2 && a.Host.Connections.All(c => c.Identified.IsCompleted), "a has both connections");
         await old.CloseAsync().WaitAsync(Hosts.Patience);
-        await Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "both know each other again");
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "both know each other again");
         await a.PubSub.PublishAsync(Topic, new byte[] { 2 });
         await b.PubSub.PublishAsync(Topic, new byte[] { 3 });
         Assert.Equal((2, 3), ((await Read(atB)).Content.Data.Span[0], (await Read(atA)).Content.Data.Span[0]));
@@ -179,7 +179,7 @@ public sealed class PubSubTests : IAsyncDisposable
             await using var wire = new Wire(a.Host.ListenAddresses[0]);
             await b.ConnectAsync(a.Host.Self, [wire.Address]).WaitAsync(Hosts.Patience);
             await (await b.OpenStreamAsync(a.Host.Self, [GossipProtocols.V12])).WriteAsync(subscribe);
-            await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
+            await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
             for (int turn = 0; turn < 3; turn++)
             {
                 PeerConnection old = a.Host.Connections.Single();
@@ -189,17 +189,17 @@ public sealed class PubSubTests : IAsyncDisposable
                 if (turn == 0)
                 {
                     await b.ConnectAsync(a.Host);
-                    await Until(() => a.Host.Connections.Count == 2 && a.Host.Connections.All(c => c.Identified.IsCompleted), "a has both connections");
+                    await Hosts.Until(() => a.Host.Connections.Count == 2 && a.Host.Connections.All(c => c.Identified.IsCompleted), "a has both connections");
                     await old.CloseAsync().WaitAsync(Hosts.Patience);
                 }
                 else
                 {
-                    await Until(() => a.Host.Connections.Count == 0, "a has noticed that b went");
+                    await Hosts.Until(() => a.Host.Connections.Count == 0, "a has noticed that b went");
                     await b.ConnectAsync(a.Host);
                 }
-                await Until(() => a.PubSub.PeersOf(Topic).Count == 0, "what b had said went with the old connection");
+                await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 0, "what b had said went with the old connection");
                 await (await b.OpenStreamAsync(a.Host.Self, [GossipProtocols.V12])).WriteAsync(subscribe);
-                await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows again that b hears the topic");
+                await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows again that b hears the topic");
             }
         }
     }
@@ -210,7 +210,7 @@ public sealed class PubSubTests : IAsyncDisposable
         Node a = await AddAsync(), b = await AddAsync(new PubSubOptions { SubscriptionMessagesMax = 10 });
         TopicSubscription idle = b.PubSub.Subscribe(Topic), busy = b.PubSub.Subscribe(Topic);
         await a.Host.ConnectAsync(b.Host);
-        await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
         for (byte i = 0; i < 30; i++)
         {
             await a.PubSub.PublishAsync(Topic, new byte[] { i });
@@ -229,7 +229,7 @@ public sealed class PubSubTests : IAsyncDisposable
         Node a = await AddAsync(), b = await AddAsync(new PubSubOptions { SubscriptionMessagesMax = Messages });
         TopicSubscription atB = b.PubSub.Subscribe(Topic);
         await a.Host.ConnectAsync(b.Host);
-        await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
         byte[] data = new byte[512];
         for (int i = 0; i < Messages; i++)
         {
@@ -247,7 +247,7 @@ public sealed class PubSubTests : IAsyncDisposable
         Node a = await AddAsync(), b = await AddAsync();
         TopicSubscription atB = b.PubSub.Subscribe(Topic);
         await a.Host.ConnectAsync(b.Host);
-        await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
         {
             for (int i = 0; i < 100; i++)
@@ -270,7 +270,7 @@ public sealed class PubSubTests : IAsyncDisposable
         TopicSubscription atB = b.PubSub.Subscribe(Topic), atC = c.PubSub.Subscribe(Topic);
         await a.Host.ConnectAsync(b.Host);
         await b.Host.ConnectAsync(c.Host);
-        await Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "the line stands");
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1 && b.PubSub.PeersOf(Topic).Count == 1, "the line stands");
         Assert.Equal(1, await a.PubSub.PublishAsync(Topic, new byte[] { 7 }));
         Assert.Equal(7, (await Read(atB)).Content.Data.Span[0]);
         Assert.Equal(7, (await Read(atC)).Content.Data.Span[0]);
@@ -291,7 +291,7 @@ public sealed class PubSubTests : IAsyncDisposable
         {
             Node a = await AddAsync(key: key);
             await a.Host.ConnectAsync(b.Host);
-            await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
+            await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
             for (int i = 0; i < 3; i++)
             {
                 await a.PubSub.PublishAsync(Topic, new byte[] { 1 });
@@ -308,9 +308,9 @@ public sealed class PubSubTests : IAsyncDisposable
         using TopicSubscription atA = a.PubSub.Subscribe(Topic);
         TopicSubscription atB = b.PubSub.Subscribe(Topic);
         await a.Host.ConnectAsync(b.Host);
-        await Until(() => observer.Heard.Count == 2, "b came into the mesh");
+        await Hosts.Until(() => observer.Heard.Count == 2, "b came into the mesh");
         atB.Dispose();
-        await Until(() => observer.Heard.Count == 4, "b has left the mesh");
+        await Hosts.Until(() => observer.Heard.Count == 4, "b has left the mesh");
         Assert.Equal([$"{b.Host.Self.Short} hears", $"{b.Host.Self.Short} in", $"{b.Host.Self.Short} out", $"{b.Host.Self.Short} hears no more"], observer.Heard);
     }
 
@@ -343,10 +343,10 @@ public sealed class PubSubTests : IAsyncDisposable
                 await next.WriteAsync(new byte[] { 2, 0xff, 0xff });
             // The newer stream took the older one's place.
             await Assert.ThrowsAsync<StreamResetException>(async () => await stream.ReadToEndAsync());
-            await Until(() => a.PubSub.Counters.RpcsRefused == 100, "the noise was heard");
+            await Hosts.Until(() => a.PubSub.Counters.RpcsRefused == 100, "the noise was heard");
             Assert.True(a.PubSub.ScoreOf(evil.Self) < -80);
             await b.Host.ConnectAsync(a.Host);
-            await Until(() => b.PubSub.PeersOf(Topic).Count == 1, "b knows that a hears the topic");
+            await Hosts.Until(() => b.PubSub.PeersOf(Topic).Count == 1, "b knows that a hears the topic");
             await b.PubSub.PublishAsync(Topic, new byte[] { 5 });
             Assert.Equal(5, (await Read(atA)).Content.Data.Span[0]);
         }
@@ -374,7 +374,7 @@ public sealed class PubSubTests : IAsyncDisposable
             // "subscribe to /test/topic"
             byte[] subscribe = [17, 0x0a, 15, 0x08, 1, 0x12, 11, .. Encoding.ASCII.GetBytes(Topic)];
             await stream.WriteAsync(subscribe);
-            await Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that the slow one hears the topic");
+            await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that the slow one hears the topic");
             ValueTask<int> waiting = default;
             int published = 0;
             for (; published < 1000; published++)
@@ -388,7 +388,7 @@ public sealed class PubSubTests : IAsyncDisposable
             Node b = await AddAsync(new PubSubOptions { SubscriptionMessagesMax = 1000, SubscriptionBytesMax = 1 << 30 });
             TopicSubscription atB = b.PubSub.Subscribe(Topic);
             await b.Host.ConnectAsync(a.Host);
-            await Until(() => a.PubSub.PeersOf(Topic).Count == 2, "a knows that b hears the topic");
+            await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 2, "a knows that b hears the topic");
             for (int i = 0; i < 20; i++)
                 await a.PubSub.PublishAsync(Topic, new byte[100_000]).AsTask().WaitAsync(Hosts.Patience);
             for (int i = 0; i < 20; i++)
@@ -416,16 +416,6 @@ public sealed class PubSubTests : IAsyncDisposable
     }
 
     private static async Task<GossipMessage> Read(TopicSubscription subscription) => await subscription.ReadAsync().AsTask().WaitAsync(Hosts.Patience);
-
-    private static async Task Until(Func<bool> condition, string what)
-    {
-        long end = Environment.TickCount64 + (long)Hosts.Patience.TotalMilliseconds;
-        while (!condition())
-        {
-            Assert.True(Environment.TickCount64 < end, $"it never came about: {what}");
-            await Task.Delay(5);
-        }
-    }
 
     private sealed record Node(int Number, Libp2pHost Host, PubSub PubSub);
 

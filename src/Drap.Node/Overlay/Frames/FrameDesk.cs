@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Drap.Node.Overlay.Kept;
 
 namespace Drap.Node.Overlay.Frames;
 
@@ -10,6 +12,9 @@ internal sealed class FrameDesk : IDisposable
 {
     /// <summary>The protocol of these streams.</summary>
     public const string Protocol = "/drap/1.0.0/frames";
+
+    /// <summary>Who speaks one of these takes frames: on streams of their own, or on kept ones.</summary>
+    public static readonly ImmutableArray<string> Carriers = [Protocol, KeptWire.Protocol];
 
     private readonly ConcurrentDictionary<PeerId, FrameLane> lanes = new();
     private readonly ConcurrentDictionary<PeerId, Inbound> readers = new();

@@ -329,7 +329,6 @@ internal sealed class KeptStream(KeptDesk desk, PeerId peer, UInt128 name, bool 
         bool isLost;
         lock (gate)
         {
-            isResuming = false;
             // The carrier may have broken before this was said: then nobody else looks for the next.
             isLost = answer == KeptAnswer.Here && tries < KeptLimits.ResumesMax && carrier is null && !isFinished;
             isResuming = isLost;

@@ -298,11 +298,9 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
 
     private IEnumerable<PeerId> Hearers(string topic)
     {
-        IEnumerable<PeerId> others = pubsub.PeersOf(topic).Where(peer => TakesFrames(host.PeerBook[peer]));
+        IEnumerable<PeerId> others = pubsub.PeersOf(topic).Where(peer => FrameDesk.Carriers.Any(host.PeerBook[peer].Speaks));
         return heard.ContainsKey(topic) ? others.Append(Self) : others;
     }
-
-    private static bool TakesFrames(KnownPeer peer) => peer.Speaks(FrameDesk.Protocol) || peer.Speaks(KeptWire.Protocol);
 
     // What finds no room in the node's queue is lost, as any message of a topic may be.
     private void Deliver(GossipMessage message)

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Host.Daemon;
 using Drap.Libp2p.Multiformats;
+using Drap.Node.Overlay.Frames;
 
 namespace Drap.Node.Overlay.P2pd;
 
@@ -137,7 +138,7 @@ internal sealed class DaemonWatch(DaemonClient daemon, PeerId self, ImmutableArr
         {
             try
             {
-                if ((await daemon.GetProtocolsAsync(peer, stopping.Token).ConfigureAwait(false)).Any(OverlayRules.TakesFrames))
+                if ((await daemon.GetProtocolsAsync(peer, stopping.Token).ConfigureAwait(false)).Any(FrameDesk.Carriers.Contains))
                     takeFrames.Add(peer);
             }
             catch (DaemonException)

@@ -1,4 +1,6 @@
-namespace Drap.Libp2p.Host.Time;
+using Drap.Libp2p.Host.Time;
+
+namespace Drap.Libp2p.Host;
 
 /// <summary>
 /// What every service beside a host has: a lock for its machine, one deadline, the connections it hears of, work that it runs, and an end that waits for all of it.
