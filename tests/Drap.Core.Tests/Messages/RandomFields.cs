@@ -85,7 +85,7 @@ internal struct RandomFields(Prng prng, bool full) : IFields
         !full && prng.Chance(1, 2) ? null : RandomText(0, bytesMax);
 
     public readonly ImmutableArray<byte> Bytes(int key, string name, ImmutableArray<byte> value, int bytesMax) =>
-        [.. RandomBytes(prng.Chance(1, 16) && HasRoom(bytesMax) ? bytesMax : prng.Below(100) + (full ? 1 : 0))];
+        [.. RandomBytes(prng.Chance(1, 16) && HasRoom(bytesMax) ? bytesMax : Math.Min(bytesMax, prng.Below(100) + (full ? 1 : 0)))];
 
     public ImmutableArray<int> Ints(int key, string name, ImmutableArray<int> value, int countMax, int min, int max)
     {

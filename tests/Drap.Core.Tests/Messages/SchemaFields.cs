@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Drap.Core.Cbor;
+using Drap.Core.Membership;
 using Drap.Core.Messages;
 using Xunit;
 
@@ -17,15 +18,26 @@ internal sealed class SchemaFields(Type owner, JsonObject definitions) : IFields
     public static JsonObject Describe(MessageKind kind)
     {
         Type owner = typeof(Message).Assembly.GetType($"{typeof(Message).Namespace}.{kind}", throwOnError: true)!;
+        return Describe(owner, "x-cbor-kind", (int)kind, fields => MessageCodec.Walk(kind, ref fields, null));
+    }
+
+    public static JsonObject Describe(MembershipKind kind)
+    {
+        Type owner = typeof(MembershipRecord).Assembly.GetType($"{typeof(MembershipRecord).Namespace}.{kind}", throwOnError: true)!;
+        return Describe(owner, "x-membership-kind", (int)kind, fields => MembershipCodec.Walk(kind, ref fields, null));
+    }
+
+    private static JsonObject Describe(Type owner, string word, int kind, Action<SchemaFields> walk)
+    {
         JsonObject definitions = [];
         var fields = new SchemaFields(owner, definitions);
-        MessageCodec.Walk(kind, ref fields, null);
+        walk(fields);
         JsonObject schema = new()
         {
             ["$schema"] = "https://json-schema.org/draft/2020-12/schema",
-            ["title"] = JsonFields.Snake(kind.ToString()),
+            ["title"] = JsonFields.Snake(owner.Name),
             ["description"] = XmlDocs.Of(owner),
-            ["x-cbor-kind"] = (int)kind,
+            [word] = kind,
         };
         fields.AddTo(schema);
         if (definitions.Count > 0)

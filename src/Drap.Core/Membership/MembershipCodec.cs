@@ -1,0 +1,111 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using Drap.Core.Cbor;
+
+namespace Drap.Core.Membership;
+
+/// <summary>
+/// Membership records as bytes: [version, kind, body], as messages of the market are (docs/protocol/messages.md, MSG-1), but with kinds of their own. [MEM-1]
+/// </summary>
+public static class MembershipCodec
+{
+    /// <summary>The major version.</summary>
+    public const int Version = 1;
+
+    /// <summary>The longest record that travels: a reply with a whole chain and all addresses.</summary>
+    public const int FrameBytesMax = 64 * 1024;
+
+    /// <summary>The longest record that is stored: <see cref="InvitationBook.InvitationsMax"/> invitations with the longest names have half of that.</summary>
+    public const int StoredBytesMax = 1 << 20;
+
+    /// <summary>The bytes of a record whose values are known to be within their limits; if they are not, that is a bug of ours.</summary>
+    public static byte[] Encode(MembershipRecord record)
+    {
+        var writer = new FieldWriter(StoredBytesMax);
+        try
+        {
+            MembershipKind kind = KindOf(record);
+            writer.WriteArray(3);
+            writer.WriteInt(Version);
+            writer.WriteInt((int)kind);
+            (int, int) body = writer.OpenMap();
+            Walk(kind, ref writer, record);
+            writer.CloseMap(body);
+            if (!writer.TryFinish(out ReadOnlySpan<byte> frame, out CodecError error))
+                Invariant.Fail($"{kind} cannot be written: {error}");
+            return frame.ToArray();
+        }
+        finally
+        {
+            writer.Dispose();
+        }
+    }
+
+    /// <summary>Reads a record of this kind, which anybody may have sent. Never throws.</summary>
+    public static bool TryDecode<T>(ReadOnlySpan<byte> frame, [NotNullWhen(true)] out T? record, out CodecError error)
+        where T : MembershipRecord
+    {
+        bool read = TryDecode(frame, out MembershipRecord? any, out error);
+        record = any as T;
+        if (read && record is null)
+            error = new CodecError(CodecFault.UnknownKind, "kind", 2);
+        return record is not null;
+    }
+
+    /// <summary>Reads a record of any kind, which anybody may have sent. Never throws.</summary>
+    public static bool TryDecode(ReadOnlySpan<byte> frame, [NotNullWhen(true)] out MembershipRecord? record, out CodecError error)
+    {
+        record = null;
+        if (frame.Length > StoredBytesMax)
+        {
+            error = new CodecError(CodecFault.TooLong, "", StoredBytesMax, 0, StoredBytesMax);
+            return false;
+        }
+        var reader = new FieldReader(frame);
+        reader.ReadArray(3);
+        long version = reader.ReadInt("version", 0, int.MaxValue);
+        long kind = reader.ReadInt("kind", 0, int.MaxValue);
+        error = reader.Failed ? reader.Error
+            : version != Version ? new CodecError(CodecFault.UnknownVersion, "version", 1, Version, Version)
+            : kind is < 1 or > (long)MembershipKind.InvitationList ? new CodecError(CodecFault.UnknownKind, "kind", 2)
+            : default;
+        if (error.Fault != CodecFault.None)
+            return false;
+        (int, int) outer = reader.OpenMap("body");
+        MembershipRecord read = Walk((MembershipKind)kind, ref reader, null);
+        reader.CloseMap(outer);
+        reader.ReadEnd();
+        error = reader.Error;
+        record = reader.Failed ? null : read;
+        return !reader.Failed;
+    }
+
+    /// <summary>The number under which a record travels.</summary>
+    public static MembershipKind KindOf(MembershipRecord record) => record switch
+    {
+        Certificate => MembershipKind.Certificate,
+        Revocation => MembershipKind.Revocation,
+        Ticket => MembershipKind.Ticket,
+        Hello => MembershipKind.Hello,
+        Verdict => MembershipKind.Verdict,
+        JoinRequest => MembershipKind.JoinRequest,
+        JoinReply => MembershipKind.JoinReply,
+        InvitationList => MembershipKind.InvitationList,
+        _ => throw new UnreachableException(),
+    };
+
+    /// <summary>Runs <paramref name="f"/> over the fields of one kind of record: to write, read, describe or make up.</summary>
+    public static MembershipRecord Walk<TFields>(MembershipKind kind, scoped ref TFields f, MembershipRecord? record)
+        where TFields : IFields, allows ref struct => kind switch
+    {
+        MembershipKind.Certificate => CertificateShape.Walk(ref f, (Certificate?)record ?? CertificateShape.Blank),
+        MembershipKind.Revocation => RevocationShape.Walk(ref f, (Revocation?)record ?? RevocationShape.Blank),
+        MembershipKind.Ticket => TicketShape.Walk(ref f, (Ticket?)record ?? TicketShape.Blank),
+        MembershipKind.Hello => HelloShape.Walk(ref f, (Hello?)record ?? HelloShape.Blank),
+        MembershipKind.Verdict => VerdictShape.Walk(ref f, (Verdict?)record ?? VerdictShape.Blank),
+        MembershipKind.JoinRequest => JoinRequestShape.Walk(ref f, (JoinRequest?)record ?? JoinRequestShape.Blank),
+        MembershipKind.JoinReply => JoinReplyShape.Walk(ref f, (JoinReply?)record ?? JoinReplyShape.Blank),
+        MembershipKind.InvitationList => InvitationListShape.Walk(ref f, (InvitationList?)record ?? InvitationListShape.Blank),
+        _ => throw new UnreachableException(),
+    };
+}

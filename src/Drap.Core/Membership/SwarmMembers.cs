@@ -1,0 +1,183 @@
+using System.Collections.Immutable;
+
+namespace Drap.Core.Membership;
+
+/// <summary>What happens to a swarm's members, as one node sees it.</summary>
+public abstract record MembershipInput
+{
+    private MembershipInput()
+    {
+    }
+
+    /// <summary>A peer shows its certificates, whose signatures are good.</summary>
+    public sealed record Presented(PeerId Peer, ImmutableArray<SignedCertificate> Chain) : MembershipInput;
+
+    /// <summary>No connection with the peer is left.</summary>
+    public sealed record Left(PeerId Peer) : MembershipInput;
+
+    /// <summary>A revocation came, or was made here; its signature is good.</summary>
+    public sealed record Heard(SignedRevocation Revocation) : MembershipInput;
+
+    /// <summary>The time of day is looked at.</summary>
+    public sealed record Woke : MembershipInput;
+}
+
+/// <summary>What is to be done, in this order.</summary>
+public abstract record MembershipEffect
+{
+    private MembershipEffect()
+    {
+    }
+
+    /// <summary>The peer may stay.</summary>
+    public sealed record Admit(Member Member) : MembershipEffect;
+
+    /// <summary>The peer may not stay.</summary>
+    public sealed record Refuse(PeerId Peer, MembershipFault Why) : MembershipEffect;
+
+    /// <summary>Keep the list of revocations.</summary>
+    public sealed record Store(ImmutableArray<SignedRevocation> All) : MembershipEffect;
+
+    /// <summary>Tell everybody.</summary>
+    public sealed record Spread(SignedRevocation Revocation) : MembershipEffect;
+
+    /// <summary>Close every connection with the peer, which belongs here no more.</summary>
+    public sealed record Close(Member Member, MembershipFault Why) : MembershipEffect;
+
+    /// <summary>This node itself belongs to the swarm no more; said once.</summary>
+    public sealed record Outside(MembershipFault Why) : MembershipEffect;
+}
+
+/// <summary>
+/// Who belongs to a swarm, as one of its nodes knows: its own certificates, the peers that it has let in, and who was removed. Pure; one caller at a time. [MEM-2]
+/// </summary>
+public sealed class SwarmMembers
+{
+    private readonly SortedDictionary<PeerId, Member> present = [];
+    private readonly RevocationList revocations;
+    private bool isOutside;
+
+    /// <summary>Begins with what a node has on disk.</summary>
+    /// <param name="swarm">The swarm: its founder's key.</param>
+    /// <param name="self">The node.</param>
+    /// <param name="chain">Its certificates.</param>
+    /// <param name="stored">Revocations that it knows.</param>
+    /// <param name="utc">The time of day.</param>
+    /// <param name="fault">Why it is no member, if it is none: then nobody is one for it.</param>
+    public SwarmMembers(
+        PeerId swarm, PeerId self, ImmutableArray<SignedCertificate> chain, ImmutableArray<SignedRevocation> stored, UtcTime utc, out MembershipFault fault)
+    {
+        Swarm = swarm;
+        revocations = new RevocationList(swarm);
+        foreach (SignedRevocation one in stored)
+            revocations.Add(one, utc);
+        fault = Judge(self, chain.AsSpan(), utc, out Member? own);
+        Self = own;
+        isOutside = own is null;
+    }
+
+    /// <summary>The swarm: its founder's key.</summary>
+    public PeerId Swarm { get; }
+
+    /// <summary>The node itself; null while it is no member.</summary>
+    public Member? Self { get; private set; }
+
+    /// <summary>Peers that were let in and are connected, in the order of their ids. As many as there are connections at most.</summary>
+    public IEnumerable<Member> Present => present.Values;
+
+    /// <summary>Who was removed.</summary>
+    public RevocationList Revocations => revocations;
+
+    /// <summary>When a certificate expires next, by the time of day; null if none does.</summary>
+    public UtcTime? NextExpiry
+    {
+        get
+        {
+            UtcTime? next = isOutside ? null : Self?.Expires;
+            foreach (Member member in present.Values)
+                if (next is null || member.Expires.CompareTo(next.Value) < 0)
+                    next = member.Expires;
+            return next;
+        }
+    }
+
+    /// <summary>The member of this name on a connection that stands; null if there is none.</summary>
+    public Member? Find(PeerId peer) => present.GetValueOrDefault(peer);
+
+    /// <summary>Takes an input in. Effects are performed in their order.</summary>
+    public void Step(MembershipInput input, UtcTime utc, IList<MembershipEffect> effects)
+    {
+        switch (input)
+        {
+            case MembershipInput.Presented shown:
+                Meet(shown, utc, effects);
+                break;
+            case MembershipInput.Left left:
+                present.Remove(left.Peer);
+                break;
+            case MembershipInput.Heard heard:
+                Hear(heard.Revocation, utc, effects);
+                break;
+            case MembershipInput.Woke:
+                revocations.Expire(utc);
+                Sweep(utc, effects);
+                break;
+        }
+    }
+
+    private void Meet(MembershipInput.Presented shown, UtcTime utc, IList<MembershipEffect> effects)
+    {
+        MembershipFault fault = Judge(shown.Peer, shown.Chain.AsSpan(), utc, out Member? member);
+        if (member is null)
+        {
+            effects.Add(new MembershipEffect.Refuse(shown.Peer, fault));
+            return;
+        }
+        present[shown.Peer] = member;
+        effects.Add(new MembershipEffect.Admit(member));
+    }
+
+    private void Hear(SignedRevocation revocation, UtcTime utc, IList<MembershipEffect> effects)
+    {
+        if (revocations.Add(revocation, utc) != RevocationNews.Taken)
+            return;
+        effects.Add(new MembershipEffect.Store(revocations.All));
+        // Before the connections go over which it is told.
+        effects.Add(new MembershipEffect.Spread(revocation));
+        Sweep(utc, effects);
+    }
+
+    /// <summary>Closes to those who are members no more.</summary>
+    private void Sweep(UtcTime utc, IList<MembershipEffect> effects)
+    {
+        foreach (Member member in present.Values.ToArray())
+        {
+            MembershipFault fault = Standing(member, utc);
+            if (fault == MembershipFault.None)
+                continue;
+            present.Remove(member.Peer);
+            effects.Add(new MembershipEffect.Close(member, fault));
+        }
+        if (!isOutside && Self is { } self && Standing(self, utc) is not MembershipFault.None and var own)
+        {
+            isOutside = true;
+            effects.Add(new MembershipEffect.Outside(own));
+        }
+    }
+
+    private MembershipFault Judge(PeerId peer, ReadOnlySpan<SignedCertificate> chain, UtcTime utc, out Member? member)
+    {
+        MembershipFault fault = CertificateChain.Check(chain, peer, Swarm, utc, out member);
+        if (member is null)
+            return fault;
+        fault = Standing(member, utc);
+        if (fault != MembershipFault.None)
+            member = null;
+        return fault;
+    }
+
+    private MembershipFault Standing(Member member, UtcTime utc) =>
+        revocations.Against(member) is not null ? MembershipFault.Removed
+        : utc.CompareTo(member.Expires) >= 0 ? MembershipFault.Expired
+        : MembershipFault.None;
+}

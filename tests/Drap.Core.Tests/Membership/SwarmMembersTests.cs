@@ -1,0 +1,110 @@
+using Drap.Core.Membership;
+using Xunit;
+using static Drap.Core.Tests.Membership.Swarms;
+
+namespace Drap.Core.Tests.Membership;
+
+/// <summary>[MEM-2]</summary>
+public sealed class SwarmMembersTests
+{
+    private readonly List<MembershipEffect> effects = [];
+    private readonly SwarmMembers members = new(Founder, Peer(1), Chain(Certify(1, 0)), [], Now, out _);
+
+    [Fact]
+    public void Members_are_let_in_and_others_are_told_why_not()
+    {
+        Assert.IsType<MembershipEffect.Admit>(Assert.Single(Meet(2, Certify(2, 0))));
+        Assert.Equal([new MembershipEffect.Refuse(Peer(3), MembershipFault.OtherSwarm)], Meet(3, Certify(3, 9, swarm: 9)));
+        Assert.Equal([Peer(2)], members.Present.Select(m => m.Peer));
+        Step(new MembershipInput.Left(Peer(2)));
+        Assert.Empty(members.Present);
+    }
+
+    [Fact]
+    public void A_removal_is_stored_then_spread_then_done()
+    {
+        Meet(2, Certify(2, 0));
+        Meet(3, Certify(3, 2, NodeRoles.Worker), Certify(2, 0));
+        Meet(4, Certify(4, 0));
+        Assert.Collection(
+            Step(new MembershipInput.Heard(Revoke(2, 0))), e => Assert.Single(Assert.IsType<MembershipEffect.Store>(e).All), e => Assert.IsType<MembershipEffect.Spread>(e),
+            // With the node goes its worker.
+            e => Assert.Equal((Peer(2), MembershipFault.Removed), (((MembershipEffect.Close)e).Member.Peer, ((MembershipEffect.Close)e).Why)),
+            e => Assert.Equal(Peer(3), ((MembershipEffect.Close)e).Member.Peer));
+        Assert.Equal([Peer(4)], members.Present.Select(m => m.Peer));
+        Assert.Equal([new MembershipEffect.Refuse(Peer(2), MembershipFault.Removed)], Meet(2, Certify(2, 0)));
+        // Told a second time, nothing happens: gossip ends.
+        Assert.Empty(Step(new MembershipInput.Heard(Revoke(2, 0))));
+    }
+
+    [Fact]
+    public void Who_has_expired_is_shown_out_at_that_time()
+    {
+        Meet(2, Certify(2, 0, life: TimeSpan.FromHours(1)));
+        Meet(4, Certify(4, 0));
+        Assert.Equal(Now + TimeSpan.FromHours(1), members.NextExpiry);
+        Assert.Empty(Step(new MembershipInput.Woke(), Now + TimeSpan.FromMilliseconds(3_599_999)));
+        var closed = Assert.IsType<MembershipEffect.Close>(Assert.Single(Step(new MembershipInput.Woke(), Now + TimeSpan.FromHours(1))));
+        Assert.Equal((Peer(2), MembershipFault.Expired), (closed.Member.Peer, closed.Why));
+    }
+
+    [Fact]
+    public void That_it_was_removed_itself_a_node_hears_once()
+    {
+        Assert.Equal(new MembershipEffect.Outside(MembershipFault.Removed), Step(new MembershipInput.Heard(Revoke(1, 0)))[^1]);
+        Assert.DoesNotContain(Step(new MembershipInput.Heard(Revoke(1, 1))), e => e is MembershipEffect.Outside);
+    }
+
+    [Fact]
+    public void A_node_that_is_no_member_knows_it_from_the_start()
+    {
+        var late = new SwarmMembers(Founder, Peer(1), Chain(Certify(1, 0)), [Revoke(1, 0)], Now, out MembershipFault fault);
+        Assert.Equal(MembershipFault.Removed, fault);
+        Assert.Null(late.Self);
+        _ = new SwarmMembers(Founder, Peer(1), Chain(Certify(1, 0, life: TimeSpan.FromDays(1))), [], Now + TimeSpan.FromDays(1), out fault);
+        Assert.Equal(MembershipFault.Expired, fault);
+    }
+
+    /// <summary>Whatever order they come in, nodes that have heard the same let in and keep the same.</summary>
+    [Fact]
+    public void Nodes_that_know_the_same_keep_the_same()
+    {
+        for (ulong seed = 0; seed < 300; seed++)
+        {
+            var random = new Prng(seed);
+            SignedCertificate[][] chains =
+            [
+                [Certify(2, 0, RoleWords.All)], [Certify(3, 2), Certify(2, 0, RoleWords.All)], [Certify(4, 3, NodeRoles.Worker), Certify(3, 2), Certify(2, 0, RoleWords.All)],
+                [Certify(5, 0)], [Certify(6, 5, NodeRoles.Worker), Certify(5, 0)],
+            ];
+            MembershipInput[] inputs =
+            [
+                .. chains.Select((c, i) => new MembershipInput.Presented(Peer(i + 2), [.. c])),
+                .. Enumerable.Range(0, random.Below(4)).Select(_ => new MembershipInput.Heard(Revoke(2 + random.Below(5), random.Below(7)))),
+            ];
+            string[] ends = [.. Enumerable.Range(0, 2).Select(_ =>
+            {
+                MembershipInput[] order = [.. inputs];
+                for (int i = order.Length - 1; i > 0; i--)
+                {
+                    int j = random.Below(i + 1);
+                    (order[i], order[j]) = (order[j], order[i]);
+                }
+                var node = new SwarmMembers(Founder, Peer(1), Chain(Certify(1, 0)), [], Now, out MembershipFault _);
+                foreach (MembershipInput input in order)
+                    node.Step(input, Now, []);
+                return string.Join(' ', node.Present.Select(m => m.Name)) + node.Revocations.Digest;
+            })];
+            Assert.True(ends[0] == ends[1], $"seed {seed}: {ends[0]} against {ends[1]}");
+        }
+    }
+
+    private MembershipEffect[] Meet(int peer, params SignedCertificate[] chain) => Step(new MembershipInput.Presented(Peer(peer), [.. chain]));
+
+    private MembershipEffect[] Step(MembershipInput input, UtcTime? utc = null)
+    {
+        effects.Clear();
+        members.Step(input, utc ?? Now, effects);
+        return [.. effects];
+    }
+}
