@@ -70,8 +70,11 @@ public sealed class DhtTests : IAsyncLifetime
         Assert.Equal([hosts[2].Self], providers);
 
         var members = new List<PeerId>();
-        await foreach (KadPeer member in dhts[3].FindMembersAsync(new KeyPrefix(0, 0), 100))
+        MemberSearch search = dhts[3].FindMembersAsync(new KeyPrefix(0, 0), 100);
+        Assert.False(search.IsWhole);
+        await foreach (KadPeer member in search)
             members.Add(member.Id);
+        Assert.True(search.IsWhole);
         Assert.Equal(hosts.Where(host => host != hosts[3]).Select(host => host.Self).Order(), members.Order());
         Assert.Equal(7, dhts[3].EstimateSize());
     }

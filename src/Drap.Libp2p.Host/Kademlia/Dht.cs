@@ -31,7 +31,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
         machine = new KadMachine(
             host.Self, options, isServer, SystemRandom.NewPrng(), host.Hub.Clock.Now,
             new UtcTime(host.TimeProvider.GetUtcNow().ToUnixTimeMilliseconds()));
-        frame = new BesideHost(host, () => Step(machine.Advance));
+        frame = new BesideHost(host, () => Step(Advance));
         server = new DhtServer(host, options.Protocol, Handle);
         if (isServer)
             server.Start();
@@ -103,10 +103,16 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     public async Task<ImmutableArray<KadPeer>> FindClosestAsync(byte[] key, CancellationToken ct = default) =>
         (await AskAsync<KadOutcome.Peers>((now, effects) => machine.FindClosest(key, now, effects), ct).ConfigureAwait(false)).Found;
 
-    /// <summary>The value under a key; null if none was found. After <paramref name="quorum"/> peers have said one it is believed.</summary>
+    /// <summary>
+    /// The value under a key; null if none was found. After <paramref name="quorum"/> peers have said one it is believed, with 0 after all that are
+    /// nearest to the key were asked.
+    /// </summary>
     /// <exception cref="Libp2pException">Nobody could say which values of the key are valid, or too many questions are under way.</exception>
-    public async Task<byte[]?> GetValueAsync(byte[] key, int quorum = 3, CancellationToken ct = default) =>
-        (await AskAsync<KadOutcome.Value>((now, effects) => machine.GetValue(key, quorum, now, effects), ct).ConfigureAwait(false)).Best;
+    public async Task<byte[]?> GetValueAsync(byte[] key, int quorum = 3, CancellationToken ct = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(quorum);
+        return (await AskAsync<KadOutcome.Value>((now, effects) => machine.GetValue(key, quorum, now, effects), ct).ConfigureAwait(false)).Best;
+    }
 
     /// <summary>Puts a value and goes on putting it; returns how many peers keep it.</summary>
     /// <exception cref="Libp2pException">The value is not valid, there are too many, or too many questions are under way.</exception>
@@ -137,10 +143,13 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     public IAsyncEnumerable<KadPeer> FindProvidersAsync(byte[] multihash, int wanted, CancellationToken ct = default) =>
         ListAsync((now, effects) => machine.FindProviders(multihash, wanted, now, effects), ct);
 
-    /// <summary>Servers that stand in a region of the DHT, each once, as they answer.</summary>
-    /// <exception cref="Libp2pException">Too many questions are under way.</exception>
-    public IAsyncEnumerable<KadPeer> FindMembersAsync(KeyPrefix region, int wanted, CancellationToken ct = default) =>
-        ListAsync((now, effects) => machine.FindMembers(region, wanted, now, effects), ct);
+    /// <summary>
+    /// Servers that stand in a region of the DHT, each once, as they answer, and then whether those are all. A search that has not ended after ten
+    /// minutes (<see cref="KadOptions.SearchTimeout"/>) ends with what it has.
+    /// </summary>
+    /// <exception cref="Libp2pException">Too many searches are under way; comes when they are read.</exception>
+    public MemberSearch FindMembersAsync(KeyPrefix region, int wanted, CancellationToken ct = default) => new(ended =>
+        ListAsync((now, effects) => machine.FindMembers(region, wanted, now, effects), ct, outcome => ended((KadOutcome.Members)outcome)));
 
     /// <summary>Looks around now, as is done every ten minutes.</summary>
     public void Refresh() => Step(machine.RefreshNow);
@@ -180,6 +189,13 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     private void Learn(KnownPeer peer) => Step((now, effects) =>
         machine.Identified(new KadPeer(peer.Id, peer.Addresses), peer.Speaks(options.Protocol), now, effects));
 
+    // What is provided is said again with the addresses of now.
+    private void Advance(Instant now, List<KadEffect> effects)
+    {
+        machine.Addresses = [.. host.ListenAddresses];
+        machine.Advance(now, effects);
+    }
+
     private KadReply Handle(PeerId from, KadMessage request)
     {
         lock (frame.Gate)
@@ -200,7 +216,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
     }
 
     private async IAsyncEnumerable<KadPeer> ListAsync(
-        Func<Instant, List<KadEffect>, long> question, [EnumeratorCancellation] CancellationToken ct)
+        Func<Instant, List<KadEffect>, long> question, [EnumeratorCancellation] CancellationToken ct, Action<KadOutcome>? ended = null)
     {
         var asked = new Question();
         await MeetAsync(ct).ConfigureAwait(false);
@@ -209,6 +225,7 @@ public sealed class Dht : IHostObserver, IAsyncDisposable
         {
             await foreach (KadPeer peer in asked.Found.ReadAllAsync(ct).ConfigureAwait(false))
                 yield return peer;
+            ended?.Invoke(await asked.Outcome.ConfigureAwait(false));
         }
         finally
         {

@@ -41,9 +41,17 @@ public abstract record KadOutcome
     {
     }
 
-    /// <summary>The peers that were found: those nearest to a key, the one that was looked for, providers, members. May be none.</summary>
+    /// <summary>The peers that were found: those nearest to a key, the one that was looked for, providers. May be none.</summary>
     /// <param name="Found">They, the nearest or first found first.</param>
     public sealed record Peers(ImmutableArray<KadPeer> Found) : KadOutcome;
+
+    /// <summary>The members of a region that were found; may be none.</summary>
+    /// <param name="Found">They, the first found first.</param>
+    /// <param name="IsWhole">
+    /// Whether the region was searched through. If not, there are as many as were wanted, or the search gave up: its time was over, or
+    /// peers led it on without end; there may be more members then.
+    /// </param>
+    public sealed record Members(ImmutableArray<KadPeer> Found, bool IsWhole) : KadOutcome;
 
     /// <summary>The best value that was found; null if none was.</summary>
     /// <param name="Best">It.</param>

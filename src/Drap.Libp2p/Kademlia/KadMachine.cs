@@ -18,6 +18,11 @@ public sealed class KadMachine
     /// <summary>Questions under way. Each may wait for k peers; more than this would only wait for each other. Then a question is refused.</summary>
     public const int QueriesMax = 256;
 
+    /// <summary>
+    /// Searches of a region under way, of the questions: each is up to <see cref="RegionQuery.PartsMax"/> walks. Then another is refused.
+    /// </summary>
+    public const int SearchesMax = 8;
+
     /// <summary>Requests under way, each a stream and perhaps a dial. Others wait.</summary>
     public const int RequestsMax = 128;
 
@@ -126,9 +131,17 @@ public sealed class KadMachine
     public KadReply Handle(PeerId from, KadMessage request, Instant now) =>
         IsServer ? server.Handle(from, request, startedAtUtc + (now - startedAt), now) : KadReply.Refused;
 
-    /// <summary>Finds the k nearest servers to a key, which is not hashed. Ends with <see cref="KadOutcome.Peers"/>. 0: refused.</summary>
-    public long FindClosest(byte[] key, Instant now, List<KadEffect> effects) =>
-        Start(id => new WalkQuery(id, now + options.QueryTimeout, Walk(KadKey.Of(key)), new KadMessage(KadMessageType.FindNode, key)), now, effects);
+    /// <summary>
+    /// Finds the k nearest servers to a key, which is not hashed. Ends with <see cref="KadOutcome.Peers"/>. 0: refused, also when the key is
+    /// empty or too long: every peer would refuse it, and be forgotten for that.
+    /// </summary>
+    public long FindClosest(byte[] key, Instant now, List<KadEffect> effects)
+    {
+        if (key.Length is 0 or > KadCodec.KeyBytesMax)
+            return 0;
+        return Start(
+            id => new WalkQuery(id, now + options.QueryTimeout, Walk(KadKey.Of(key)), new KadMessage(KadMessageType.FindNode, key)), now, effects);
+    }
 
     /// <summary>Finds where a peer is. Ends with <see cref="KadOutcome.Peers"/>: it, or nobody. 0: refused.</summary>
     public long FindPeer(PeerId peer, Instant now, List<KadEffect> effects)
@@ -143,28 +156,35 @@ public sealed class KadMachine
 
     /// <summary>
     /// Finds the value under a key. Ends with <see cref="KadOutcome.Value"/>, once <paramref name="quorum"/> peers, ourselves among them,
-    /// have said a valid one or nobody is left to be asked. 0: refused, also when nobody could say which values are valid.
+    /// have said a valid one or nobody is left to be asked; with a quorum of 0 all that are nearest are asked. 0: refused, also when nobody
+    /// could say which values are valid.
     /// </summary>
     public long GetValue(byte[] key, int quorum, Instant now, List<KadEffect> effects)
     {
         if (key.Length is 0 or > KadCodec.KeyBytesMax || RecordStore.ValidatorOf(key, options) is not { } validator)
             return 0;
-        byte[]? local = upkeep.Own.Value(key) ?? Records.Find(key, now)?.Value;
-        if (local is not null && quorum <= 1)
+        Invariant.Check(quorum >= 0);
+        byte[]? local = server.Best(key, now)?.Value;
+        if (local is not null && quorum == 1)
             return StartDone(new KadOutcome.Value(local), effects);
         return Start(
             id => new ValueQuery(id, now + options.QueryTimeout, key, quorum, validator, local, Walk(KadKey.Of(key))), now, effects);
     }
 
     /// <summary>
-    /// Puts a value, and goes on putting it until <see cref="StopPutting"/>. Ends with <see cref="KadOutcome.Kept"/>. 0: refused, since the
-    /// value is not valid, there are too many, or too many questions.
+    /// Puts a value, and goes on putting it, or a better one that is put here meanwhile, until <see cref="StopPutting"/>. Ends with
+    /// <see cref="KadOutcome.Kept"/>. 0: refused, since the value is not valid, not as good as the one that is known here, there are too many,
+    /// or too many questions.
     /// </summary>
     public long PutValue(byte[] key, byte[] value, Instant now, List<KadEffect> effects)
     {
         if (key.Length is 0 or > KadCodec.KeyBytesMax || value.Length > KadCodec.ValueBytesMax
-            || RecordStore.ValidatorOf(key, options) is not { } validator || !validator.IsValid(key, value) || !upkeep.Own.TryPut(key, value))
+            || RecordStore.ValidatorOf(key, options) is not { } validator || !validator.IsValid(key, value)
+            || (server.Best(key, now) is { } best && !best.Value.AsSpan().SequenceEqual(value) && !validator.IsBetter(key, value, best.Value))
+            || !upkeep.Own.TryPut(key, value))
             return 0;
+        // What was put here before is worse now, also where the last one put is the best.
+        Records.Remove(key);
         upkeep.Say(key, isValue: true, now);
         return Spread(PutMessage(key, value, now), now, effects);
     }
@@ -174,14 +194,17 @@ public sealed class KadMachine
 
     /// <summary>
     /// Says that the node provides a content, named by its multihash, and goes on saying so until <see cref="StopProviding"/>. Ends with
-    /// <see cref="KadOutcome.Kept"/>. 0: refused.
+    /// <see cref="KadOutcome.Kept"/>. 0: refused. Nobody takes a provider without an address: while there is none nobody is told.
     /// </summary>
     public long Provide(byte[] content, Instant now, List<KadEffect> effects)
     {
         if (content.Length is < 4 or > 80 || !upkeep.Own.TryProvide(content))
             return 0;
         upkeep.Say(content, isValue: false, now);
-        return Spread(ProvideMessage(content), now, effects);
+        if (!Addresses.IsEmpty)
+            return Spread(ProvideMessage(content), now, effects);
+        upkeep.Said(content, isValue: false, by: 0, now);
+        return StartDone(new KadOutcome.Kept(0), effects);
     }
 
     /// <summary>Provides a content no more; those who keep the record do so until it lapses.</summary>
@@ -204,13 +227,14 @@ public sealed class KadMachine
 
     /// <summary>
     /// Finds servers that stand in a region. Tells them as <see cref="KadEffect.Found"/> as they answer and ends with
-    /// <see cref="KadOutcome.Peers"/>, all of them, once <paramref name="wanted"/> are found or the region is searched through. 0: refused.
+    /// <see cref="KadOutcome.Members"/>, all of them, once <paramref name="wanted"/> are found, the region is searched through, or
+    /// <see cref="KadOptions.SearchTimeout"/> is over. 0: refused, also when <see cref="SearchesMax"/> are under way.
     /// </summary>
     public long FindMembers(KeyPrefix region, int wanted, Instant now, List<KadEffect> effects)
     {
-        Instant deadline = now + options.QueryTimeout;
-        var search = new RegionSearch(region, wanted);
-        return Start(id => SearchRegion(id, deadline, search)!, now, effects);
+        if (wanted <= 0 || queries.Count(query => query is RegionQuery) >= SearchesMax)
+            return 0;
+        return Start(id => new RegionQuery(id, now, region, wanted, options, Table, Walk, random), now, effects);
     }
 
     /// <summary>Gives a question up; its end is not told.</summary>
@@ -240,7 +264,7 @@ public sealed class KadMachine
         if (answer is not null)
             Heard(known.TryGet(pending.To.Id, out KadPeer? identified) ? identified : pending.To, now, effects);
         if (pending.Query is { } query)
-            query.Answered(pending.To, answer, effects);
+            query.Answered(pending, answer, effects);
         Settle(now, effects);
     }
 
@@ -278,6 +302,7 @@ public sealed class KadMachine
     /// <summary>The parts agree and the bounds hold.</summary>
     public void CheckInvariants()
     {
+        Invariant.Check(queries.Count(query => query is RegionQuery) <= SearchesMax);
         Table.CheckInvariants();
         Records.CheckInvariants();
         Providers.CheckInvariants();
@@ -325,19 +350,6 @@ public sealed class KadMachine
         return lastQuery;
     }
 
-    // The next part of a region that was not looked at. A peer known to stand there serves as a target; a key that hashes there is sought
-    // only where none is known.
-    private RegionQuery? SearchRegion(long id, Instant deadline, RegionSearch search)
-    {
-        if (!search.Unseen.TryPop(out KeyPrefix part))
-            return null;
-        KadPeer[] there = [.. Table.Peers.Concat(search.Members).Where(peer => part.Covers(peer.Key))];
-        byte[] target = there.Length > 0 ? there[random.Below(there.Length)].Id.Bytes.ToArray() : part.FindPreimage(random);
-        Lookup walk = Walk(KadKey.Of(target));
-        walk.Add(search.Members);
-        return new RegionQuery(id, deadline, search, part, options.K, walk, target, rest => SearchRegion(id, deadline, rest));
-    }
-
     private KadMessage PutMessage(byte[] key, byte[] value, Instant now) =>
         new(KadMessageType.PutValue, key) { Record = new KadRecord(key, value, startedAtUtc + (now - startedAt)) };
 
@@ -360,7 +372,7 @@ public sealed class KadMachine
     private void Fail(PendingRequest pending, List<KadEffect> effects)
     {
         Table.Failed(pending.To.Id, pending.SentAt);
-        pending.Query?.Failed(pending.To);
+        pending.Query?.Failed(pending);
     }
 
     // Ends what is over, starts what is due, and sends what may be sent, until nothing more comes of it.
@@ -388,10 +400,17 @@ public sealed class KadMachine
         long id = lastQuery + 1;
         if (upkeep.TryTakeLookup(Self, out byte[]? target))
             queries.Add(new WalkQuery(id, now + options.QueryTimeout, Walk(KadKey.Of(target)), new KadMessage(KadMessageType.FindNode, target)));
-        else if (upkeep.TryTakeOwn(now, out byte[] key, out byte[]? value))
-            queries.Add(NewSpread(id, value is null ? ProvideMessage(key) : PutMessage(key, value, now), now));
-        else
+        else if (!upkeep.TryTakeOwn(now, out byte[] key, out bool isValue))
             return false;
+        else if (isValue)
+            queries.Add(NewSpread(id, PutMessage(key, server.Best(key, now)!.Value, now), now));
+        else if (!Addresses.IsEmpty)
+            queries.Add(NewSpread(id, ProvideMessage(key), now));
+        else
+        {
+            upkeep.Said(key, isValue: false, by: 0, now);
+            return true;
+        }
         upkeep.Started(id);
         lastQuery = id;
         return true;

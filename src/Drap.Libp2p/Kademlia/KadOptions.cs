@@ -43,6 +43,12 @@ public sealed record KadOptions
     /// <summary>After which a question ends with what it has. Default 60 s.</summary>
     public TimeSpan QueryTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>
+    /// After which a search of a region ends with what it has. Default 10 min: it asks each member about twice, 64 at a time, so it is done with
+    /// a thousand members in half a minute. The walk to a part of the region has <see cref="QueryTimeout"/>.
+    /// </summary>
+    public TimeSpan SearchTimeout { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>How long a provider record is kept unless it is renewed. Default 48 h.</summary>
     public TimeSpan ProviderValidity { get; init; } = TimeSpan.FromHours(48);
 

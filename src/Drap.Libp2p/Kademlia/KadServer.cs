@@ -54,7 +54,7 @@ internal sealed class KadServer
             case KadMessageType.GetValue when request.Key.Length > 0:
                 return new KadReply.Answer(new KadMessage(KadMessageType.GetValue, request.Key)
                 {
-                    Record = OwnRecord(request.Key) ?? Records.Find(request.Key, now),
+                    Record = Best(request.Key, now),
                     Closer = Closer(from, request.Key),
                 });
 
@@ -85,6 +85,14 @@ internal sealed class KadServer
             default:
                 return KadReply.Refused;
         }
+    }
+
+    /// <summary>The best value known here: ours, unless a better one was put since; null if there is none.</summary>
+    public KadRecord? Best(byte[] key, Instant now)
+    {
+        KadRecord? own = OwnRecord(key), kept = Records.Find(key, now);
+        return own is null || (kept is not null && !kept.Value.AsSpan().SequenceEqual(own.Value)
+            && RecordStore.ValidatorOf(key, options)!.IsBetter(key, kept.Value, own.Value)) ? kept : own;
     }
 
     /// <summary>Forgets what has lapsed.</summary>

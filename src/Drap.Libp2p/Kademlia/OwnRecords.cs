@@ -68,16 +68,16 @@ internal sealed class OwnRecords
     }
 
     /// <summary>Takes one that is due; it has to be scheduled again.</summary>
-    public bool TryTakeDue(Instant now, out byte[] key, out byte[]? value)
+    public bool TryTakeDue(Instant now, out byte[] key, out bool isValue)
     {
         key = [];
-        value = null;
+        isValue = false;
         if (NextDeadline > now)
             return false;
         (_, KadKey place) = due.Min;
         due.Remove(due.Min);
         key = own[place].Key;
-        value = own[place].Value;
+        isValue = own[place].Value is not null;
         return true;
     }
 

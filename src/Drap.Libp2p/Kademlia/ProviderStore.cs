@@ -6,7 +6,7 @@ namespace Drap.Libp2p.Kademlia;
 /// </summary>
 public sealed class ProviderStore
 {
-    /// <summary>Records in all; with addresses about 0.5 KiB each, so at most 16 MiB.</summary>
+    /// <summary>Records in all; with what they hold of addresses about 1.5 KiB each, so at most 48 MiB.</summary>
     public const int RecordsMax = 32 * 1024;
 
     /// <summary>Records of one provider: an eighth, so that no peer fills the store. More are refused; the provider is found elsewhere.</summary>
@@ -17,6 +17,9 @@ public sealed class ProviderStore
 
     /// <summary>Addresses kept of a provider; those after them are left out.</summary>
     public const int AddressesMax = 8;
+
+    /// <summary>Bytes of the addresses kept of a provider: eight over relays have about as many. The first that is too much is left out, and those after it.</summary>
+    public const int AddressBytesMax = 512;
 
     private readonly KadKey self;
     private readonly TimeSpan validity;
@@ -41,8 +44,7 @@ public sealed class ProviderStore
     /// <summary>A peer says that it provides <paramref name="key"/>. False if there is no room for it.</summary>
     public bool TryAdd(KadKey key, KadPeer provider, Instant now)
     {
-        if (provider.Addresses.Length > AddressesMax)
-            provider = provider with { Addresses = provider.Addresses[..AddressesMax] };
+        provider = Trimmed(provider);
         if (!byKey.TryGetValue(key, out LinkedList<Record>? records))
             records = [];
         else if (Find(records, provider.Id) is { } known)
@@ -99,6 +101,18 @@ public sealed class ProviderStore
         Invariant.Check(byKey.Values.Sum(records => records.Count) == Count && perPeer.Values.Sum() == Count);
         Invariant.Check(byKey.All(pair => pair.Value.Count is > 0 and <= RecordsOfKeyMax && distances.Contains(pair.Key ^ self)));
         Invariant.Check(perPeer.Values.All(count => count is > 0 and <= RecordsOfPeerMax));
+    }
+
+    private static KadPeer Trimmed(KadPeer provider)
+    {
+        int count = 0;
+        for (int bytes = 0; count < Math.Min(provider.Addresses.Length, AddressesMax); count++)
+        {
+            bytes += provider.Addresses[count].Bytes.Length;
+            if (bytes > AddressBytesMax)
+                break;
+        }
+        return count == provider.Addresses.Length ? provider : provider with { Addresses = provider.Addresses[..count] };
     }
 
     private static Record? Find(LinkedList<Record> records, PeerId provider)

@@ -100,6 +100,13 @@ public sealed class RecordStore
     public KadRecord? Find(ReadOnlySpan<byte> key, Instant now) =>
         records.TryGetValue(KadKey.Of(key), out Stored? stored) && stored.LapsesAt > now ? stored.Record : null;
 
+    /// <summary>Forgets the value under <paramref name="key"/>, if there is one.</summary>
+    public void Remove(ReadOnlySpan<byte> key)
+    {
+        if (records.TryGetValue(KadKey.Of(key), out Stored? stored))
+            Remove(stored);
+    }
+
     /// <summary>Forgets what has lapsed.</summary>
     public void Advance(Instant now)
     {

@@ -81,13 +81,13 @@ internal sealed class Upkeep(KadOptions options, RoutingTable table, KadKey self
         return true;
     }
 
-    /// <summary>The next content, or value if <paramref name="value"/> is there, that is to be said again.</summary>
-    public bool TryTakeOwn(Instant now, out byte[] key, out byte[]? value)
+    /// <summary>The next content or value that is to be said again.</summary>
+    public bool TryTakeOwn(Instant now, out byte[] key, out bool isValue)
     {
-        (key, value) = ([], null);
-        if (table.Count == 0 || !Own.TryTakeDue(now, out key, out value))
+        (key, isValue) = ([], false);
+        if (table.Count == 0 || !Own.TryTakeDue(now, out key, out isValue))
             return false;
-        Say(key, value is not null, now);
+        Say(key, isValue, now);
         return true;
     }
 

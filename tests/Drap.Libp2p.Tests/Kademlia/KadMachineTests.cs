@@ -174,6 +174,114 @@ public sealed class KadMachineTests
     }
 
     [Fact]
+    public void With_a_quorum_of_nobody_everybody_is_asked()
+    {
+        KadMachine node = Knowing(6, KadOptions.Ipfs with { KeepsUnknownNamespaces = true });
+        byte[] key = "/x/y"u8.ToArray();
+        node.GetValue(key, 0, Start, effects);
+        KadEffect.Send[] sends = Take<KadEffect.Send>();
+        Assert.Equal(6, sends.Length);
+        for (int i = 0; i < 6; i++)
+        {
+            Assert.Empty(Take<KadEffect.Done>());
+            var answer = new KadMessage(KadMessageType.GetValue, key) { Record = new KadRecord(key, [(byte)i], null) };
+            node.Answered(sends[i].Request, answer, Start, effects);
+        }
+        Assert.Equal(5, Assert.IsType<KadOutcome.Value>(Take<KadEffect.Done>().Single().Outcome).Best!.Single());
+    }
+
+    [Fact]
+    public void A_better_value_that_is_put_here_stands_before_our_own()
+    {
+        var validators = KadOptions.Ipfs.Validators.Add("long", new KadStoresTests.Longest());
+        KadMachine node = Knowing(1, KadOptions.Ipfs with { Validators = validators });
+        byte[] key = "/long/y"u8.ToArray();
+        Assert.NotEqual(0, node.PutValue(key, [1, 1], Start, effects));
+        Assert.Equal([2], PutLengths(Start));
+        Assert.Equal(2, Told().Length);
+        KadMessage Put(params byte[] value) => new(KadMessageType.PutValue, key) { Record = new KadRecord(key, value, null) };
+        node.Handle(Peer(1).Id, Put(1), Start);
+        Assert.Equal(2, Told().Length);
+        Assert.IsType<KadReply.Answer>(node.Handle(Peer(1).Id, Put(1, 1, 1), Start));
+        Assert.Equal(3, Told().Length);
+        // Nor do we put what we know to be worse, or say our own again.
+        Assert.Equal(0, node.PutValue(key, [1, 1], Start, effects));
+        Instant later = Start + TimeSpan.FromHours(22);
+        node.Advance(later, effects);
+        Assert.Equal([3], PutLengths(later));
+        Assert.NotEqual(0, node.PutValue(key, [1, 1, 1, 1], later, effects));
+        Assert.Equal(4, Told().Length);
+
+        int[] PutLengths(Instant now)
+        {
+            var put = new List<int>();
+            while (Take<KadEffect.Send>() is { Length: > 0 } sends)
+            {
+                put.AddRange(sends.Where(send => send.Message.Type == KadMessageType.PutValue).Select(send => send.Message.Record!.Value.Length));
+                foreach (KadEffect.Send send in sends)
+                    node.Answered(send.Request, new KadMessage(send.Message.Type, send.Message.Key), now, effects);
+            }
+            return [.. put];
+        }
+
+        byte[] Told() => Assert.IsType<KadReply.Answer>(node.Handle(Peer(1).Id, new KadMessage(KadMessageType.GetValue, key), Start)).Message.Record!.Value;
+    }
+
+    [Fact]
+    public void Where_the_last_value_stands_it_may_be_ours_or_another_s()
+    {
+        KadMachine node = Knowing(1, KadOptions.Ipfs with { KeepsUnknownNamespaces = true });
+        byte[] key = "/x/y"u8.ToArray();
+        for (byte i = 0; i < 3; i++)
+        {
+            node.Handle(Peer(1).Id, new KadMessage(KadMessageType.PutValue, key) { Record = new KadRecord(key, [i], null) }, Start);
+            Assert.Equal([i], Told());
+            node.PutValue(key, [(byte)(100 + i)], Start, effects);
+            Assert.Equal([(byte)(100 + i)], Told());
+        }
+        node.CheckInvariants();
+
+        byte[] Told() => Assert.IsType<KadReply.Answer>(node.Handle(Peer(1).Id, new KadMessage(KadMessageType.GetValue, key), Start)).Message.Record!.Value;
+    }
+
+    [Fact]
+    public void Who_has_no_address_tells_nobody_that_it_provides_until_it_has_one()
+    {
+        KadMachine node = Knowing(1);
+        node.Addresses = [];
+        Assert.NotEqual(0, node.Provide(Content, Start, effects));
+        Assert.Equal(0, Assert.IsType<KadOutcome.Kept>(Take<KadEffect.Done>().Single().Outcome).By);
+        Assert.Empty(effects);
+        Instant now = Start;
+        for (int minute = 1; minute < 4; minute++)
+        {
+            now = Instant.Max(now, node.NextDeadline);
+            Assert.True(now <= Start + TimeSpan.FromMinutes(minute));
+            node.Advance(now, effects);
+            Assert.DoesNotContain(Take<KadEffect.Send>(), send => send.Message.Key.SequenceEqual(Content));
+        }
+        node.Addresses = [Address];
+        node.Advance(now + TimeSpan.FromMinutes(1), effects);
+        Assert.Contains(Take<KadEffect.Send>(), send => send.Message.Key.SequenceEqual(Content));
+    }
+
+    [Fact]
+    public void Keys_that_no_peer_takes_are_not_asked_for()
+    {
+        KadMachine node = Knowing(1, KadOptions.Ipfs with { KeepsUnknownNamespaces = true });
+        foreach (byte[] key in new byte[][] { [], new byte[KadCodec.KeyBytesMax + 1], new byte[300_000] })
+        {
+            Assert.Equal(0, node.FindClosest(key, Start, effects));
+            Assert.Equal(0, node.GetValue(key, 1, Start, effects));
+            Assert.Equal(0, node.PutValue(key, [1], Start, effects));
+            Assert.Equal(0, node.Provide(key, Start, effects));
+            Assert.Equal(0, node.FindProviders(key, 1, Start, effects));
+        }
+        Assert.Empty(effects);
+        Assert.NotEqual(0, node.FindClosest(new byte[KadCodec.KeyBytesMax], Start, effects));
+    }
+
+    [Fact]
     public void Answers_to_another_question_late_ones_and_unknown_ones_do_no_harm()
     {
         KadMachine node = Knowing(1);

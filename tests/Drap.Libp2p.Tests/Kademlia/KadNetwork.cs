@@ -103,7 +103,7 @@ internal sealed class KadNetwork
         long query = 0;
         Do(node, effects => query = question(node.Machine, effects));
         Assert.NotEqual(0, query);
-        Instant deadline = Now + options.QueryTimeout + TimeSpan.FromSeconds(1);
+        Instant deadline = Now + options.SearchTimeout + TimeSpan.FromSeconds(1);
         while (!node.Outcomes.ContainsKey(query))
         {
             Assert.True(events.TryPeek(out _, out (Instant At, long Order) next) && next.At <= deadline, "a question never ended");
@@ -149,6 +149,7 @@ internal sealed class KadNetwork
         {
             case KadEffect.Send send:
                 Requests++;
+                node.Sent++;
                 Note(send.Request, send.To.Key.High);
                 node.Waiting.Add(send.Request);
                 byte[] bytes = KadCodec.Encode(send.Message);
@@ -219,6 +220,8 @@ internal sealed class KadNetwork
         public HashSet<PeerId> Peers { get; } = [];
 
         public HashSet<long> Waiting { get; } = [];
+
+        public long Sent { get; set; }
 
         public Dictionary<long, KadOutcome> Outcomes { get; } = [];
 

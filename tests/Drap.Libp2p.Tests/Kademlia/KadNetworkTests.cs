@@ -160,11 +160,18 @@ public sealed class KadNetworkTests(ITestOutputHelper output)
             Node node = Some(network);
             var region = KeyPrefix.Of(KadKey.Of(Key(network.Random)), length);
             var members = network.Servers.Where(server => server != node && region.Covers(KadKey.Of(server.Id))).Select(server => server.Id).ToHashSet();
-            var found = network.Ask<KadOutcome.Peers>(node, (machine, effects) => machine.FindMembers(region, 10_000, network.Now, effects));
+            (long sent, Instant begun) = (node.Sent, network.Now);
+            var found = network.Ask<KadOutcome.Members>(node, (machine, effects) => machine.FindMembers(region, 10_000, network.Now, effects));
+            (sent, TimeSpan took) = (node.Sent - sent, network.Now - begun);
+            output.WriteLine($"{region}: {found.Found.Length} of {members.Count}, {sent} requests, {took.TotalSeconds:f1} s");
+            Assert.True(found.IsWhole);
+            // Each member answers once at least; those whom the walks meet on their way come besides.
+            Assert.InRange(sent, found.Found.Length, 100 + 3 * members.Count);
+            Assert.True(took < TimeSpan.FromSeconds(20), $"{region}: {took}");
             Assert.Subset(members, found.Found.Select(peer => peer.Id).ToHashSet());
             Assert.True(found.Found.Length >= members.Count * 97 / 100, $"{region}: {found.Found.Length} of {members.Count}");
 
-            var some = network.Ask<KadOutcome.Peers>(node, (machine, effects) => machine.FindMembers(region, 3, network.Now, effects));
+            var some = network.Ask<KadOutcome.Members>(node, (machine, effects) => machine.FindMembers(region, 3, network.Now, effects));
             Assert.Equal(Math.Min(3, members.Count), some.Found.Length);
         }
     }

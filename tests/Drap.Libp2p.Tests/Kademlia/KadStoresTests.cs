@@ -130,6 +130,12 @@ public sealed class KadStoresTests
         Assert.Equal(1, store.Count);
         Assert.Equal(Start + TimeSpan.FromMinutes(100), store.NextDeadline);
 
+        // Of long addresses fewer are kept.
+        Multiaddr Long(int bytes) => Multiaddr.Parse($"/dns4/{new string('x', bytes - (bytes > 132 ? 6 : 5))}/tcp/1");
+        var wordy = new KadPeer(Peer(3).Id, [Long(62), Long(200), Long(200), Long(50), Long(62)]);
+        Assert.True(store.TryAdd(content, wordy, Start + TimeSpan.FromMinutes(95)));
+        Assert.Equal(wordy.Addresses[..4], store.Find(content, 1, Start + TimeSpan.FromMinutes(95))[0].Addresses);
+
         for (int i = 0; i < 1000; i++)
             store.TryAdd(content, Peer(i), Start);
         Assert.Equal(ProviderStore.RecordsOfKeyMax, store.Find(content, int.MaxValue, Start).Count);
@@ -147,7 +153,7 @@ public sealed class KadStoresTests
         store.CheckInvariants();
     }
 
-    private sealed class Longest : IRecordValidator
+    internal sealed class Longest : IRecordValidator
     {
         public bool IsValid(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => true;
 

@@ -36,10 +36,10 @@ internal abstract class KadQuery(long id, Instant deadline)
         Instant now, Func<PeerId, bool> isBusy, [NotNullWhen(true)] out KadPeer? peer, [NotNullWhen(true)] out KadMessage? message);
 
     /// <summary>A peer answered, or took a message that has no answer.</summary>
-    public abstract void Answered(KadPeer peer, KadMessage? answer, List<KadEffect> effects);
+    public abstract void Answered(PendingRequest request, KadMessage? answer, List<KadEffect> effects);
 
     /// <summary>A peer did not.</summary>
-    public abstract void Failed(KadPeer peer);
+    public abstract void Failed(PendingRequest request);
 
     /// <summary>Time has come.</summary>
     public abstract void Advance(Instant now);

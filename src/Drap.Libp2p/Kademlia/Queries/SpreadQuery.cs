@@ -40,13 +40,13 @@ internal sealed class TellQuery(long id, Instant deadline, KadMessage message, I
         return true;
     }
 
-    public override void Answered(KadPeer peer, KadMessage? answer, List<KadEffect> effects)
+    public override void Answered(PendingRequest request, KadMessage? answer, List<KadEffect> effects)
     {
         awaited--;
         kept++;
     }
 
-    public override void Failed(KadPeer peer) => awaited--;
+    public override void Failed(PendingRequest request) => awaited--;
 
     public override void Advance(Instant now)
     {

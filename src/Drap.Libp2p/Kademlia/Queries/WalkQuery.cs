@@ -21,9 +21,10 @@ internal class WalkQuery(long id, Instant deadline, Lookup walk, KadMessage requ
         return Walk.TryNext(now, isBusy, out peer);
     }
 
-    public override void Answered(KadPeer peer, KadMessage? answer, List<KadEffect> effects) => Walk.Answered(peer, answer?.Closer ?? []);
+    public override void Answered(PendingRequest request, KadMessage? answer, List<KadEffect> effects) =>
+        Walk.Answered(request.To, answer?.Closer ?? []);
 
-    public override void Failed(KadPeer peer) => Walk.Failed(peer);
+    public override void Failed(PendingRequest request) => Walk.Failed(request.To);
 
     public override void Advance(Instant now) => Walk.Advance(now);
 }
@@ -38,10 +39,10 @@ internal sealed class PeerQuery(long id, Instant deadline, PeerId wanted, Lookup
 
     public override KadOutcome Outcome => new KadOutcome.Peers(found is null ? [] : [found]);
 
-    public override void Answered(KadPeer peer, KadMessage? answer, List<KadEffect> effects)
+    public override void Answered(PendingRequest request, KadMessage? answer, List<KadEffect> effects)
     {
-        base.Answered(peer, answer, effects);
-        found ??= peer.Id == wanted ? peer : answer?.Closer.FirstOrDefault(near => near.Id == wanted && !near.Addresses.IsEmpty);
+        base.Answered(request, answer, effects);
+        found ??= request.To.Id == wanted ? request.To : answer?.Closer.FirstOrDefault(near => near.Id == wanted && !near.Addresses.IsEmpty);
     }
 }
 
@@ -56,9 +57,9 @@ internal sealed class ProvidersQuery(long id, Instant deadline, byte[] content, 
 
     public override KadOutcome Outcome => new KadOutcome.Peers([.. order.Select(id => providers[id])]);
 
-    public override void Answered(KadPeer peer, KadMessage? answer, List<KadEffect> effects)
+    public override void Answered(PendingRequest request, KadMessage? answer, List<KadEffect> effects)
     {
-        base.Answered(peer, answer, effects);
+        base.Answered(request, answer, effects);
         var newly = ImmutableArray.CreateBuilder<KadPeer>();
         foreach (KadPeer provider in answer?.Providers ?? [])
         {
