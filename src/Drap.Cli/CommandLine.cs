@@ -46,7 +46,7 @@ internal static class CommandLine
         root.Add(common.Home);
         root.Add(common.Format);
         foreach (Command command in (IEnumerable<Command>)
-            [.. RunCommand.All(common), JobCommands.Make(common), .. MarketCommands.All(common), .. NodeCommands.All(common), DaemonCommand.Make(common), .. ToolCommands.All(common)])
+            [.. RunCommand.All(common), JobCommands.Make(common), .. MarketCommands.All(common), .. NodeCommands.All(common), SimCommand.Make(common), DaemonCommand.Make(common), .. ToolCommands.All(common)])
             root.Add(command);
         common.Examples[root] = ["drap run examples/wordcount/job.yaml", "echo hello | drap run -- tr a-z A-Z", "drap job list", "drap market --explain"];
         foreach (Option option in root.Options)

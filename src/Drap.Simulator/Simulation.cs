@@ -9,9 +9,8 @@ public sealed class Simulation
     /// <summary>Most events that may wait: more than a hundred thousand nodes need. Above it the scenario multiplies events, which is a bug.</summary>
     public const int EventsMax = 4_000_000;
 
-    private readonly PriorityQueue<SimulatedEvent, (Instant At, long Order)> queue = new();
+    private readonly EventHeap queue = new();
     private readonly Prng seeds;
-    private long scheduled;
 
     public Simulation(ulong seed)
     {
@@ -38,8 +37,22 @@ public sealed class Simulation
     {
         Invariant.Check(queue.Count < EventsMax);
         var scheduledEvent = new SimulatedEvent(Instant.Max(at, Now), action);
-        queue.Enqueue(scheduledEvent, (scheduledEvent.At, scheduled++));
+        queue.Add(scheduledEvent.At, new EventHeap.Event(scheduledEvent, 0, null, 0));
         return scheduledEvent;
+    }
+
+    /// <summary>
+    /// Lets <paramref name="target"/> know at that time; it cannot be cancelled. For what happens by the million: nothing is allocated for it.
+    /// </summary>
+    /// <param name="at">When; a time that is past means now, after what is due already.</param>
+    /// <param name="target">Whom it happens to.</param>
+    /// <param name="kind">What it is, in the target's own numbers.</param>
+    /// <param name="what">What belongs to it.</param>
+    /// <param name="from">Whom it comes from, in the target's own numbers.</param>
+    public void At(Instant at, ISimulated target, int kind, object? what = null, int from = 0)
+    {
+        Invariant.Check(queue.Count < EventsMax);
+        queue.Add(Instant.Max(at, Now), new EventHeap.Event(target, kind, what, from));
     }
 
     /// <summary>Schedules <paramref name="action"/> for a while from now.</summary>
@@ -48,14 +61,17 @@ public sealed class Simulation
     /// <summary>Lets the next event happen; false when none waits.</summary>
     public bool Step()
     {
-        while (queue.TryDequeue(out SimulatedEvent? next, out _))
+        while (queue.TryTake(out Instant at, out EventHeap.Event next))
         {
-            if (next.IsCancelled)
+            if (next.Target is SimulatedEvent { IsCancelled: true })
                 continue;
-            Now = next.At;
+            Now = at;
             Happened++;
             Trace.Add(Now.Nanoseconds);
-            next.Happen();
+            if (next.Target is SimulatedEvent single)
+                single.Happen();
+            else
+                ((ISimulated)next.Target).Happen(next.Kind, next.What, next.From);
             return true;
         }
         return false;
@@ -87,14 +103,24 @@ public sealed class Simulation
     /// <summary>When the next event happens; null when none waits.</summary>
     public Instant? NextAt()
     {
-        while (queue.TryPeek(out SimulatedEvent? next, out _))
+        while (queue.TryPeek(out Instant at, out object? target))
         {
-            if (!next.IsCancelled)
-                return next.At;
-            queue.Dequeue();
+            if (target is not SimulatedEvent { IsCancelled: true })
+                return at;
+            queue.TryTake(out _, out _);
         }
         return null;
     }
+}
+
+/// <summary>Something to which events happen by the million.</summary>
+public interface ISimulated
+{
+    /// <summary>It happens.</summary>
+    /// <param name="kind">What it is, in the target's own numbers.</param>
+    /// <param name="what">What belongs to it.</param>
+    /// <param name="from">Whom it comes from, in the target's own numbers.</param>
+    void Happen(int kind, object? what, int from);
 }
 
 /// <summary>Something that will happen unless it is cancelled.</summary>

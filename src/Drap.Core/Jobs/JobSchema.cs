@@ -15,23 +15,26 @@ public static class JobSchema
 
     /// <summary>The schema, indented, with a newline at its end.</summary>
     /// <param name="describe">The description of a member of a type, or of the type itself where the member is null; null for none.</param>
-    public static string Write(Func<Type, string?, string?> describe)
+    public static string Write(Func<Type, string?, string?> describe) => Write<JobSpec>("drap job", describe, hasExpressions: true);
+
+    /// <summary>The schema of another file that is read as job files are.</summary>
+    internal static string Write<T>(string title, Func<Type, string?, string?> describe, bool hasExpressions)
     {
         var definitions = new JsonObject();
-        var walker = new Walker(describe, definitions);
-        walker.Define(typeof(JobSpec));
+        var walker = new Walker(describe, definitions, hasExpressions);
+        string root = (string)walker.Define(typeof(T))["$ref"]!;
         var schema = new JsonObject
         {
             ["$schema"] = "https://json-schema.org/draft/2020-12/schema",
-            ["title"] = "drap job",
-            ["$ref"] = "#/$defs/job",
+            ["title"] = title,
+            ["$ref"] = root,
             ["$defs"] = new JsonObject(definitions.OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => KeyValuePair.Create(d.Key, d.Value?.DeepClone()))),
         };
         var options = new JsonSerializerOptions(JobJson.Options) { WriteIndented = true };
         return schema.ToJsonString(options) + "\n";
     }
 
-    private sealed class Walker(Func<Type, string?, string?> describe, JsonObject definitions)
+    private sealed class Walker(Func<Type, string?, string?> describe, JsonObject definitions, bool hasExpressions)
     {
         // A segment needs its name too, but in defaults it has none.
         private static readonly ImmutableArray<(Type Type, string Field)> required =
@@ -83,11 +86,11 @@ public static class JobSchema
             if (type == typeof(ItemSpec))
                 return Any(Types("string", "number", "boolean"), MapOf(Types("string", "number", "boolean")));
             if (type == typeof(bool))
-                return Any(Types("boolean"), Expression());
+                return OrExpression(Types("boolean"));
             if (type == typeof(int) || type == typeof(long))
-                return Any(Types("integer"), Expression());
+                return OrExpression(Types("integer"));
             if (type.IsEnum)
-                return Any(new JsonObject { ["enum"] = new JsonArray([.. Words(type).Select(w => JsonValue.Create(w))]) }, Expression());
+                return OrExpression(new JsonObject { ["enum"] = new JsonArray([.. Words(type).Select(w => JsonValue.Create(w))]) });
             if (type.IsGenericType)
                 return type.GetGenericTypeDefinition() == typeof(ImmutableArray<>)
                     ? ListOf(Value(type.GenericTypeArguments[0]))
@@ -99,6 +102,8 @@ public static class JobSchema
 
         private static JsonObject Types(params string[] types) =>
             new() { ["type"] = types.Length == 1 ? types[0] : new JsonArray([.. types.Select(t => JsonValue.Create(t))]) };
+
+        private JsonObject OrExpression(JsonObject of) => hasExpressions ? Any(of, Expression()) : of;
 
         private static JsonObject Expression() => new() { ["type"] = "string", ["pattern"] = expression };
 

@@ -62,6 +62,13 @@ public static class Topics
     /// <summary>The name of a topic.</summary>
     public static string Name(string taskClass, string region, string shard) => $"/drap/1.0.0/tasks/{taskClass}/{region}/{shard}";
 
+    /// <summary>The class (0), the region (1) or the shard (2) of a topic's name; empty of anything else.</summary>
+    public static string PartOf(string topic, int part)
+    {
+        string[] parts = topic.Split('/');
+        return parts.Length == 7 ? parts[4 + part] : "";
+    }
+
     /// <summary>Where a request is advertised in a region whose workers all hear level 0.</summary>
     public static string ForTask(ResourceRequest request, string region) => Name(ClassOf(request), region, "all");
 

@@ -10,7 +10,7 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
     /// Answers that are called for a place in audiences in which not all are, in thousandths: five with those who offer a second time, so that a
     /// placed task draws no more than five in the mean (design 4).
     /// </summary>
-    private const long AnswersPermille = 4800;
+    public const long AnswersPermille = 4800;
 
     private readonly Dictionary<AdId, StandingAd> ads = [];
     private readonly Queue<StandingAd> aging = new();
@@ -32,15 +32,14 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
     }
 
     /// <summary>An ad for these groups, which stands from now on.</summary>
-    /// <param name="topic">Where.</param>
-    /// <param name="audience">How many hear it.</param>
+    /// <param name="audience">Where, and who hears it.</param>
     /// <param name="window">How long its answers are gathered.</param>
     /// <param name="wanted">Places that are called for.</param>
     /// <param name="groups">What it says of each group.</param>
     /// <param name="now">The time.</param>
-    public StandingAd Publish(string topic, int audience, TimeSpan window, long wanted, ImmutableArray<TaskGroup> groups, Instant now)
+    public StandingAd Publish(Audible audience, TimeSpan window, long wanted, ImmutableArray<TaskGroup> groups, Instant now)
     {
-        var standing = new StandingAd(Write(audience, wanted, Allocator.Stands, window, groups, quoteOnly: false), topic, now, audience, now + window);
+        var standing = new StandingAd(Write(audience.Count, wanted, Allocator.Stands, window, groups, quoteOnly: false), audience, now, now + window);
         ads.Add(standing.Ad.Id, standing);
         aging.Enqueue(standing);
         return standing;

@@ -6,10 +6,13 @@ namespace Drap.Core.Market.Allocation;
 /// Says what waits, where and when: keeps the line of each topic, looks at the groups of which something changed, and writes the ads. Not
 /// thread-safe.
 /// </summary>
-internal sealed class Advertiser(AdBook ads, IDemand demand, Prng prng)
+internal sealed class Advertiser(AdBook ads, Reach reach, IDemand demand, Prng prng)
 {
     /// <summary>Times that the part of a crowd which answers is doubled: 2^20 is more than any audience.</summary>
     private const int WidenedMax = 20;
+
+    /// <summary>Groups that are passed over for one ad since they go elsewhere: what a step costs stays within bounds.</summary>
+    private const int OthersMax = 64;
 
     private readonly SortedDictionary<string, TopicLine> lines = new(StringComparer.Ordinal);
     private readonly List<AllocationGroup> touched = [];
@@ -144,6 +147,8 @@ internal sealed class Advertiser(AdBook ads, IDemand demand, Prng prng)
     private List<(AllocationGroup Group, int Pending)>? TakeDue(TopicLine line, Instant now)
     {
         List<(AllocationGroup, int)>? batch = null;
+        List<(AllocationGroup Group, int Pending)>? others = null;
+        int steps = 0;
         while (batch is not { Count: >= Ad.GroupsMax } && line.Take(batch?.Count ?? 0, now) is { } group)
         {
             Looks++;
@@ -158,16 +163,30 @@ internal sealed class Advertiser(AdBook ads, IDemand demand, Prng prng)
             }
             else
             {
-                group.Widened = pending > group.Advertised || group.IsOutdated ? group.Widened : Math.Min(group.Widened + 1, WidenedMax);
+                int widened = pending > group.Advertised || group.IsOutdated ? group.Widened : Math.Min(group.Widened + 1, WidenedMax);
+                int own = reach.StepsOf(line, widened);
+                if (batch is null)
+                    steps = own;
+                if (own != steps)
+                {
+                    // Who has climbed further goes to others: the next ad is theirs.
+                    (others ??= []).Add((group, pending));
+                    if (others.Count >= OthersMax)
+                        break;
+                    continue;
+                }
+                group.Widened = widened;
                 (batch ??= []).Add((group, pending));
             }
         }
+        foreach ((AllocationGroup group, int pending) in others ?? [])
+            Schedule(group, pending);
         return batch;
     }
 
     private void Publish(TopicLine line, List<(AllocationGroup Group, int Pending)> batch, TimeSpan window, Instant now, List<AllocatorEffect> effects)
     {
-        StandingAd standing = ads.Publish(line.Topic, line.Members.Length, window, batch.Sum(b => (long)b.Pending << b.Group.Widened),
+        StandingAd standing = ads.Publish(reach.For(line, batch.Sum(b => (long)b.Pending), reach.StepsOf(line, batch[0].Group.Widened)), window, batch.Sum(b => (long)b.Pending << b.Group.Widened),
             [.. batch.Select(b => AdBook.Describe(b.Group.Id, b.Group.Terms, b.Group.Ladder.Bid, b.Group.Estimate, b.Pending, b.Group.Patient, now))], now);
         line.Gathering = standing;
         foreach ((AllocationGroup group, int pending) in batch)
@@ -179,6 +198,6 @@ internal sealed class Advertiser(AdBook ads, IDemand demand, Prng prng)
             Schedule(group, pending);
         }
         line.Named(now, NextTurn(now));
-        effects.Add(new AllocatorEffect.Publish(line.Topic, standing.Ad));
+        effects.Add(new AllocatorEffect.Publish(standing.Audience.Topic, standing.Ad));
     }
 }

@@ -100,7 +100,7 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line)
 
     /// <summary>
     /// When what an ad has named is named again: at its end; in a crowd, where who was not called or lost keeps silent, already when nothing
-    /// came of it: to twice as many each second, and when all are called after twice as long each time.
+    /// came of it: to twice as many each second, and when all are called after twice as long each time. So too where there are wider audiences.
     /// </summary>
     public Instant RenewedAt
     {
@@ -108,7 +108,7 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line)
         {
             if (Ad is not { } ad)
                 return NextPublish;
-            if (ad.Ad.Audience <= Allocator.ExplicitAudienceMax || HungrySince > ad.PublishedAt)
+            if ((ad.Ad.Audience <= Allocator.ExplicitAudienceMax && ad.Audience.IsWidest) || HungrySince > ad.PublishedAt)
                 return Instant.Max(NextPublish, ad.StandsUntil);
             TimeSpan wait = ad.IsNarrow ? Allocator.RepublishInterval : TimeSpan.FromTicks(Allocator.RepublishInterval.Ticks << Math.Min(Widened, 5));
             return Instant.Max(NextPublish, Instant.Min(ad.PublishedAt + wait, ad.StandsUntil));
@@ -135,7 +135,7 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line)
             else if (answer.Refusal!.Reason is RefusalReason.Busy or RefusalReason.Reserved)
                 busy++;
         }
-        // Every topic of ours is heard by all who could serve; what can be wider is the part of them that answers.
+        // What can be wider is the audience, and the part of it that answers.
         return new BidEvidence(offers, pending, busy > 0 ? 0 : refusals, AudienceIsWidest: !ad.IsNarrow, least);
     }
 

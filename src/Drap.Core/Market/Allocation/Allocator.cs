@@ -41,6 +41,7 @@ public sealed class Allocator
     private readonly AdBook ads;
     private readonly WorkerStandings workers = new();
     private readonly Dictionary<int, AllocationGroup> groups = [];
+    private readonly Reach reach;
     private readonly Advertiser advertiser;
     private readonly List<HeldOffer> late = [];
     private int nextGroup = 1;
@@ -55,7 +56,8 @@ public sealed class Allocator
         this.prng = prng;
         Demand = demand;
         ads = new AdBook(identity, prng);
-        advertiser = new Advertiser(ads, demand, prng);
+        reach = new Reach(prng);
+        advertiser = new Advertiser(ads, reach, demand, prng);
     }
 
     /// <summary>How often a group was looked at so far: what a step costs beside its input. It grows with what changes, not with what waits.</summary>
@@ -150,6 +152,20 @@ public sealed class Allocator
             return;
         workers.Doubt(newcomers);
         line.WelcomeAt = Instant.Min(line.WelcomeAt, members.Length <= ExplicitAudienceMax ? now : Instant.Max(now, line.NextWelcome));
+    }
+
+    /// <summary>So many workers are thought to be in a region, or under <see cref="Market.Audience.GlobalRegion"/> in the whole swarm.</summary>
+    public void SetSwarmSize(string region, int workers) => reach.SetSize(region, workers);
+
+    /// <summary>Where these tasks are advertised first: in the region that they must run in, if it is known, else at home.</summary>
+    public string TopicOf(GroupTerms terms, string home) =>
+        Topics.ForTask(terms.Resources, terms.Placement.Region is { Length: > 0 } region && reach.Knows(region) ? region : home);
+
+    /// <summary>Where somebody who only asks is to ask, and how many hear it.</summary>
+    public (string Topic, int Audience) Ask(string topic)
+    {
+        Audible audible = reach.For(advertiser.Line(topic), 1, 0);
+        return (audible.Topic, audible.Count);
     }
 
     /// <summary>A worker said what it owns. Offers of more than that do not win; before it has said, it is taken at its word.</summary>
@@ -340,7 +356,7 @@ public sealed class Allocator
     private void NoteAnswer(StandingAd ad, PeerId from, Instant now)
     {
         // A window that waits for all ends with the answers of those who were meant, whoever else answers.
-        if (ad.Ad.Audience <= ExplicitAudienceMax && !Audience(ad.Topic).Contains(from))
+        if (ad.Ad.Audience <= ExplicitAudienceMax && !ad.Audience.Members.IsEmpty && !ad.Audience.Members.Contains(from))
             return;
         if (ad.Answered.Add(from) && ad.IsGathering)
             answerTicks += ((now - ad.PublishedAt).Ticks - answerTicks) / 8;

@@ -3,7 +3,7 @@ using Drap.Core.Messages;
 namespace Drap.Core.Market.Allocation;
 
 /// <summary>An ad of ours that stands with the workers: first a window gathers answers to compare, then offers are taken as they come.</summary>
-internal sealed class StandingAd(Ad ad, string topic, Instant publishedAt, int expected, Instant windowEnd)
+internal sealed class StandingAd(Ad ad, Audible audience, Instant publishedAt, Instant windowEnd)
 {
     /// <summary>Offers remembered, 3 MiB an ad; beyond it a worker's own memory of what it confirmed keeps duplicates harmless.</summary>
     private const int MetMax = 65_536;
@@ -12,7 +12,8 @@ internal sealed class StandingAd(Ad ad, string topic, Instant publishedAt, int e
 
     public Ad Ad { get; } = ad;
 
-    public string Topic { get; } = topic;
+    /// <summary>Where it went, and who hears it.</summary>
+    public Audible Audience { get; } = audience;
 
     public Instant PublishedAt { get; } = publishedAt;
 
@@ -21,8 +22,8 @@ internal sealed class StandingAd(Ad ad, string topic, Instant publishedAt, int e
     /// <summary>When the window closes even if some have not answered; <see cref="Instant.Zero"/> once closed.</summary>
     public Instant WindowEnd { get; set; } = windowEnd;
 
-    /// <summary>Whether it called only a part of those who hear it.</summary>
-    public bool IsNarrow => Ad.AnswerPermille < 1000;
+    /// <summary>Whether it called only a part of those who might serve.</summary>
+    public bool IsNarrow => Ad.AnswerPermille < 1000 || !Audience.IsWidest;
 
     public bool IsGathering => WindowEnd != Instant.Zero;
 
@@ -38,8 +39,8 @@ internal sealed class StandingAd(Ad ad, string topic, Instant publishedAt, int e
     {
         if (now >= WindowEnd)
             return true;
-        if (expected <= Allocator.ExplicitAudienceMax)
-            return Answered.Count >= expected;
+        if (Audience.Count <= Allocator.ExplicitAudienceMax)
+            return Answered.Count >= Audience.Count;
         int wanted = 0, offered = 0;
         foreach (TaskGroup group in Ad.Groups)
             wanted += group.Count;

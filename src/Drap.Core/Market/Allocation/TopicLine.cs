@@ -44,7 +44,13 @@ internal sealed class TopicLine(string topic)
     /// <summary>Its name.</summary>
     public string Topic { get; } = topic;
 
-    /// <summary>Who hears it.</summary>
+    /// <summary>The class of what is advertised there.</summary>
+    public string Class { get; } = Topics.PartOf(topic, 0);
+
+    /// <summary>The region whose workers hear it.</summary>
+    public string Region { get; } = Topics.PartOf(topic, 1);
+
+    /// <summary>Who hears it, as far as each is known.</summary>
     public ImmutableArray<PeerId> Members { get; set; } = [];
 
     /// <summary>The ad whose answers are gathered now; nothing else is advertised meanwhile.</summary>

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Drap.Core.Jobs;
-using Drap.Core.Market;
 using Drap.Core.Market.Allocation;
 using Drap.Core.Messages;
 
@@ -48,13 +47,13 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
             for (int variant = 0; variant <= segment.Alternatives.Length; variant++)
             {
                 GroupTerms terms = SegmentTerms.Of(segment, variant, context.Options.Prices, Instant.Never, context.Now, context.Now);
-                string topic = Topics.ForTask(terms.Resources, context.Options.Region);
-                ImmutableArray<PeerId> members = context.Allocator.Audience(topic);
-                Ad ad = context.Allocator.QuoteAd(terms, i + 1, Math.Max(1, count), members.Length);
-                var asked = new PlanAd(ad.Id, i, terms.Bid, members.Length);
+                string topic = context.Allocator.TopicOf(terms, context.Options.Region);
+                (string heard, int audience) = context.Allocator.Ask(topic);
+                Ad ad = context.Allocator.QuoteAd(terms, i + 1, Math.Max(1, count), audience);
+                var asked = new PlanAd(ad.Id, i, terms.Bid, audience);
                 asked.Answers.AddRange(context.Allocator.OutOfHearing(topic, terms.Resources));
                 round.Asked.Add(asked);
-                context.Emit(new SchedulerEffect.Publish(topic, ad));
+                context.Emit(new SchedulerEffect.Publish(heard, ad));
             }
         }
         plans.Add(round);
@@ -66,7 +65,7 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
         {
             (Price bid, bool patient, Instant since) = context.Allocator.Describe(g.Group);
             GroupTerms terms = placement.TermsOf(job, segment, g.Variant);
-            string topic = Topics.ForTask(terms.Resources, context.Options.Region);
+            string topic = context.Allocator.TopicOf(terms, context.Options.Region);
             return new GroupStanding(
                 g.Variant, terms, bid, patient, since, [.. context.Allocator.Answers(g.Group), .. context.Allocator.OutOfHearing(topic, terms.Resources)],
                 context.Allocator.Audience(topic));

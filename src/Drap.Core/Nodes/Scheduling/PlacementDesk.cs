@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Jobs;
 using Drap.Core.Leases;
-using Drap.Core.Market;
 using Drap.Core.Market.Allocation;
 using Drap.Core.Messages;
 
@@ -321,7 +320,7 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
             for (int variant = 0; variant <= segment.Spec.Alternatives.Length; variant++)
             {
                 GroupTerms terms = TermsOf(job, segment, variant);
-                if (context.Allocator.Open(terms, Topics.ForTask(terms.Resources, context.Options.Region)) is not { } id)
+                if (context.Allocator.Open(terms, context.Allocator.TopicOf(terms, context.Options.Region)) is not { } id)
                     break;
                 groups[id] = new PlacementGroup(job, segment, variant);
                 segment.Groups.Add(id);

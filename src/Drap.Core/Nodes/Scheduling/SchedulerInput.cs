@@ -28,6 +28,12 @@ public abstract record SchedulerInput
     /// <summary>Who hears a topic now.</summary>
     public sealed record Audience(string Topic, ImmutableArray<PeerId> Members) : SchedulerInput;
 
+    /// <summary>
+    /// How many workers a region is thought to have, or under <see cref="Market.Audience.GlobalRegion"/> the whole swarm. Where nothing is said, who
+    /// hears an ad is what <see cref="Audience"/> says; in a region that has shards, so many are expected.
+    /// </summary>
+    public sealed record SwarmSize(string Region, int Workers) : SchedulerInput;
+
     /// <summary>What a worker is called, and the address at which a gang's members reach it.</summary>
     public sealed record Named(PeerId Worker, string Name, string Host) : SchedulerInput;
 

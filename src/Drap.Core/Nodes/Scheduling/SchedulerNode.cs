@@ -121,6 +121,9 @@ public sealed class SchedulerNode
             case SchedulerInput.Audience audience:
                 context.Allocator.SetAudience(audience.Topic, audience.Members, context.Now);
                 break;
+            case SchedulerInput.SwarmSize size:
+                context.Allocator.SetSwarmSize(size.Region, size.Workers);
+                break;
             case SchedulerInput.Named named:
                 context.Names[named.Worker] = named;
                 break;

@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Drap.Cli.Output;
+using Drap.Cli.Simulations;
+using Drap.Simulator.Scenarios;
+using Drap.Simulator.Worlds;
+
+namespace Drap.Cli.Commands;
+
+/// <summary><c>drap sim</c>: lets a scenario happen in virtual time.</summary>
+internal static class SimCommand
+{
+    /// <summary>So often a person hears how far it is, where nothing can be drawn.</summary>
+    private static readonly TimeSpan sayEvery = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan drawEvery = TimeSpan.FromMilliseconds(200);
+
+    public static Command Make(Common common)
+    {
+        var file = new Argument<string>("SCENARIO") { Description = "A scenario file (docs/simulator.md)" };
+        var seed = new Option<long?>("--seed") { Description = "What all chance follows from [default: the scenario's]", HelpName = "N" };
+        var workers = new Option<int?>("--workers") { Description = "Scale the swarm to so many workers, with its schedulers and its work", HelpName = "N" };
+        var set = new Option<string[]>("--set") { Description = "Set a field of the scenario, as network.loss=1%; may be given again", HelpName = "FIELD=VALUE", DefaultValueFactory = _ => [] };
+        return common.Command(
+            "sim", "Run a scenario in virtual time: the machines of real nodes, over a network and disks that are not",
+            ["drap sim examples/sim/small-lab.yaml", "drap sim examples/sim/swarm-10k.yaml --workers 1000 -o json", "drap sim examples/sim/partition.yaml --set network.loss=1% --seed 7"],
+            call => Task.FromResult(Run(call, call.Get(file)!, call.Get(seed), call.Get(workers), call.Get(set)!)), file, seed, workers, set);
+    }
+
+    private static int Run(Invocation call, string file, long? seed, int? workers, string[] sets)
+    {
+        if (seed is { } given)
+            sets = [.. sets, $"seed={given}"];
+        ScenarioSpec scenario = ScenarioReading.Read(file, sets, workers, call.Context.CurrentFolder);
+        ScenarioResult result = Simulate(call, scenario, ScenarioReading.Beside(file, call.Context.CurrentFolder));
+        call.Screen.Write(result, SimJson.Default.ScenarioResult, output => SimTables.Write(output, result), () => [result.Hash]);
+        if (result.Lost > 0)
+            throw new CliException(ExitCode.Error, $"{result.Lost} tasks have no accepted end {Words.Of(TimeSpan.FromSeconds(result.VirtualS))} after the start; seed {result.Seed}");
+        return ExitCode.Ok;
+    }
+
+    private static ScenarioResult Simulate(Invocation call, ScenarioSpec scenario, Func<string, string> readTrace)
+    {
+        TimeProvider time = call.Context.Time;
+        long start = time.GetTimestamp(), said = start;
+        Screen screen = call.Screen;
+        World world;
+        try
+        {
+            world = new World(scenario, readTrace);
+        }
+        catch (ArgumentException e)
+        {
+            throw new CliException(ExitCode.Usage, e.Message);
+        }
+        if (!screen.Live)
+            screen.Say($"{scenario.Name}: {world.Scenario.Workers.Sum(w => w.Count)} workers, seed {scenario.Seed}");
+        ScenarioResult result = world.Run(progress =>
+        {
+            call.Cancel.ThrowIfCancellationRequested();
+            if (time.GetElapsedTime(said) >= (screen.Live ? drawEvery : sayEvery))
+            {
+                said = time.GetTimestamp();
+                string line = $"{Words.Of(progress.Virtual)} of virtual time, {progress.Ended} of {progress.Submitted} tasks ended, {progress.Running} run, {progress.Waiting} wait";
+                if (screen.Live)
+                    screen.Talk.Write($"\r\u001b[K{line}");
+                else
+                    screen.Say(line);
+            }
+            return true;
+        });
+        if (screen.Live)
+            screen.Talk.Write("\r\u001b[K");
+        using var self = Process.GetCurrentProcess();
+        return result with { WallS = Math.Round(time.GetElapsedTime(start).TotalSeconds, 2), MemoryMib = self.PeakWorkingSet64 >> 20 };
+    }
+}

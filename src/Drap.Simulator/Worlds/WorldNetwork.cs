@@ -1,0 +1,187 @@
+using System.Buffers;
+using Drap.Core.Messages;
+using Drap.Simulator.Scenarios;
+
+namespace Drap.Simulator.Worlds;
+
+/// <summary>
+/// The links of a world: streams between nodes, which keep order, lose nothing while they stand, and cost round trips before their first
+/// message; and topics. Counts all that is sent, and puts every byte of it into the trace. Not thread-safe.
+/// </summary>
+internal sealed class WorldNetwork
+{
+    /// <summary>The event that hands a message over.</summary>
+    public const int Arrives = 0;
+
+    /// <summary>The least time-out before a lost packet is sent again (RFC 6298 has a second, Linux this).</summary>
+    private const long ResendNanoseconds = 200_000_000;
+
+    private readonly Simulation simulation;
+    private readonly Prng prng;
+    private readonly NetworkSpec spec;
+    private readonly ulong salt;
+    private readonly long[,] latencies;
+    private readonly List<ISimulated> nodes = [];
+    private readonly List<int> regions = [];
+    private readonly List<bool> isUp = [];
+    private readonly List<ushort> lives = [];
+    private readonly Dictionary<long, long> open = [];
+    private readonly SortedDictionary<string, TopicMesh> topics = new(StringComparer.Ordinal);
+    private readonly ArrayBufferWriter<byte> bytes = new();
+    private readonly Func<int, int, long> latency;
+    private readonly int[] sides;
+
+    public WorldNetwork(Simulation simulation, NetworkSpec spec, IReadOnlyList<string> regionNames)
+    {
+        this.simulation = simulation;
+        this.spec = spec;
+        prng = simulation.NewPrng();
+        salt = prng.NextUInt64();
+        sides = new int[regionNames.Count];
+        latencies = new long[regionNames.Count, regionNames.Count];
+        for (int a = 0; a < regionNames.Count; a++)
+            for (int b = 0; b < regionNames.Count; b++)
+                latencies[a, b] = Between(regionNames[a], regionNames[b]).Ticks * 100;
+        latency = (a, b) => regions[a] == regions[b] || sides[regions[a]] == sides[regions[b]] ? Latency(a, b) : long.MaxValue;
+    }
+
+    /// <summary>Messages sent, by kind; an ad counts once for each who hears it.</summary>
+    public long[] Sent { get; } = new long[(int)MessageKind.StdinCredit + 1];
+
+    /// <summary>Bytes of these.</summary>
+    public long Bytes { get; private set; }
+
+    /// <summary>Messages that each node was handed or sent.</summary>
+    public List<long> Handled { get; } = [];
+
+    /// <summary>Messages that found nobody.</summary>
+    public long Lost { get; private set; }
+
+    /// <summary>Adds a node, and returns its number.</summary>
+    public int Add(ISimulated node, int region)
+    {
+        nodes.Add(node);
+        regions.Add(region);
+        isUp.Add(false);
+        lives.Add(0);
+        Handled.Add(0);
+        return nodes.Count - 1;
+    }
+
+    /// <summary>Whether a node can be reached at all.</summary>
+    public bool IsUp(int node) => isUp[node];
+
+    /// <summary>A node comes up, or is gone with its streams.</summary>
+    public void SetUp(int node, bool up)
+    {
+        isUp[node] = up;
+        // Streams to who came again are opened anew.
+        lives[node]++;
+    }
+
+    /// <summary>Puts a region on a side; only those of one side reach each other.</summary>
+    public void SetSide(int region, int side)
+    {
+        sides[region] = side;
+        foreach (TopicMesh mesh in topics.Values)
+            mesh.ForgetWays();
+    }
+
+    /// <summary>The topic; made on first use.</summary>
+    public TopicMesh Topic(string name)
+    {
+        if (!topics.TryGetValue(name, out TopicMesh? mesh))
+            topics[name] = mesh = new TopicMesh(simulation.NewPrng());
+        return mesh;
+    }
+
+    /// <summary>Sends a message over the stream between two nodes.</summary>
+    public void Send(int from, int to, Message message)
+    {
+        MessageKind kind = MessageCodec.KindOf(message);
+        Note(kind, from, to, message);
+        Sent[(int)kind]++;
+        Handled[from]++;
+        if (!isUp[to] || sides[regions[from]] != sides[regions[to]])
+        {
+            Lost++;
+            return;
+        }
+        long now = simulation.Now.Nanoseconds, oneWay = Latency(from, to);
+        long pair = (Life(from) << 32) | Life(to), back = (Life(to) << 32) | Life(from);
+        if (!open.TryGetValue(pair, out long notBefore))
+            open[pair] = open[back] = notBefore = now + 2 * spec.Handshake * oneWay + oneWay;
+        long at = Math.Max(now + oneWay, notBefore);
+        if (spec.Loss.Millionths > 0)
+        {
+            for (long resend = Math.Max(ResendNanoseconds, 3 * oneWay); prng.Below(1_000_000) < spec.Loss.Millionths; resend *= 2)
+                at += resend;
+            open[pair] = at;
+        }
+        simulation.At(new Instant(at), nodes[to], Arrives, message, from);
+    }
+
+    /// <summary>Publishes an ad to all who hear a topic.</summary>
+    public void Publish(int from, string topic, Ad ad)
+    {
+        Note(MessageKind.Ad, from, -1, ad);
+        Handled[from]++;
+        TopicMesh mesh = Topic(topic);
+        ReadOnlySpan<long> delays = mesh.DelaysFrom(from, latency);
+        for (int i = 0; i < delays.Length; i++)
+        {
+            if (delays[i] == long.MaxValue)
+                continue;
+            long at = simulation.Now.Nanoseconds + delays[i];
+            // The copy of the quickest way is lost: the next best is that of another neighbour.
+            if (spec.Loss.Millionths > 0 && prng.Below(1_000_000) < spec.Loss.Millionths)
+                at += delays[i];
+            Sent[(int)MessageKind.Ad]++;
+            simulation.At(new Instant(at), nodes[mesh.Members[i]], Arrives, ad, from);
+        }
+    }
+
+    /// <summary>Whether a message that arrives now from a node still gets through; counts it.</summary>
+    public bool Gets(int from, int to)
+    {
+        if (isUp[to] && sides[regions[from]] == sides[regions[to]])
+        {
+            Handled[to]++;
+            simulation.Trace.Add(((ulong)(uint)from << 32) | (uint)to);
+            return true;
+        }
+        Lost++;
+        return false;
+    }
+
+    private void Note(MessageKind kind, int from, int to, Message message)
+    {
+        bytes.ResetWrittenCount();
+        MessageCodec.Encode(message, bytes);
+        Bytes += bytes.WrittenCount;
+        simulation.Trace.Add(((ulong)(uint)from << 32) | (uint)to);
+        simulation.Trace.Add((long)kind);
+        simulation.Trace.Add(bytes.WrittenSpan);
+    }
+
+    // Seventeen bits say who, fifteen how often it has come up or gone.
+    private long Life(int node) => ((long)node << 15) | (uint)(lives[node] & 0x7fff);
+
+    private long Latency(int a, int b)
+    {
+        long usual = latencies[regions[a], regions[b]];
+        // Each link has its own length for good, the same both ways.
+        ulong z = (((ulong)(uint)Math.Min(a, b) << 32) | (uint)Math.Max(a, b)) + salt;
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+        return usual + (long)Math.BigMul(z, (ulong)(usual * spec.Spread.Millionths / 1_000_000), out _);
+    }
+
+    private TimeSpan Between(string a, string b)
+    {
+        foreach (LinkSpec link in spec.Links)
+            if ((link.Between[0] == a && link.Between[1] == b) || (link.Between[0] == b && link.Between[1] == a))
+                return link.Latency;
+        return a == b ? spec.Near : spec.Far;
+    }
+}

@@ -1,0 +1,221 @@
+using System.Collections.Immutable;
+using Drap.Core.Jobs;
+using Drap.Core.Journal;
+using Drap.Core.Messages;
+using Drap.Core.Nodes;
+using Drap.Simulator.Storage;
+
+namespace Drap.Simulator.Worlds;
+
+/// <summary>
+/// A scheduler of a world: the machine of a node over a journal. Its loop takes time, so that what comes meanwhile makes the next batch.
+/// Not thread-safe.
+/// </summary>
+internal sealed class WorldScheduler : ISimulated, IJournalListener
+{
+    private const int Steps = 1, Wakes = 2;
+
+    // What a batch and each input of it take on one core: about as measured of the real loop, which places 10 000 tasks a second.
+    private static readonly TimeSpan BatchTime = TimeSpan.FromMicroseconds(100), InputTime = TimeSpan.FromMicroseconds(10);
+
+    private readonly World world;
+    private readonly TimeSpan syncTime;
+    private readonly IJournalStorage storage;
+    private readonly List<SchedulerEffect> effects = [];
+    private readonly List<SchedulerInput> inbox = [];
+    private readonly List<(JobId Id, JobSpec Spec, ImmutableArray<byte> Json)> asked = [];
+    private SchedulerNode? node;
+    private JournalBuffer? buffer;
+    private SimulatedJournal? journal;
+    private Instant busyUntil = Instant.Zero, wakesAt = Instant.Never;
+    private bool isDue;
+    private long tickets;
+
+    public WorldScheduler(World world, PeerId peer, string name, string group, int region, TimeSpan syncTime)
+    {
+        (this.world, Peer, Name, Group, Region, this.syncTime) = (world, peer, name, group, region, syncTime);
+        Index = world.Network.Add(this, region);
+        storage = world.KeepsDisks ? new FaultyStorage(world.NewPrng(), world.Simulation.Trace) : new SinkStorage();
+    }
+
+    /// <summary>Its number in the world.</summary>
+    public int Index { get; }
+
+    /// <summary>Its peer id.</summary>
+    public PeerId Peer { get; }
+
+    /// <summary>Its name, which is its principal's too.</summary>
+    public string Name { get; }
+
+    /// <summary>The group that it belongs to.</summary>
+    public string Group { get; }
+
+    /// <summary>The number of its region.</summary>
+    public int Region { get; }
+
+    /// <summary>What it knows; null while it is down.</summary>
+    public SchedulerState? State => node?.State;
+
+    /// <summary>Whether all that was submitted has ended.</summary>
+    public bool IsDone => node is not null && asked.Count == 0 && node.State.OpenJobs == 0;
+
+    /// <summary>Comes up from what its disk holds, and takes what was submitted and never acknowledged.</summary>
+    public void Start()
+    {
+        var state = new SchedulerState();
+        var options = new JournalOptions(world.NewPrng().NextUInt64()) { ReserveBytes = 0, SegmentBytes = 1 << 30, SnapshotAfterBytes = 1 << 30 };
+        JournalLog log = JournalLog.Open(storage, options, new Replay(state));
+        buffer = log.CreateBuffer();
+        journal = new SimulatedJournal(world.Simulation, storage, log, this, syncTime);
+        node = new SchedulerNode(
+            new SchedulerOptions { Scheduler = Peer, Principal = new Principal(Name), Region = world.Regions[Region] }, state, buffer, world.NewPrng());
+        wakesAt = Instant.Never;
+        world.Network.SetUp(Index, up: true);
+        node.Start(world.Utc, world.Now, effects);
+        foreach (SchedulerInput input in world.WhatItSees(this))
+            Post(input);
+        foreach ((JobId id, JobSpec spec, ImmutableArray<byte> json) in asked)
+            Ask(id, spec, json);
+        Post(SchedulerInput.Tick.Instance);
+    }
+
+    /// <summary>The process is gone, with all that was not on disk.</summary>
+    public void Crash()
+    {
+        journal!.Crash();
+        ((FaultyStorage)storage).LosePower();
+        world.Network.SetUp(Index, up: false);
+        node = null;
+        inbox.Clear();
+        effects.Clear();
+    }
+
+    /// <summary>Submits a job; again and again, until it is acknowledged.</summary>
+    public void Submit(JobId id, JobSpec spec, ImmutableArray<byte> json)
+    {
+        asked.Add((id, spec, json));
+        if (node is not null)
+            Ask(id, spec, json);
+    }
+
+    /// <summary>Tells it something.</summary>
+    public void Post(SchedulerInput input)
+    {
+        if (node is null)
+            return;
+        inbox.Add(input);
+        if (isDue)
+            return;
+        isDue = true;
+        world.Simulation.At(busyUntil, this, Steps);
+    }
+
+    /// <inheritdoc/>
+    public void Happen(int kind, object? what, int from)
+    {
+        if (kind == WorldNetwork.Arrives)
+        {
+            if (world.Network.Gets(from, Index))
+                Post(new SchedulerInput.Received(world.PeerOf(from), (Message)what!));
+            return;
+        }
+        if (kind == Steps)
+            isDue = false;
+        if (node is null)
+            return;
+        if (kind == Steps)
+            Step();
+        else if (world.Now == wakesAt)
+            Wake();
+    }
+
+    /// <inheritdoc/>
+    public void Committed(long sequence) => Post(new SchedulerInput.Persisted(sequence));
+
+    /// <inheritdoc/>
+    public void Failed(JournalException reason) => throw reason;
+
+    /// <inheritdoc/>
+    public void SnapshotInstalled(long sequence)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void SnapshotFailed(long sequence, JournalException reason)
+    {
+    }
+
+    private void Ask(JobId id, JobSpec spec, ImmutableArray<byte> json) =>
+        Post(new SchedulerInput.Submit(new Ticket(++tickets), id, new Principal(Name), spec, json, "", JobSecrets.None));
+
+    private void Wake()
+    {
+        wakesAt = Instant.Never;
+        if (node!.NextDeadline <= world.Now)
+            Post(SchedulerInput.Tick.Instance);
+        else
+            Arm();
+    }
+
+    private void Arm()
+    {
+        Instant next = node!.NextDeadline;
+        if (next >= wakesAt || isDue)
+            return;
+        wakesAt = Instant.Max(next, busyUntil);
+        world.Simulation.At(wakesAt, this, Wakes);
+    }
+
+    private void Step()
+    {
+        busyUntil = world.Now + BatchTime + InputTime * inbox.Count;
+        foreach (SchedulerInput input in inbox)
+            node!.Step(input, world.Now, effects);
+        inbox.Clear();
+        node!.Flush(world.Now, effects);
+        if (world.Checks)
+            node.CheckInvariants();
+        if (buffer!.TakeBatch() is { } records)
+            journal!.Submit(records);
+        foreach (SchedulerEffect effect in effects)
+            Perform(effect);
+        effects.Clear();
+        Arm();
+    }
+
+    private void Perform(SchedulerEffect effect)
+    {
+        switch (effect)
+        {
+            case SchedulerEffect.Publish publish:
+                world.Measures.Advertised(publish.Ad);
+                world.Network.Publish(Index, publish.Topic, publish.Ad);
+                break;
+            case SchedulerEffect.Send send:
+                if (send.Message is Confirm confirm)
+                    world.Measures.Confirmed(confirm);
+                world.Network.Send(Index, world.IndexOf(send.To), send.Message);
+                break;
+            case SchedulerEffect.Done { Reply: SchedulerReply.Submitted submitted }:
+                asked.RemoveAll(a => a.Id == submitted.Job);
+                break;
+            case SchedulerEffect.Done { Reply: SchedulerReply.Refused refused }:
+                throw new InvalidOperationException($"{Name} refused a job: {refused.Message}");
+            case SchedulerEffect.Changed changed when node!.State.TryGet(changed.Job, out JobRun? job) && job.End != JobEnd.None:
+                world.Measures.Over(job);
+                break;
+        }
+    }
+
+    private sealed class Replay(SchedulerState state) : IJournalReplay
+    {
+        public void Snapshot(long sequence, in JournalRecord record) => Record(sequence, record);
+
+        public void Record(long sequence, in JournalRecord record)
+        {
+            if (!SchedulerRecords.TryRead(record, out SchedulerRecord? read, out string? error))
+                throw new InvalidOperationException(error);
+            state.Apply(read);
+        }
+    }
+}
