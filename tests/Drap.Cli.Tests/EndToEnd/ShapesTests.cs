@@ -229,12 +229,34 @@ public sealed class ShapesTests(ThreeWorkers swarm) : IClassFixture<ThreeWorkers
         string[] files = Directory.GetFiles(swarm.Home.Path, "*", all);
         Assert.Contains(files, f => f.EndsWith("secret.key", StringComparison.Ordinal));
         // The lock is held, and .NET would ask for it.
-        foreach (string path in files.Where(f => f != swarm.Home.LockFile && new FileInfo(f).Length > 0))
-            AssertFree(await File.ReadAllBytesAsync(path, Cancel), path);
+        foreach (string path in files.Where(f => f != swarm.Home.LockFile && new FileInfo(f) is { Exists: true, Length: > 0 }))
+            AssertFree(await ReadAsync(path), path);
 
         DrapProgram.Ended without = await swarm.RunAsync("submit", file);
         Assert.Equal((2, ""), (without.Code, without.Out));
         Assert.Contains("the secret 'env:PUBLISH_TOKEN' is not there", without.Err, StringComparison.Ordinal);
+
+        // The swarm goes on meanwhile: a file that it writes anew is closed to others for a moment, and then has another name.
+        static async Task<byte[]> ReadAsync(string path)
+        {
+            byte[] bytes = [];
+            await DevSwarm.SoonAsync($"{path} to be read", async () =>
+            {
+                try
+                {
+                    bytes = await File.ReadAllBytesAsync(path, Cancel);
+                }
+                catch (Exception gone) when (gone is FileNotFoundException or DirectoryNotFoundException)
+                {
+                }
+                catch (IOException)
+                {
+                    return false;
+                }
+                return true;
+            });
+            return bytes;
+        }
 
         static void AssertFree(byte[] bytes, string where)
         {
