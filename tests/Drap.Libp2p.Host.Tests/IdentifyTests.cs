@@ -1,3 +1,4 @@
+using Drap.Libp2p.Host.Tests.Daemon;
 using Drap.Libp2p.Identify;
 using Xunit;
 
@@ -29,6 +30,36 @@ public sealed class IdentifyTests
         mayAnswer.SetResult();
         Assert.Equal(b.Self, (await heard.Identified.Task.WaitAsync(Hosts.Patience)).Id);
         Assert.True(a.PeerBook[b.Self].Speaks("/late/1"));
+    }
+
+    /// <summary>As between two of which one stood still for longer than the other waits.</summary>
+    [Fact]
+    public async Task Who_did_not_say_in_time_what_it_is_is_asked_again()
+    {
+        var time = new SteppedTime();
+        await using Libp2pHost a = await Libp2pHost.StartAsync(Hosts.Options(1) with { TimeProvider = time });
+        await using Libp2pHost b = await Hosts.StartAsync(2);
+        a.Unhandle(IdentifyMessage.PushProtocol);
+        b.Unhandle(IdentifyMessage.Protocol);
+        var asked = new TaskCompletionSource();
+        var over = new TaskCompletionSource();
+        b.Handle(IdentifyMessage.Protocol, async stream =>
+        {
+            if (asked.TrySetResult())
+                await over.Task;
+            else
+                await stream.WriteAndCloseAsync(new IdentifyMessage { Protocols = ["/late/1"] }.Encode());
+        });
+        var heard = new Recorder();
+        using IDisposable observing = a.Observe(heard);
+        PeerConnection connection = await a.ConnectAsync(b);
+        await asked.Task.WaitAsync(Hosts.Patience);
+        // All at once, as after standing still: the peer is not held to have been silent.
+        time.Advance(TimeSpan.FromSeconds(61));
+        await connection.Identified.WaitAsync(Hosts.Patience);
+        Assert.Equal(b.Self, (await heard.Identified.Task.WaitAsync(Hosts.Patience)).Id);
+        Assert.True(a.PeerBook[b.Self].Speaks("/late/1"));
+        over.SetResult();
     }
 
     /// <summary>Whoever waits for a peer to be identified may count on it that all have heard of it.</summary>

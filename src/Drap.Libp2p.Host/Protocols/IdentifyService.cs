@@ -15,8 +15,8 @@ internal sealed class IdentifyService : IHostObserver
     private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How long a peer may take to say what it is. A machine that starts much at once is late, and who was never heard would never be found to speak anything: not
-    /// gossip, not the DHT.
+    /// How long a peer may take to say what it is; then it is asked anew, as long as it is connected. A machine that starts much at once is late, and one of the two
+    /// may have stood still meanwhile: who was never heard would never be found to speak anything, not gossip, not the DHT.
     /// </summary>
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(60);
 
@@ -58,16 +58,15 @@ internal sealed class IdentifyService : IHostObserver
 
     private async Task AskAsync(PeerConnection connection)
     {
-        using var limit = new TimedCancellation(hub.Deadlines, hub.Clock.Now + AnswerTimeout, default);
         var wait = new CallAt(connection.MarkIdentified);
         hub.Deadlines.Set(wait, hub.Clock.Now + WaitTimeout);
         try
         {
-            // Every peer answers to identify, so it is taken for granted.
-            using P2pStream stream = await hub.Negotiator.OpenSpokenAsync(connection, IdentifyMessage.Protocol, limit.Token).ConfigureAwait(false);
-            await ReceiveAsync(stream, limit.Token).ConfigureAwait(false);
+            while (!await TryAskAsync(connection).ConfigureAwait(false))
+            {
+            }
         }
-        catch (Exception failure) when (failure is Libp2pException or OperationCanceledException)
+        catch (Libp2pException)
         {
             // A peer that does not say what it is may be used all the same: each protocol is then asked for.
         }
@@ -75,6 +74,23 @@ internal sealed class IdentifyService : IHostObserver
         {
             hub.Deadlines.Clear(wait);
             connection.MarkIdentified();
+        }
+    }
+
+    // False if its time was over.
+    private async Task<bool> TryAskAsync(PeerConnection connection)
+    {
+        using var limit = new TimedCancellation(hub.Deadlines, hub.Clock.Now + AnswerTimeout, default);
+        try
+        {
+            // Every peer answers to identify, so it is taken for granted.
+            using P2pStream stream = await hub.Negotiator.OpenSpokenAsync(connection, IdentifyMessage.Protocol, limit.Token).ConfigureAwait(false);
+            await ReceiveAsync(stream, limit.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
         }
     }
 

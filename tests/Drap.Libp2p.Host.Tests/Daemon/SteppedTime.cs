@@ -7,14 +7,19 @@ internal sealed class SteppedTime : TimeProvider
     private readonly List<Timer> timers = [];
     private TimeSpan now;
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override long GetTimestamp()
     {
         lock (gate)
-        {
-            var timer = new Timer(this, () => callback(state), now + dueTime);
-            timers.Add(timer);
-            return timer;
-        }
+            return now.Ticks;
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = new Timer(this, () => callback(state));
+        timer.Change(dueTime, period);
+        return timer;
     }
 
     public void Advance(TimeSpan by)
@@ -30,19 +35,25 @@ internal sealed class SteppedTime : TimeProvider
             timer.Fire();
     }
 
-    private sealed class Timer(SteppedTime time, Action fire, TimeSpan at) : ITimer
+    private sealed class Timer(SteppedTime time, Action fire) : ITimer
     {
-        public TimeSpan At => at;
+        public TimeSpan At { get; private set; }
 
         public void Fire() => fire();
 
-        public bool Change(TimeSpan dueTime, TimeSpan period) => throw new NotSupportedException();
-
-        public void Dispose()
+        public bool Change(TimeSpan dueTime, TimeSpan period)
         {
             lock (time.gate)
+            {
                 time.timers.Remove(this);
+                At = time.now + dueTime;
+                if (dueTime != Timeout.InfiniteTimeSpan)
+                    time.timers.Add(this);
+                return true;
+            }
         }
+
+        public void Dispose() => Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
         public ValueTask DisposeAsync()
         {
