@@ -57,6 +57,9 @@ public sealed class Executor
     /// <summary>What attempts in line must leave.</summary>
     public Reserve Reserve { get; set; } = new();
 
+    /// <summary>Whose attempts start in a sandbox from now on.</summary>
+    public SandboxRules Sandbox { get; set; } = new();
+
     /// <summary>The next time-out or end of a grace; may be earlier than something is to be done.</summary>
     public Instant NextDeadline => signalCheck;
 
@@ -298,6 +301,7 @@ public sealed class Executor
             Secrets = attempt.Line.Terms.Secrets,
             Assignment = attempt.Assignment,
             Grant = attempt.Grant!,
+            Sandbox = Sandbox.TermsFor(attempt.Principal, attempt.Grant!.Request.NetworkMbps),
             LeaseEnd = attempt.End,
             StopsAtLeaseEnd = attempt.StopsAtEnd,
             KillAt = timeout + Grace,

@@ -34,6 +34,9 @@ public sealed record LaunchOrder
     /// <summary>What it may use: the limits to enforce, and its devices for <c>CUDA_VISIBLE_DEVICES</c>.</summary>
     public required Grant Grant { get; init; }
 
+    /// <summary>What it has in a sandbox; null if it runs as a plain process.</summary>
+    public SandboxTerms? Sandbox { get; init; }
+
     /// <summary>
     /// The lease's end as it stands now. The guard kills the attempt at the later of this and the last
     /// <see cref="Nodes.WorkerEffect.LeasesUntil"/> of its scheduler, if <see cref="StopsAtLeaseEnd"/>; other attempts outlive their lease.

@@ -465,6 +465,7 @@ public sealed class WorkerNode
         outbox.AgeMax = options.OutboxAge;
         outbox.BytesMax = options.OutboxBytesMax;
         executor.Reserve = options.Pricing.Reserve;
+        executor.Sandbox = options.Sandbox;
         arbiter.Configure(options);
         hearing.Changed();
     }

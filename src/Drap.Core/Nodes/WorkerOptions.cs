@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Core.Execution;
 using Drap.Core.Market.Pricing;
 
 namespace Drap.Core.Nodes;
@@ -26,6 +27,9 @@ public sealed record WorkerOptions
 
     /// <summary>Principals that may run here; empty lets all. At most a thousand are looked at.</summary>
     public ImmutableArray<Principal> Principals { get; init; } = [];
+
+    /// <summary>Whose tasks run in a sandbox, and what they may have there.</summary>
+    public SandboxRules Sandbox { get; init; } = new();
 
     /// <summary>How the owner prices, counters, gives discounts and keeps a reserve.</summary>
     public PricingOptions Pricing { get; init; } = new();

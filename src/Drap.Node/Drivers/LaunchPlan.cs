@@ -24,6 +24,9 @@ public sealed record LaunchPlan
 
     public StdinMode Stdin { get; init; }
 
+    /// <summary>What it has in a sandbox; null runs it as a plain process.</summary>
+    public SandboxPlan? Sandbox { get; init; }
+
     /// <summary>Puts inputs into the folder, before the start, on the slot's thread. An exception ends the attempt as <see cref="ExitReason.PrepareFailed"/>.</summary>
     public Action<WorkFolder>? Prepare { get; init; }
 
@@ -36,6 +39,11 @@ public sealed record LaunchPlan
 
 /// <summary>Takes outputs out of an ended attempt's folder.</summary>
 public delegate void CollectOutputs(WorkFolder folder, in AttemptExit exit);
+
+/// <summary>What a task in a sandbox has there beyond its folder and the system's programs.</summary>
+/// <param name="Network">Whether it sees the machine's network.</param>
+/// <param name="Gpus">The devices that it may use, by index.</param>
+public sealed record SandboxPlan(bool Network, ImmutableArray<int> Gpus);
 
 /// <summary>Whether the task reads a stdin.</summary>
 public enum StdinMode

@@ -37,6 +37,10 @@ public sealed class ProcessDriver : IDriver
             (cgroups, why) = findCgroups(Mark);
         Leftovers.RememberBases(options.Home, cgroups?.Bases ?? []);
         Folders = new WorkFolders(options.Home, Mark);
+        string missing = "switched off";
+        if (options.UseSandbox)
+            Sandbox = Bubblewrap.TryFind(options.Home, options.SandboxShows, out missing);
+        SandboxMissing = missing;
         Enforcement = Describe(cgroups, why, Folders.MemoryRoot);
     }
 
@@ -55,6 +59,12 @@ public sealed class ProcessDriver : IDriver
     internal HomeMark Mark { get; }
 
     internal WorkFolders Folders { get; }
+
+    /// <summary>Why there is no sandbox here, and what would help; empty if there is one.</summary>
+    public string SandboxMissing { get; }
+
+    /// <summary>The sandbox of this machine; null where there is none, or none is wanted.</summary>
+    internal Bubblewrap? Sandbox { get; }
 
     internal bool LimitsMemoryByCgroup => cgroups is not null && !cgroups.Missing.ContainsKey("memory");
 
@@ -133,6 +143,7 @@ public sealed class ProcessDriver : IDriver
         foreach (ProcessSlot slot in slots)
             slot.Dispose();
         Folders.Dispose();
+        Sandbox?.Dispose();
         cgroups?.Remove();
     }
 

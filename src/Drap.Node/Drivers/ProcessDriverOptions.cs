@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Drap.Node.Drivers;
 
 /// <summary>Options of <see cref="ProcessDriver"/>.</summary>
@@ -20,6 +22,12 @@ public sealed record ProcessDriverOptions
 
     /// <summary>Size of the work folder of an attempt that asks for no disk, in bytes. Default 8 GiB: more should be asked for.</summary>
     public long DiskDefault { get; init; } = 8L << 30;
+
+    /// <summary>Whether to look for a sandbox, which costs a start of bubblewrap. Default true; false is for nodes whose owner trusts everybody.</summary>
+    public bool UseSandbox { get; init; } = true;
+
+    /// <summary>Files and folders, absolute, that tasks in a sandbox see besides the system's programs, read-only; those that are not there are passed over. Default none.</summary>
+    public ImmutableArray<string> SandboxShows { get; init; } = [];
 
     /// <summary>Whether to use cgroups where they are writable. Default true; false is for comparison and tests.</summary>
     public bool UseCgroups { get; init; } = true;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Drap.Core.Jobs;
 using Drap.Node.Sandbox;
 using Drap.Node.Time;
@@ -8,7 +9,8 @@ namespace Drap.Node.Drivers;
 
 /// <summary>A process that has just been started, with our ends of its pipes.</summary>
 /// <param name="Stdin">-1 when the task has none.</param>
-internal readonly record struct LaunchedTask(int ProcessId, long Serial, Instant At, int Stdin, int Stdout, int Stderr);
+/// <param name="Sandbox">The sandbox that the process set up, and the task runs in; null for a plain process.</param>
+internal readonly record struct LaunchedTask(int ProcessId, long Serial, Instant At, int Stdin, int Stdout, int Stderr, SandboxInit? Sandbox);
 
 /// <summary>Turns a plan into a running process: looks the command up, lays out its arguments and environment, makes its pipes, spawns it.</summary>
 internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
@@ -31,23 +33,36 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
                 : Failed(plan, ExitReason.NotExecutable, $"{command}: permission denied, or not a file", 126);
         if (HasNul(plan))
             return Failed(plan, ExitReason.NotExecutable, $"{command}: an argument or variable holds a NUL character, which no program can be given", 126);
+        SandboxInit? sandbox = null;
+        List<string> prefix = [];
+        if (plan.Sandbox is not null)
+        {
+            if (driver.Sandbox is not { } bubblewrap)
+                return Failed(plan, ExitReason.Machine, $"no sandbox: {driver.SandboxMissing}");
+            if (file.StartsWith('/') && !bubblewrap.Shows(file, folder))
+                return Failed(plan, ExitReason.NotFound, $"{command}: is not seen in the sandbox, to which the owner has not shown its folder", 127);
+            if ((sandbox = SandboxInit.TryCreate()) is null)
+                return Failed(plan, ExitReason.Machine, $"pipe: {Libc.ErrorText(Libc.LastError)}");
+            prefix = bubblewrap.Prefix(plan.Sandbox, folder);
+        }
         int* pipes = stackalloc int[6];
         if (!OpenPipes(pipes, plan.Stdin == StdinMode.Fed))
-            return Failed(plan, ExitReason.Machine, $"pipe: {Libc.ErrorText(Libc.LastError)}");
-        long serial = driver.NextSerial();
-        string? gate = Gate(plan.Limits, cgroup);
-        SpawnRequest* request = gate is null
-            ? LayOut(plan, folder, serial, [], file)
-            : LayOut(plan, folder, serial, ["sh", "-c", gate, cgroup?.JoinFile ?? "sh", file], "/bin/sh");
-        (request->Stdin, request->Stdout, request->Stderr) = (pipes[4], pipes[1], pipes[3]);
-        Perform(request, thread);
-        if (request->Error == Libc.ENOEXEC)
         {
-            // No #! line: shells, and the C library's own search, take it for a shell's script.
-            request = LayOut(plan, folder, serial, ["/bin/sh", file], "/bin/sh");
-            (request->Stdin, request->Stdout, request->Stderr) = (pipes[4], pipes[1], pipes[3]);
-            Perform(request, thread);
+            string error = Libc.ErrorText(Libc.LastError);
+            sandbox?.Close();
+            return Failed(plan, ExitReason.Machine, $"pipe: {error}");
         }
+        long serial = driver.NextSerial();
+        if (Gate(plan.Limits, cgroup) is { } gate)
+            prefix.InsertRange(0, ["sh", "-c", gate, cgroup?.JoinFile ?? "sh"]);
+        // Without a prefix the command keeps the name that the job gave it.
+        string program = prefix.Count == 0 ? file : prefix[0] == "sh" ? "/bin/sh" : prefix[0];
+        if (prefix.Count > 0)
+            prefix.Add(file);
+        SpawnRequest* request = Spawn(CollectionsMarshal.AsSpan(prefix), program);
+        if (request->Error == Libc.ENOEXEC)
+            // No #! line: shells, and the C library's own search, take it for a shell's script.
+            request = Spawn(["/bin/sh", file], "/bin/sh");
         Instant at = BootClock.Now;
         Close(pipes[1]);
         Close(pipes[3]);
@@ -57,11 +72,28 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
             Close(pipes[0]);
             Close(pipes[2]);
             Close(pipes[5]);
+            sandbox?.Close();
             return Refused(plan, command, request->Error);
         }
         Limit(request->ProcessId, plan.Limits);
-        task = new LaunchedTask(request->ProcessId, serial, at, pipes[5], pipes[0], pipes[2]);
+        if (sandbox is not null && sandbox.TryMeet())
+        {
+            Limit(sandbox.ProcessId, plan.Limits);
+            sandbox.OpenGate();
+            at = BootClock.Now;
+        }
+        task = new LaunchedTask(request->ProcessId, serial, at, pipes[5], pipes[0], pipes[2], sandbox);
         return null;
+
+        SpawnRequest* Spawn(ReadOnlySpan<string> before, string path)
+        {
+            SpawnRequest* spawn = LayOut(plan, folder, serial, before, path);
+            (spawn->Stdin, spawn->Stdout, spawn->Stderr) = (pipes[4], pipes[1], pipes[3]);
+            spawn->Filter = null;
+            sandbox?.Prepare(spawn, driver.Sandbox!);
+            Perform(spawn, thread);
+            return spawn;
+        }
     }
 
     public void Dispose() => arena.Dispose();
@@ -187,7 +219,7 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
         int errno = Libc.LastError;
         for (int i = 0; i < 6; i++)
             Close(pipes[i]);
-        System.Runtime.InteropServices.Marshal.SetLastPInvokeError(errno);
+        Marshal.SetLastPInvokeError(errno);
         return false;
     }
 

@@ -16,10 +16,14 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
     /// <summary>How often the folder is looked at, at most; and rarer where looking takes longer than a twentieth of that.</summary>
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>The highest number of a signal.</summary>
+    private const int SignalMax = 64;
+
     private readonly OutputStream stdout = new(LogStream.Stdout, driver.Options.LogBytesMax), stderr = new(LogStream.Stderr, driver.Options.LogBytesMax);
     private LaunchPlan plan = null!;
     private WorkFolder folder = null!;
     private SlotCgroup? cgroup;
+    private SandboxInit? sandbox;
     private Family family;
     private Instant startedAt, cpuLimitAt, lookAt;
     private long diskUsed;
@@ -35,7 +39,8 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
     public AttemptExit Watch(LaunchPlan plan, WorkFolder folder, SlotCgroup? cgroup, in LaunchedTask task, Func<(bool Term, bool Kill)> takeSignals)
     {
         (this.plan, this.folder, this.cgroup) = (plan, folder, cgroup);
-        family = new Family(task.ProcessId, cgroup, driver.Mark, task.Serial);
+        sandbox = task.Sandbox;
+        family = new Family(task.ProcessId, cgroup, driver.Mark, task.Serial, sandbox);
         startedAt = task.At;
         cpuLimitAt = plan.Limits.MilliCpus > 0 && cgroup is not null ? startedAt + CpuLimitAfter : Instant.Never;
         lookAt = startedAt + LookInterval;
@@ -66,6 +71,7 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
         Libc.RUsage usage;
         int status = WaitFor(task.ProcessId, &usage);
         Instant endedAt = BootClock.Now;
+        bool begun = sandbox?.Finish(&usage) ?? true;
         FamilyEnded = family.EndRest();
         cgroup?.ReleaseCpu();
         // A file that may not grow any more ends whoever writes it; what that one's parent makes of it is an exit code like any other.
@@ -74,6 +80,8 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
         Stdin.Close();
         stdout.Drain(plan.Attempt, driver.Events, endedAt);
         stderr.Drain(plan.Attempt, driver.Events, endedAt);
+        if (!begun && lost is null && (status & 0x7f) == 0)
+            lost = $"the sandbox could not be set up: {FirstLine(stderr.Snapshot())}";
         return Describe(status, usage, endedAt - startedAt, lost);
     }
 
@@ -190,6 +198,9 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
     {
         int signal = status & 0x7f;
         int code = signal != 0 ? 128 + signal : (status >> 8) & 0xff;
+        // Bubblewrap tells of a signal as a shell does.
+        if (sandbox is not null && code is > 128 and <= 128 + SignalMax)
+            signal = code - 128;
         (ExitReason reason, string? message) = (signal, code) switch
         {
             _ when lost is not null => (ExitReason.Machine, lost),
@@ -213,6 +224,13 @@ internal sealed unsafe class TaskWatcher(ProcessDriver driver, int bell)
             Stdout = stdout.Snapshot(),
             Stderr = stderr.Snapshot(),
         };
+    }
+
+    private static string FirstLine(in CapturedLog log)
+    {
+        ReadOnlySpan<byte> text = log.Head.Span;
+        int end = text.IndexOf((byte)'\n');
+        return System.Text.Encoding.UTF8.GetString(end < 0 ? text : text[..end]);
     }
 
     private static TimeSpan CpuTime(in Libc.RUsage usage) =>

@@ -45,6 +45,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
                 : new LaunchLimits(Order.Grant.Request.MilliCpus, Order.Grant.Request.MemoryBytes, 0, Order.Grant.Request.DiskBytes),
             InputBytes = InputBytes(),
             Stdin = task.Stdin ? StdinMode.Fed : StdinMode.None,
+            Sandbox = Order.Sandbox is { } terms && !isHandler ? new SandboxPlan(terms.Network, Order.Grant.Devices) : null,
             Collect = task.Outputs.Count > 0 || !task.Inputs.IsEmpty || task.Check is not null ? Collect : null,
         };
         // A handler that names neither files nor expressions needs no folder, and its whole start costs a few microseconds.
@@ -131,7 +132,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
             argv = [Task.Handler!, .. argv];
         else if (!bound.Check.IsEmpty)
             argv = ["/bin/sh", "-c", $"{Quoted(argv)}; c=$?; [ $c -eq 0 ] || exit $c; {Quoted(bound.Check)} || {{ c=$?; : > {CheckFailedFile}; exit $c; }}"];
-        return (argv, [.. TaskEnvironment.Defaults, .. bound.Env, .. Secrets]);
+        return (argv, [.. Order.Sandbox is null ? TaskEnvironment.Defaults : TaskEnvironment.InSandbox, .. bound.Env, .. Secrets]);
     }
 
     private IEnumerable<KeyValuePair<string, string>> Secrets => Order.Secrets.Select(s => KeyValuePair.Create(s.Name, s.Value));
@@ -168,6 +169,19 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
         }
         if (exit.Reason != ExitReason.Exited || exit.ExitCode != 0)
             return;
+        try
+        {
+            TakeOutputs(folder);
+        }
+        catch (BlobRefusedException e)
+        {
+            // What a task leaves is its own fault: another node would refuse it too.
+            end = new AttemptEnd(EndKind.OutputMissing, 0, Short(e.Message));
+        }
+    }
+
+    private void TakeOutputs(WorkFolder folder)
+    {
         var made = ImmutableArray.CreateBuilder<TaskOutput>(Task.Outputs.Count);
         var collector = new OutputCollector(blobs, folder.Out, Order.Job, isOnly: Task.Outputs.Count == 1);
         foreach ((string name, OutputSpec output) in Task.Outputs)

@@ -11,8 +11,10 @@ namespace Drap.Node.Hosting;
 internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job, bool isOnly)
 {
     /// <summary>The content of one output; null if it is not there.</summary>
+    /// <exception cref="BlobRefusedException">It is, lies behind, or holds what may not be taken: a symbolic link that could lead out, a device.</exception>
     public (Cid Content, long Bytes, bool Executable)? Take(OutputSpec output)
     {
+        RefuseLinks(Glob.HasMagic(output.Path) ? new Glob(output.Path).Folder : output.Path);
         // What is delivered to a person is on disk before it counts; what only feeds other tasks can be made again.
         var add = new AddOptions { Owner = job, Durable = output.Result ?? true };
         if (Glob.HasMagic(output.Path))
@@ -74,6 +76,18 @@ internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job,
                 else if (Directory.Exists(entry) && !IsLink(entry))
                     Look(entry);
             }
+        }
+    }
+
+    /// <summary>A link on the way would take what lies elsewhere on this machine, with the node's rights. The family has ended, so nothing changes under us.</summary>
+    private void RefuseLinks(string path)
+    {
+        string at = folder;
+        foreach (string name in path.Split('/', StringSplitOptions.RemoveEmptyEntries).Prepend(""))
+        {
+            at = Path.Combine(at, name);
+            if (new FileInfo(at).LinkTarget is not null)
+                throw new BlobRefusedException($"its output '{path}' lies behind the symbolic link {Path.GetRelativePath(Path.GetDirectoryName(folder)!, at)}; outputs are files and folders of its own");
         }
     }
 

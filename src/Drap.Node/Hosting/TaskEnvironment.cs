@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Node.Sandbox;
 
 namespace Drap.Node.Hosting;
 
@@ -8,15 +9,21 @@ namespace Drap.Node.Hosting;
 /// </summary>
 internal static class TaskEnvironment
 {
-    private static readonly string[] Names =
-        ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "DOTNET_ROOT", "DOTNET_CLI_HOME", "DOTNET_CLI_TELEMETRY_OPTOUT", "DOTNET_NOLOGO"];
+    private static readonly string[] Machine = ["PATH", "LANG", "LC_ALL", "TZ", "DOTNET_ROOT", "DOTNET_CLI_TELEMETRY_OPTOUT", "DOTNET_NOLOGO"];
 
-    public static ImmutableArray<KeyValuePair<string, string>> Defaults { get; } = Read();
+    private static readonly string[] Person = ["HOME", "USER", "LOGNAME", "DOTNET_CLI_HOME"];
 
-    private static ImmutableArray<KeyValuePair<string, string>> Read()
+    /// <summary>Of a plain process.</summary>
+    public static ImmutableArray<KeyValuePair<string, string>> Defaults { get; } = Read([.. Machine, .. Person]);
+
+    /// <summary>Of a task in a sandbox, where there is no home but its own temporary folder, and nobody but itself.</summary>
+    public static ImmutableArray<KeyValuePair<string, string>> InSandbox { get; } =
+        [.. Read(Machine), new("HOME", "/tmp"), new("USER", Bubblewrap.UserName), new("LOGNAME", Bubblewrap.UserName), new("DOTNET_CLI_HOME", "/tmp")];
+
+    private static ImmutableArray<KeyValuePair<string, string>> Read(string[] names)
     {
         var found = ImmutableArray.CreateBuilder<KeyValuePair<string, string>>();
-        foreach (string name in Names)
+        foreach (string name in names)
             if (Environment.GetEnvironmentVariable(name) is { } value)
                 found.Add(new(name, value));
         if (!found.Any(v => v.Key == "PATH"))

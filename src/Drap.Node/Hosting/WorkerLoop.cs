@@ -68,7 +68,12 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         pins = ownsBlobs ? new OutputPins(blobs) : null;
         this.clock = clock;
         this.logger = logger;
-        process = new ProcessDriver(new ProcessDriverOptions { Home = folder.Path }, this);
+        process = new ProcessDriver(new ProcessDriverOptions
+        {
+            Home = folder.Path,
+            UseSandbox = options.Sandbox.Use != SandboxUse.Never,
+            SandboxShows = options.Sandbox.Shows,
+        }, this);
         dotnet = new DotnetDriver(new DotnetDriverOptions { Home = folder.Path }, handlers, this);
         drivers = [process, dotnet];
         if (process.Leftovers.Processes > 0)
@@ -102,8 +107,12 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     }
 
     /// <summary>The owner changed what it may use.</summary>
-    public void Configure(WorkerOptions options) => loop.Post(new Item(new WorkerInput.Configure(
-        options with { Traits = options.Traits with { Drivers = Options.Traits.Drivers, Handlers = Options.Traits.Handlers }, Enforcement = Options.Enforcement })));
+    public void Configure(WorkerOptions options) => loop.Post(new Item(new WorkerInput.Configure(options with
+    {
+        Traits = options.Traits with { Drivers = Options.Traits.Drivers, Handlers = Options.Traits.Handlers },
+        Enforcement = Options.Enforcement,
+        Sandbox = options.Sandbox with { Missing = Options.Sandbox.Missing, Shows = Options.Sandbox.Shows },
+    })));
 
     /// <summary>Takes no new work from now on.</summary>
     public void Drain(TimeSpan within) => loop.Post(new Item(new WorkerInput.Drain(within)));
@@ -204,6 +213,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     {
         Traits = options.Traits with { Drivers = ["dotnet", "process"], Handlers = handlers.Names },
         Enforcement = process.Enforcement.Weaknesses(),
+        Sandbox = options.Sandbox with { Missing = process.SandboxMissing },
     };
 
     private void Run(List<Item> batch)

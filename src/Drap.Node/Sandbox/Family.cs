@@ -7,7 +7,8 @@ namespace Drap.Node.Sandbox;
 /// <param name="leader">The main process; its number is its group's.</param>
 /// <param name="cgroup">The slot's cgroup; null where there is none.</param>
 /// <param name="mark">The attempt's mark, ending in its serial number; null without one.</param>
-internal readonly struct Family(int leader, SlotCgroup? cgroup, HomeMark mark, long serial)
+/// <param name="sandbox">Its sandbox, whose own processes are signalled only to be killed; null for a plain process.</param>
+internal readonly struct Family(int leader, SlotCgroup? cgroup, HomeMark mark, long serial, SandboxInit? sandbox = null)
 {
     /// <summary>A process that SIGKILL does not end within this hangs in the kernel (a dead network disk): we go on without it.</summary>
     private static readonly TimeSpan EndMax = TimeSpan.FromSeconds(10);
@@ -15,6 +16,13 @@ internal readonly struct Family(int leader, SlotCgroup? cgroup, HomeMark mark, l
     /// <summary>Sends a signal to all, once. The leader must not have been waited for yet.</summary>
     public void Signal(int signal)
     {
+        if (sandbox is not null && signal != Libc.SIGKILL)
+        {
+            // Bubblewrap would die of it and leave the task's own end untold.
+            sandbox.Signal(signal, cgroup, leader);
+            return;
+        }
+        sandbox?.Kill();
         _ = Libc.kill(-leader, signal);
         SignalOthers(signal, outsideGroup: true);
     }

@@ -22,8 +22,12 @@ internal static unsafe partial class Libc
 
     public const int PR_SET_CHILD_SUBREAPER = 36;
 
+    public const uint MFD_CLOEXEC = 1;
+
+    public const int F_DUPFD_CLOEXEC = 1030;
+
     /// <summary>The same number on all architectures, as all calls since 2019.</summary>
-    public const int SYS_pidfd_open = 434;
+    public const int SYS_pidfd_send_signal = 424, SYS_pidfd_open = 434;
 
     public const short POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
 
@@ -81,6 +85,9 @@ internal static unsafe partial class Libc
         [FieldOffset(136)] public uint DeviceMajor;
         [FieldOffset(140)] public uint DeviceMinor;
     }
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int memfd_create(string name, uint flags);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial int pipe2(int* fds, int flags);

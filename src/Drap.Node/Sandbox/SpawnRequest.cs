@@ -14,6 +14,12 @@ internal unsafe struct SpawnRequest
     /// <summary>Each becomes 0, 1, 2 in the child; -1 means <c>/dev/null</c> for stdin, and our own for the others.</summary>
     public int Stdin, Stdout, Stderr;
 
+    /// <summary>For a task in a sandbox: the filter's path, and what bubblewrap writes to and waits for; null and -1 for others.</summary>
+    public byte* Filter;
+
+    /// <inheritdoc cref="Filter"/>
+    public int Status, Gate;
+
     /// <summary>The answer: the process, or 0 and the error's number.</summary>
     public int ProcessId, Error;
 }

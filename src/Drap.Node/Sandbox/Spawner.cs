@@ -37,8 +37,16 @@ internal static unsafe class Spawner
             error |= Libc.posix_spawn_file_actions_adddup2(actions, request->Stdout, 1);
         if (request->Stderr >= 0)
             error |= Libc.posix_spawn_file_actions_adddup2(actions, request->Stderr, 2);
+        int first = 3;
+        if (request->Filter != null)
+        {
+            error |= Libc.posix_spawn_file_actions_addopen(actions, Bubblewrap.FilterFd, request->Filter, Libc.O_RDONLY, 0);
+            error |= Libc.posix_spawn_file_actions_adddup2(actions, request->Status, Bubblewrap.StatusFd);
+            error |= Libc.posix_spawn_file_actions_adddup2(actions, request->Gate, Bubblewrap.GateFd);
+            first = Bubblewrap.GateFd + 1;
+        }
         if (closeFrom != null)
-            error |= closeFrom(actions, 3);
+            error |= closeFrom(actions, first);
         if (request->Directory != null)
             error |= Libc.posix_spawn_file_actions_addchdir_np(actions, request->Directory);
         int pid = 0;

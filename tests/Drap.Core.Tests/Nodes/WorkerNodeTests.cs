@@ -19,6 +19,7 @@ public sealed class WorkerNodeTests
     [InlineData("outbox")]
     [InlineData("patient")]
     [InlineData("refusals")]
+    [InlineData("sandbox")]
     [InlineData("restart")]
     [InlineData("shrink")]
     public void A_worker_behaves_as_the_script_tells(string script) => WorkerScript.Run(script);

@@ -198,7 +198,7 @@ internal sealed class WorkerScript
         {
             MilliCpus = long.Parse(a.GetValueOrDefault("cpus", "4"), CultureInfo.InvariantCulture) * 1000,
             MemoryBytes = long.Parse(a.GetValueOrDefault("memory", "8"), CultureInfo.InvariantCulture) << 30,
-            DiskBytes = 100L << 30,
+            DiskBytes = 100L << 30, NetworkMbps = long.Parse(a.GetValueOrDefault("network", "0"), CultureInfo.InvariantCulture),
             Gpus = [.. Enumerable.Range(0, int.Parse(a.GetValueOrDefault("gpus", "0"), CultureInfo.InvariantCulture)).Select(i => new GpuDevice(i, "A100", 40L << 30))],
         },
         Traits = new NodeTraits
@@ -207,6 +207,10 @@ internal sealed class WorkerScript
             Drivers = [.. a.GetValueOrDefault("drivers", "process").Split(',')], Architecture = "x86_64",
         },
         Principals = [.. a.GetValueOrDefault("allow", "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(p => new Principal(p))],
+        Sandbox = new SandboxRules
+        {
+            Owner = new Principal(a.GetValueOrDefault("owner", "p1")), Missing = a.GetValueOrDefault("nosandbox", ""), Network = a.ContainsKey("gives"),
+        },
         // A round price for a core, so that the curve shows in the asks and not the memory.
         Pricing = new()
         {
@@ -225,7 +229,7 @@ internal sealed class WorkerScript
             Id = (int)Number("id", 1), Count = (int)Number("count", 1),
             Resources = new ResourceRequest
             {
-                MilliCpus = Number("cpu", 1) * 1000, MemoryBytes = Number("memory", 0) << 30,
+                MilliCpus = Number("cpu", 1) * 1000, MemoryBytes = Number("memory", 0) << 30, NetworkMbps = Number("net", 0),
                 Gpu = a.ContainsKey("gpu") ? new GpuRequest { Count = (int)Number("gpu", 1) } : null,
                 Named = a.TryGetValue("licence", out string? n) ? [new NamedAmount("licence", long.Parse(n, CultureInfo.InvariantCulture))] : [],
             },
@@ -258,7 +262,8 @@ internal sealed class WorkerScript
         WorkerEffect.Send send => $"{Name(send.To)} <- {Show(send.Message)}",
         WorkerEffect.Launch launch => $"launch {Name(launch.Order.Attempt)}"
             + (launch.Order.Grant.Devices.IsEmpty ? "" : $" devices {string.Join(',', launch.Order.Grant.Devices)}")
-            + $" lease {At(launch.Order.LeaseEnd)}" + (launch.Order.StopsAtLeaseEnd ? " stops" : ""),
+            + $" lease {At(launch.Order.LeaseEnd)}" + (launch.Order.StopsAtLeaseEnd ? " stops" : "")
+            + (launch.Order.Sandbox is { } sandbox ? $" in a sandbox with{(sandbox.Network ? "" : " no")} network" : ""),
         WorkerEffect.Signal signal => $"signal {Name(signal.Attempt)} {signal.Kind}",
         WorkerEffect.LeasesUntil until => $"leases of {Name(until.Scheduler)} until {At(until.At)}",
         WorkerEffect.Forget forget => $"forget {Names(forget.Attempts)}",

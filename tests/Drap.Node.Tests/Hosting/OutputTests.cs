@@ -47,6 +47,28 @@ public sealed class OutputTests
         bool IsExecutable(string path) => (File.GetUnixFileMode(Path.Combine(folder, path)) & UnixFileMode.UserExecute) != 0;
     }
 
+    [Theory]
+    [InlineData("ln -s /etc/passwd \"$DRAP_OUT/made\"", "made")]
+    [InlineData("ln -s /etc \"$DRAP_OUT/made\"", "made/passwd")]
+    [InlineData("ln -s /etc \"$DRAP_OUT/made\"", "made/*.conf")]
+    [InlineData("rmdir \"$DRAP_OUT\"; ln -s /etc \"$DRAP_OUT\"", "passwd")]
+    [InlineData("mkdir \"$DRAP_OUT/made\"; ln -s /etc/passwd \"$DRAP_OUT/made/inner\"", "made")]
+    [InlineData("mkdir \"$DRAP_OUT/made\"; ln -s ../../../../etc/passwd \"$DRAP_OUT/made/inner\"", "made")]
+    [InlineData("mkfifo \"$DRAP_OUT/made\"", "made")]
+    public async Task An_output_that_is_not_the_tasks_own_fails_it_and_is_not_taken(string script, string output)
+    {
+        await using var room = new SwarmRoom();
+        SegmentSpec make = SwarmRoom.Script("make", script) with
+        {
+            Outputs = JobJson.EmptyMap<OutputSpec>().Add("made", new OutputSpec { Path = output, Result = true }),
+            Retries = 0,
+        };
+        SubmitRequest request = SwarmRoom.Request(make);
+        JobDocument job = await room.RunAsync(request);
+        Assert.Equal(JobState.Failed, job.Job.State);
+        Assert.Empty((await room.Service.ResultsAsync(request.Id, Cancel)).Items);
+    }
+
     /// <summary>Numbered lines, 23 MB of them: a job keeps the beginning and the end, a command at the terminal all.</summary>
     [Theory]
     [InlineData(JobLimits.LogDefault, 8 << 20)]

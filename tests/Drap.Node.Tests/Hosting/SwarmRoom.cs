@@ -17,7 +17,14 @@ internal sealed class SwarmRoom : IAsyncDisposable
     private HomeLock? taken;
     private EmbeddedSwarm? swarm;
 
-    public SwarmRoom() => Start();
+    private readonly string? workers;
+
+    /// <param name="workers">A workers' file's text; null for two that share the machine.</param>
+    public SwarmRoom(string? workers = null)
+    {
+        this.workers = workers;
+        Start();
+    }
 
     public HomeFolder Home => home.Folder;
 
@@ -99,6 +106,12 @@ internal sealed class SwarmRoom : IAsyncDisposable
     {
         Home.Create();
         taken = HomeLock.TryTake(Home) ?? throw new InvalidOperationException($"{Home} is taken");
-        swarm = EmbeddedSwarm.Start(Home, new NodeHostOptions { Mode = "dev", Workers = 2 }, new HandlerRegistry(), NullLoggerFactory.Instance, _ => { });
+        var options = new NodeHostOptions { Mode = "dev", Workers = 2 };
+        if (workers is not null)
+        {
+            options = options with { WorkersFile = Path.Combine(Root, "workers.yaml") };
+            File.WriteAllText(options.WorkersFile, workers);
+        }
+        swarm = EmbeddedSwarm.Start(Home, options, new HandlerRegistry(), NullLoggerFactory.Instance, _ => { });
     }
 }

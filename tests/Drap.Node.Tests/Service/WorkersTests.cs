@@ -56,7 +56,7 @@ public sealed class WorkersTests
 
     [Theory]
     [InlineData("workers: [{name: a, cpu: lots}]", "w.yaml:1:26: workers[0].cpu: found 'lots'; allowed: a number of cores such as 2 or 0.5, with at most three decimals")]
-    [InlineData("workers: [{name: a, ram: 1}]", "w.yaml:1:21: workers[0]: an unknown field 'ram'; allowed: name, cpu, memory, disk, network, gpus, named, labels, region, zone, architecture, prices, factor, hourly")]
+    [InlineData("workers: [{name: a, ram: 1}]", "w.yaml:1:21: workers[0]: an unknown field 'ram'; allowed: name, cpu, memory, disk, network, gpus, named, labels, region, zone, architecture, prices, factor, hourly, sandbox")]
     [InlineData("workers: []", "w.yaml:1:1: workers: 0 workers; allowed: 1 to 256")]
     public void What_is_wrong_is_said_with_its_place_and_what_is_allowed(string text, string message) =>
         Assert.Equal(message, Assert.Throws<ApiException>(() => WorkersFile.Parse(text, "w.yaml")).Message);

@@ -18,6 +18,8 @@ internal static class Eligibility
             return Refuse(group, RefusalReason.Driver, group.Handler);
         if (Misplaced(group.Placement, options.Traits) is { } word)
             return Refuse(group, RefusalReason.Constraint, word);
+        if (options.Sandbox.MissingFor(group, principal) is { } missing)
+            return Refuse(group, RefusalReason.Constraint, missing);
         if (!empty.Fits(group.Resources))
             return new RefusalEntry(group.Id, RefusalReason.TooSmall, Cut(empty.Shortages(group.Resources)), Price.Zero, "");
         return null;

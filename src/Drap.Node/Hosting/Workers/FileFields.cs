@@ -73,6 +73,23 @@ internal sealed class FileFields(string file)
         return otherwise;
     }
 
+    /// <summary>One of the names of an enumeration, in small letters.</summary>
+    public T Word<T>(JobNode? node, string path, T otherwise)
+        where T : struct, Enum
+    {
+        if (node is null)
+            return otherwise;
+        if (node.Kind == JobNodeKind.Scalar)
+            foreach (T value in Enum.GetValues<T>())
+                if (node.Text.Equals(value.ToString(), StringComparison.OrdinalIgnoreCase))
+                    return value;
+        Add(node, path, "found " + node.Describe(), string.Join(" or ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant())));
+        return otherwise;
+    }
+
+    public bool Flag(JobNode? node, string path, bool otherwise) =>
+        Value(node, path, otherwise ? 1 : 0, "true or false", text => text switch { "true" => 1, "false" => 0, _ => null }) != 0;
+
     public long Bytes(JobNode? node, string path, long otherwise) =>
         Value(node, path, otherwise, ByteSize.Form, text => ByteSize.TryParse(text, out ByteSize size) ? size.Bytes : null);
 

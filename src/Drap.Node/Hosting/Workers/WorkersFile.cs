@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text;
 using Drap.Api;
 using Drap.Core;
+using Drap.Core.Execution;
 using Drap.Core.Jobs;
 using Drap.Core.Market.Pricing;
 using Drap.Core.Nodes;
@@ -86,7 +87,7 @@ public static class WorkersFile
 
     private static WorkerSpec? Worker(JobNode node, string path, FileFields fields, HashSet<string> names, ref int gpus)
     {
-        if (!fields.TryMapping(node, path, "name", "cpu", "memory", "disk", "network", "gpus", "named", "labels", "region", "zone", "architecture", "prices", "factor", "hourly"))
+        if (!fields.TryMapping(node, path, "name", "cpu", "memory", "disk", "network", "gpus", "named", "labels", "region", "zone", "architecture", "prices", "factor", "hourly", "sandbox"))
             return null;
         string name = fields.Text(node["name"], $"{path}.name", "");
         if (!IsName(name) || !names.Add(name))
@@ -112,6 +113,7 @@ public static class WorkersFile
                 CpuModel = ProcFiles.CpuModel(),
                 Drivers = ["dotnet", "process"],
             },
+            Sandbox = Sandbox(node["sandbox"], $"{path}.sandbox", fields),
             Pricing = new PricingOptions
             {
                 Table = Prices(node["prices"], $"{path}.prices", fields),
@@ -173,6 +175,27 @@ public static class WorkersFile
         if (hours.Count != 24)
             fields.Add(node, path, $"{hours.Count} factors", "24 of them, one for each hour in UTC");
         return [.. hours.Select((h, i) => fields.Permille(h, $"{path}[{i}]", 1000, PricingOptions.FactorMaxPermille))];
+    }
+
+    private static SandboxRules Sandbox(JobNode? node, string path, FileFields fields)
+    {
+        if (!fields.TryMapping(node, path, "tasks", "network", "shows"))
+            return new SandboxRules();
+        var shows = ImmutableArray.CreateBuilder<string>();
+        foreach (JobNode item in fields.List(node["shows"], $"{path}.shows", "a list of absolute paths"))
+        {
+            string shown = fields.Text(item, $"{path}.shows", "");
+            if (Path.IsPathFullyQualified(shown) && !shown.Contains("/..", StringComparison.Ordinal))
+                shows.Add(shown);
+            else
+                fields.Add(item, $"{path}.shows", $"found '{shown}'", "an absolute path without '..'");
+        }
+        return new SandboxRules
+        {
+            Use = fields.Word(node["tasks"], $"{path}.tasks", SandboxUse.Others),
+            Network = fields.Flag(node["network"], $"{path}.network", false),
+            Shows = shows.ToImmutable(),
+        };
     }
 
     private static bool IsName(string name) =>
