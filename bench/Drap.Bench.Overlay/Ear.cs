@@ -11,8 +11,11 @@ namespace Drap.Bench.Overlay;
 /// </summary>
 internal sealed class Ear
 {
-    /// <summary>Bytes of an answer: how many messages, when the last came, and the median and the 99th percentile of how long they were under way.</summary>
-    public const int AnswerBytes = 32;
+    /// <summary>
+    /// Bytes of an answer: how many messages, when the last came, the median and the 99th percentile of how long they were under way, and the processor time
+    /// that this program has used since the last answer, in 100 ns.
+    /// </summary>
+    public const int AnswerBytes = 40;
 
     // So long after the last one nothing more comes.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
@@ -20,6 +23,7 @@ internal sealed class Ear
     private readonly Lock gate = new();
     private readonly List<long> took = [];
     private long last;
+    private TimeSpan used;
 
     /// <summary>Hears a message, at once when it is accepted, as drap's own nodes do and a listener of js-libp2p's.</summary>
     public void Hear(GossipMessage message)
@@ -48,6 +52,9 @@ internal sealed class Ear
             BinaryPrimitives.WriteInt64LittleEndian(answer.AsSpan(16), took.Count > 0 ? took[took.Count / 2] : 0);
             BinaryPrimitives.WriteInt64LittleEndian(answer.AsSpan(24), took.Count > 0 ? took[took.Count * 99 / 100] : 0);
             took.Clear();
+            TimeSpan now = Environment.CpuUsage.TotalTime;
+            BinaryPrimitives.WriteInt64LittleEndian(answer.AsSpan(32), (now - used).Ticks);
+            used = now;
         }
         await stream.WriteAndCloseAsync(answer);
     }

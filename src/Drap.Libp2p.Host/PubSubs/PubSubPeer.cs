@@ -154,8 +154,9 @@ internal sealed class PubSubPeer(RouterHost owner, PubSubOptions options, PeerId
                 if (!next.IsEmpty)
                 {
                     await stream.WriteAsync(next).ConfigureAwait(false);
-                    // Half of what makes it busy, so that it does not come and go with each message.
-                    if (IsBusy && queue.Bytes <= options.BusyBytes / 2)
+                    // So much less than what makes it busy that it seldom comes and goes: publishers are put to sleep and woken each time. What is left, and what is
+                    // under way, still lasts its reader for milliseconds.
+                    if (IsBusy && queue.Bytes <= options.BusyBytes / 8)
                         owner.Streams.KeepsUp(this);
                     continue;
                 }

@@ -61,6 +61,7 @@ internal sealed class Publisher(RouterHost owner, PrivateKey key)
     public void Signed(UnsignedMessage draft, RouterStep step)
     {
         Signing--;
+        owner.Gathering.Add(step.Now);
         if (draft.IsSigned)
         {
             step.Router.Signed(draft, step.Now, step.Effects);

@@ -44,12 +44,15 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         PartialFrames = new MemoryBudget(options.PartialFrameBytesMax);
         checks = new SignatureChecks(options.CheckersMax, done => Tell(new RouterNews(done)));
         events = new PubSubEvents(options.Observer);
+        Gathering = new Gathering(WriteGathered, host.TimeProvider);
         tick = new CallAt(() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false));
     }
 
     public PeerStreams Streams { get; }
 
     public Publisher Publisher { get; }
+
+    public Gathering Gathering { get; }
 
     /// <summary>It is over. Set under the lock.</summary>
     public bool IsClosed { get; private set; }
@@ -99,7 +102,7 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         }
     }
 
-    private IThreadPoolWorkItem? EndOne(bool keepsCheck)
+    private IThreadPoolWorkItem? EndOne(bool keepsCheck, bool leavesNothing = false)
     {
         List<PubSubPeer>? writes = null;
         List<ListenerCall>? due = null;
@@ -122,7 +125,7 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
                 resets = [.. broken];
                 broken.Clear();
             }
-            if (touched.Count > 0 && !AreLeft(touched))
+            if (touched.Count > 0 && (leavesNothing || !AreLeft(touched)))
             {
                 writes = touched;
                 touched = Interlocked.Exchange(ref spare, null) ?? [];
@@ -165,15 +168,22 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         return check;
     }
 
-    // While others sign, each of whom ends with a step, little is worth no write of its own: one frame and one call of the system carry it with theirs.
+    // While others sign, each of whom ends with a step, little is worth no write of its own: one frame and one call of the system carry it with theirs. Nor is
+    // it in a flood.
     private bool AreLeft(List<PubSubPeer> peers)
     {
-        if (Publisher.Signing == 0)
-            return false;
         foreach (PubSubPeer peer in peers)
             if (peer.IsWorthWriting)
                 return false;
-        return true;
+        return Publisher.Signing > 0 || (!IsClosed && Gathering.TryLeave(host.Hub.Clock.Now));
+    }
+
+    private void WriteGathered()
+    {
+        Begin();
+        Gathering.Ended();
+        EndOne(keepsCheck: false, leavesNothing: true);
+        TellRest();
     }
 
     /// <summary>The heartbeat.</summary>
@@ -270,6 +280,7 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
                     subscription.Complete();
             topics.Clear();
             Publisher.LetGo();
+            Gathering.Dispose();
         }
         await Running.DrainAsync().ConfigureAwait(false);
     }
@@ -328,24 +339,27 @@ internal sealed class RouterHost : IHostObserver, IThreadPoolWorkItem
         }
     }
 
+    // Outside of the lock: on the thread that has checked signatures, or on that of who publishes. What listeners decided is told in one step.
     private void CallAll(List<ListenerCall> due, bool own)
     {
-        foreach (ListenerCall call in due)
-            if (call.Message.ReceivedFrom is null == own)
-                Call(call);
-    }
-
-    // Outside of the lock: on the thread that has checked the signature, or on that of who publishes.
-    private void Call(ListenerCall call)
-    {
-        if (!call.IsCheck)
+        bool decides = false;
+        for (int i = 0; i < due.Count; i++)
         {
-            call.Listener.Deliver(call.Message);
-            return;
+            ListenerCall call = due[i];
+            if (call.Message.ReceivedFrom is null != own)
+                continue;
+            decides |= call.IsCheck;
+            if (call.IsCheck)
+                due[i] = call with { Verdict = call.Listener.Check(call.Message) };
+            else
+                call.Listener.Deliver(call.Message);
         }
-        MessageVerdict verdict = call.Listener.Check(call.Message);
+        if (!decides)
+            return;
         using RouterStep step = Begin();
-        step.Router.Validated(call.Message, verdict, step.Now, step.Effects);
+        foreach (ListenerCall call in due)
+            if (call.IsCheck && call.Message.ReceivedFrom is null == own)
+                step.Router.Validated(call.Message, call.Verdict, step.Now, step.Effects);
     }
 
     private void Ask(GossipMessage message, Func<GossipMessage, ValueTask<MessageVerdict>> validator) =>
@@ -381,7 +395,7 @@ internal sealed class TopicHost(Func<GossipMessage, ValueTask<MessageVerdict>>? 
 }
 
 /// <summary>A listener is to decide about a message, or to hear it.</summary>
-internal readonly record struct ListenerCall(TopicListener Listener, GossipMessage Message, bool IsCheck);
+internal readonly record struct ListenerCall(TopicListener Listener, GossipMessage Message, bool IsCheck, MessageVerdict Verdict = MessageVerdict.Ignore);
 
 /// <summary>A step at the router, under its lock; disposing it ends it.</summary>
 internal readonly ref struct RouterStep(RouterHost owner, GossipRouter router, Instant now, List<GossipEffect> effects)

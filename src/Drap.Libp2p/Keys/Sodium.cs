@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Drap.Libp2p.Keys;
 
-/// <summary>Ed25519 by libsodium, where the machine has it: 1.7 times as fast as OpenSSL, both signing and verifying.</summary>
+/// <summary>
+/// Ed25519 by libsodium, where the machine has it: 1.7 times as fast as OpenSSL, both signing and verifying. And ChaCha20-Poly1305 of short messages, with which
+/// OpenSSL takes longer to begin than to encrypt.
+/// </summary>
 internal static partial class Sodium
 {
     private const string Library = "libsodium.so.23";
@@ -17,6 +20,18 @@ internal static partial class Sodium
     public static bool Verify(ReadOnlySpan<byte> publicKey, ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature) =>
         crypto_sign_ed25519_verify_detached(signature, message, (ulong)message.Length, publicKey) == 0;
 
+    /// <summary>Encrypts by ChaCha20-Poly1305 (RFC 8439); the tag comes behind the ciphertext, which may lie where the plaintext does.</summary>
+    public static void Encrypt(
+        ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> associated, ReadOnlySpan<byte> plaintext, Span<byte> ciphertextAndTag) =>
+        Invariant.Check(crypto_aead_chacha20poly1305_ietf_encrypt(
+            ciphertextAndTag, 0, plaintext, (ulong)plaintext.Length, associated, (ulong)associated.Length, 0, nonce, key) == 0);
+
+    /// <summary>Decrypts such a message; false if it is not authentic.</summary>
+    public static bool TryDecrypt(
+        ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> associated, ReadOnlySpan<byte> ciphertextAndTag, Span<byte> plaintext) =>
+        crypto_aead_chacha20poly1305_ietf_decrypt(
+            plaintext, 0, 0, ciphertextAndTag, (ulong)ciphertextAndTag.Length, associated, (ulong)associated.Length, nonce, key) == 0;
+
     [LibraryImport(Library)]
     private static partial int sodium_init();
 
@@ -27,4 +42,14 @@ internal static partial class Sodium
     [LibraryImport(Library)]
     private static partial int crypto_sign_ed25519_verify_detached(
         ReadOnlySpan<byte> signature, ReadOnlySpan<byte> message, ulong messageLength, ReadOnlySpan<byte> publicKey);
+
+    [LibraryImport(Library)]
+    private static partial int crypto_aead_chacha20poly1305_ietf_encrypt(
+        Span<byte> ciphertext, nint ciphertextLength, ReadOnlySpan<byte> plaintext, ulong plaintextLength, ReadOnlySpan<byte> associated, ulong associatedLength,
+        nint secretNonce, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> key);
+
+    [LibraryImport(Library)]
+    private static partial int crypto_aead_chacha20poly1305_ietf_decrypt(
+        Span<byte> plaintext, nint plaintextLength, nint secretNonce, ReadOnlySpan<byte> ciphertext, ulong ciphertextLength, ReadOnlySpan<byte> associated,
+        ulong associatedLength, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> key);
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using Drap.Libp2p.Keys;
 
 namespace Drap.Libp2p.Noise;
 
@@ -11,12 +12,22 @@ internal sealed class CipherState : IDisposable
 {
     public const int KeyBytes = 32, TagBytes = 16;
 
-    private readonly ChaCha20Poly1305 cipher;
+    /// <summary>
+    /// Up to this length libsodium encrypts where it is present, beyond it OpenSSL. Short messages cost it a microsecond less, and 20 less on a processor that
+    /// has slept and forgotten their code; from a few KiB on OpenSSL is up to twice as fast.
+    /// </summary>
+    public const int ShortBytesMax = 2048;
+
+    // Pinned, so that the collector leaves no copies behind.
+    private readonly byte[] key;
+    private ChaCha20Poly1305? cipher; // OpenSSL's, from the first message on that it encrypts
     private ulong next;
+    private bool isDisposed;
 
     public CipherState(ReadOnlySpan<byte> key, ulong next = 0)
     {
-        cipher = new ChaCha20Poly1305(key);
+        this.key = GC.AllocateUninitializedArray<byte>(KeyBytes, pinned: true);
+        key.CopyTo(this.key);
         this.next = next;
     }
 
@@ -30,6 +41,12 @@ internal sealed class CipherState : IDisposable
         Span<byte> nonce = stackalloc byte[12];
         nonce.Clear();
         BinaryPrimitives.WriteUInt64LittleEndian(nonce[4..], next++);
+        if (IsSodiums(plaintext.Length))
+        {
+            Sodium.Encrypt(key, nonce, associated, plaintext, ciphertext[..(plaintext.Length + TagBytes)]);
+            return;
+        }
+        cipher ??= new ChaCha20Poly1305(key);
         cipher.Encrypt(nonce, plaintext, ciphertext[..plaintext.Length], ciphertext.Slice(plaintext.Length, TagBytes), associated);
     }
 
@@ -41,6 +58,14 @@ internal sealed class CipherState : IDisposable
         nonce.Clear();
         BinaryPrimitives.WriteUInt64LittleEndian(nonce[4..], next);
         int length = ciphertext.Length - TagBytes;
+        if (IsSodiums(length))
+        {
+            if (!Sodium.TryDecrypt(key, nonce, associated, ciphertext, plaintext[..length]))
+                return false;
+            next++;
+            return true;
+        }
+        cipher ??= new ChaCha20Poly1305(key);
         try
         {
             cipher.Decrypt(nonce, ciphertext[..length], ciphertext[length..], plaintext[..length], associated);
@@ -54,5 +79,16 @@ internal sealed class CipherState : IDisposable
         return true;
     }
 
-    public void Dispose() => cipher.Dispose();
+    public void Dispose()
+    {
+        isDisposed = true;
+        CryptographicOperations.ZeroMemory(key);
+        cipher?.Dispose();
+    }
+
+    private bool IsSodiums(int length)
+    {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        return length <= ShortBytesMax && Sodium.IsPresent;
+    }
 }

@@ -26,6 +26,19 @@ public sealed class PubSubTests : IAsyncDisposable
         Assert.Equal(a.Host.Self, got.ReceivedFrom);
     }
 
+    [Fact]
+    public async Task The_end_of_a_flood_goes_out_without_another_message()
+    {
+        Node a = await AddAsync(), b = await AddAsync();
+        TopicSubscription atB = b.PubSub.Subscribe(Topic);
+        await a.Host.ConnectAsync(b.Host);
+        await Hosts.Until(() => a.PubSub.PeersOf(Topic).Count == 1, "a knows that b hears the topic");
+        for (int i = 0; i < 300; i++)
+            Assert.Equal(1, await a.PubSub.PublishAsync(Topic, BitConverter.GetBytes(i)));
+        for (int i = 0; i < 300; i++)
+            Assert.Equal(i, BitConverter.ToInt32((await Read(atB)).Content.Data.Span));
+    }
+
     [Theory]
     [InlineData(MessageIdForm.SourceAndSequence)]
     [InlineData(MessageIdForm.KeyAndSequence)]
