@@ -18,4 +18,15 @@ public interface IConnectionGate
     /// What it throws is a no. Called on many threads at once.
     /// </summary>
     ValueTask<bool> AdmitAsync(PeerConnection connection, P2pStream stream, CancellationToken ct);
+
+    /// <summary>
+    /// What a dialer that the gate would not let in may speak instead, on that first stream: how it asks to be let in another time. Default null: nothing.
+    /// </summary>
+    string? StrangersProtocol => null;
+
+    /// <summary>
+    /// Serves a stranger's stream of <see cref="StrangersProtocol"/>. When it ends the connection is closed, whatever came of it; what waits to be sent goes
+    /// out before. Within <see cref="Timeout"/>, as <see cref="AdmitAsync"/>. Called on many threads at once.
+    /// </summary>
+    ValueTask ServeStrangerAsync(PeerConnection connection, P2pStream stream, CancellationToken ct) => ValueTask.CompletedTask;
 }

@@ -73,6 +73,69 @@ public sealed class GateTests
         Assert.False(isServed);
     }
 
+    [Fact]
+    public async Task A_stranger_speaks_the_one_protocol_that_is_for_strangers_and_nothing_else()
+    {
+        var door = new DoorGate();
+        await using Libp2pHost b = await Libp2pHost.StartAsync(Hosts.Options(2) with { Gate = door });
+        bool isServed = false;
+        b.Handle(Hosts.Echo[0], stream =>
+        {
+            isServed = true;
+            return Task.CompletedTask;
+        });
+        var asking = new AskingGate();
+        await using Libp2pHost a = await Libp2pHost.StartAsync(Hosts.Options(1) with { Gate = asking });
+        await Assert.ThrowsAsync<DialException>(() => a.ConnectAsync(b));
+        Assert.Equal("no", await asking.Answer.WaitAsync(Hosts.Patience));
+        Assert.Empty(b.Connections);
+        Assert.Empty(a.Connections);
+        Assert.False(isServed);
+        Assert.Equal(1, door.Strangers);
+        Assert.Equal(0, door.Admissions);
+    }
+
+    /// <summary>Lets nobody in, and answers strangers.</summary>
+    private sealed class DoorGate : IConnectionGate
+    {
+        public int Strangers, Admissions;
+
+        public string Protocol => "/test/gate/1.0.0";
+
+        public string StrangersProtocol => "/test/door/1.0.0";
+
+        public ValueTask<bool> AdmitAsync(PeerConnection connection, P2pStream stream, CancellationToken ct)
+        {
+            Interlocked.Increment(ref Admissions);
+            return ValueTask.FromResult(false);
+        }
+
+        public async ValueTask ServeStrangerAsync(PeerConnection connection, P2pStream stream, CancellationToken ct)
+        {
+            Interlocked.Increment(ref Strangers);
+            byte[] said = await stream.ReadToEndAsync();
+            Assert.Equal("please"u8.ToArray(), said);
+            await stream.WriteAndCloseAsync("no"u8.ToArray(), ct);
+        }
+    }
+
+    /// <summary>The other side of the door.</summary>
+    private sealed class AskingGate : IConnectionGate
+    {
+        private readonly TaskCompletionSource<string> answer = new();
+
+        public Task<string> Answer => answer.Task;
+
+        public string Protocol => "/test/door/1.0.0";
+
+        public async ValueTask<bool> AdmitAsync(PeerConnection connection, P2pStream stream, CancellationToken ct)
+        {
+            await stream.WriteAndCloseAsync("please"u8.ToArray(), ct);
+            answer.SetResult(System.Text.Encoding.ASCII.GetString(await stream.ReadToEndAsync()));
+            return false;
+        }
+    }
+
     private sealed class WordGate(string word, Func<Task>? before = null) : IConnectionGate
     {
         public string Protocol => "/test/gate/1.0.0";

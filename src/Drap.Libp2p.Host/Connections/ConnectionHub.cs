@@ -116,9 +116,13 @@ internal sealed class ConnectionHub : IDisposable
         try
         {
             P2pStream stream = connection.IsInbound
-                ? await Protocols.Negotiator.AcceptGateAsync(connection, gate.Protocol, limit.Token).ConfigureAwait(false)
+                ? await Protocols.Negotiator.AcceptGateAsync(connection, gate, limit.Token).ConfigureAwait(false)
                 : await Negotiator.OpenAsync(connection, [gate.Protocol], limit.Token).ConfigureAwait(false);
-            bool isIn = await gate.AdmitAsync(connection, stream, limit.Token).ConfigureAwait(false);
+            bool isIn = false;
+            if (stream.Protocol == gate.Protocol)
+                isIn = await gate.AdmitAsync(connection, stream, limit.Token).ConfigureAwait(false);
+            else
+                await gate.ServeStrangerAsync(connection, stream, limit.Token).ConfigureAwait(false);
             Negotiator.Leave(stream);
             return isIn;
         }

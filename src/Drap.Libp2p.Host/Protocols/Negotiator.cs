@@ -90,14 +90,16 @@ internal sealed class Negotiator(ConnectionHub hub)
     /// <summary>Ends when no handler runs any more. None is to be started after this.</summary>
     public Task StopAsync() => running.DrainAsync();
 
-    /// <summary>The gate's stream that the peer opened, when it has come and the protocol is agreed on.</summary>
-    public static async Task<P2pStream> AcceptGateAsync(PeerConnection connection, string protocol, CancellationToken ct)
+    /// <summary>The gate's stream that the peer opened, when it has come and its protocol is agreed on: the gate's own, or the one for strangers.</summary>
+    public static async Task<P2pStream> AcceptGateAsync(PeerConnection connection, IConnectionGate gate, CancellationToken ct)
     {
         P2pStream stream = await connection.GateStream.WaitAsync(ct).ConfigureAwait(false);
-        var responder = new MultistreamResponder(offered => offered.SequenceEqual(protocol) ? protocol : null);
+        var responder = new MultistreamResponder(
+            offered => offered.SequenceEqual(gate.Protocol) ? gate.Protocol
+                : gate.StrangersProtocol is { } strangers && offered.SequenceEqual(strangers) ? strangers : null);
         if (!await RespondAsync(stream, responder, ct).ConfigureAwait(false))
-            throw new ProtocolRefusedException(connection.Remote, [protocol]);
-        stream.Protocol = protocol;
+            throw new ProtocolRefusedException(connection.Remote, [gate.Protocol]);
+        stream.Protocol = responder.Protocol!;
         return stream;
     }
 
