@@ -91,6 +91,23 @@ public interface INodeService
     /// </summary>
     Task ExportBlobAsync(Cid cid, PathRequest request, CancellationToken cancel);
 
+    /// <summary>The swarm that the node belongs to. <see cref="ErrorCodes.Conflict"/>, as for all that concerns one, where it belongs to none.</summary>
+    Task<MembershipDocument> SwarmAsync(CancellationToken cancel) => throw NoSwarm();
+
+    /// <summary>Hands out a ticket; it is durable when this returns.</summary>
+    Task<TicketDocument> InviteAsync(InviteRequest request, CancellationToken cancel) => throw NoSwarm();
+
+    /// <summary>Removes a node from the swarm, and all that it let in; returns who that was, as the connections of this node to it close.</summary>
+    Task<RemovalReply> RemoveAsync(RemovalRequest request, CancellationToken cancel) => throw NoSwarm();
+
+    /// <summary>Says to the swarm that this node and its workers leave it, for good; nothing of the home is changed.</summary>
+    Task LeaveAsync(CancellationToken cancel) => throw NoSwarm();
+
+    /// <summary>The workers of this home take nothing new; what runs ends by itself. Until the next start.</summary>
+    Task DrainAsync(CancellationToken cancel) => throw NoSwarm();
+
     /// <summary>Ends the node: what runs is left to its leases or ended, the journal is closed; the jobs are resumed by the next start.</summary>
     Task ShutdownAsync(CancellationToken cancel);
+
+    private static ApiException NoSwarm() => new(ErrorCodes.Conflict, "no node of a swarm is up in this home", null, "drap up, or drap join TICKET");
 }

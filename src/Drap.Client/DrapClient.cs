@@ -67,6 +67,23 @@ public sealed class DrapClient : INodeService, IDisposable
     public Task<NodeDocument> NodeAsync(CancellationToken cancel) => GetAsync("v1/node", json.NodeDocument, cancel);
 
     /// <inheritdoc/>
+    public Task<MembershipDocument> SwarmAsync(CancellationToken cancel) => GetAsync("v1/swarm", json.MembershipDocument, cancel);
+
+    /// <inheritdoc/>
+    public Task<TicketDocument> InviteAsync(InviteRequest request, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Post, "v1/swarm/invitations", request, json.InviteRequest, json.TicketDocument, repeatable: false, cancel);
+
+    /// <inheritdoc/>
+    public Task<RemovalReply> RemoveAsync(RemovalRequest request, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Post, "v1/swarm/removals", request, json.RemovalRequest, json.RemovalReply, repeatable: true, cancel);
+
+    /// <inheritdoc/>
+    public Task LeaveAsync(CancellationToken cancel) => PostAsync("v1/swarm/leave", cancel);
+
+    /// <inheritdoc/>
+    public Task DrainAsync(CancellationToken cancel) => PostAsync("v1/node/drain", cancel);
+
+    /// <inheritdoc/>
     public Task<SubmitReply> SubmitAsync(SubmitRequest request, CancellationToken cancel) =>
         SendAsync(HttpMethod.Post, "v1/jobs", request, json.SubmitRequest, json.SubmitReply, repeatable: true, cancel);
 
@@ -167,9 +184,11 @@ public sealed class DrapClient : INodeService, IDisposable
         SendAsync<PathRequest, ErrorDocument>(HttpMethod.Post, $"v1/blobs/{cid}/export", request, json.PathRequest, null, repeatable: true, cancel);
 
     /// <inheritdoc/>
-    public async Task ShutdownAsync(CancellationToken cancel)
+    public Task ShutdownAsync(CancellationToken cancel) => PostAsync("v1/node/shutdown", cancel);
+
+    private async Task PostAsync(string path, CancellationToken cancel)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/node/shutdown");
+        using var request = new HttpRequestMessage(HttpMethod.Post, path);
         using HttpResponseMessage response = await SendOnceAsync(request, cancel).ConfigureAwait(false);
     }
 

@@ -115,12 +115,13 @@ internal static class NodeCommands
         var region = new Option<string>("--region") { Description = "The region of the swarm's scheduler", HelpName = "REGION", DefaultValueFactory = _ => ProcessSwarm.Region };
         var overlay = new Option<string>("--overlay") { Description = "What carries it", HelpName = "KIND", DefaultValueFactory = _ => "libp2p" };
         var bootstrap = new Option<string[]>("--bootstrap") { Description = "A peer by which the swarm is found", HelpName = "MULTIADDR" };
+        var member = new Option<bool>("--member") { Description = "It belongs to a swarm by the certificates in its folder" };
         var noop = new Option<bool>("--noop") { Description = "Serve the handler noop, for benchmarks" };
         Command command = common.Command("node", "Serve a home in the background until its last job has ended", [], async call =>
         {
             if (call.Get(worker) is { } name)
                 return await WorkerCommand.RunAsync(
-                    call, name, Workers(call, call.Get(workers)), call.Get(region)!, call.Get(overlay)!, call.Get(bootstrap) ?? [], call.Get(noop));
+                    call, name, Workers(call, call.Get(workers)), call.Get(region)!, call.Get(overlay)!, call.Get(bootstrap) ?? [], call.Get(member), call.Get(noop));
             await using NodeSession session = await NodeSession.EmbedAsync(
                 call.Context, call.Home, new NodeHostOptions { Mode = "background" }, ConsoleLogs.Create(call.Context.Err), call.Cancel);
             // Somebody else was faster: the caller finds that one.
@@ -135,7 +136,7 @@ internal static class NodeCommands
                 // Ended on purpose: the jobs are kept.
             }
             return ExitCode.Ok;
-        }, worker, workers, region, overlay, bootstrap, noop);
+        }, worker, workers, region, overlay, bootstrap, member, noop);
         command.Hidden = true;
         return command;
     }

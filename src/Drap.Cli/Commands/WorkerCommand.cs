@@ -18,7 +18,7 @@ namespace Drap.Cli.Commands;
 internal static class WorkerCommand
 {
     public static async Task<int> RunAsync(
-        Invocation call, string name, NodeHostOptions which, string region, string overlay, string[] bootstrap, bool serveNoop)
+        Invocation call, string name, NodeHostOptions which, string region, string overlay, string[] bootstrap, bool isMember, bool serveNoop)
     {
         if (!OverlayOptions.TryParse(overlay, out OverlayOptions? joins, out string? error)
             || !OverlayOptions.TryParseAddresses("--bootstrap", bootstrap, named: true, out ImmutableArray<Multiaddr> peers, out error))
@@ -34,7 +34,8 @@ internal static class WorkerCommand
         });
         // Not disposed: the thread that listens outlives this.
         var starting = new CancellationTokenSource();
-        Listen(call.Context.Stdin(), isOrderly =>
+        var draining = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Listen(call.Context.Stdin(), () => draining.TrySetResult(), isOrderly =>
         {
             end.TrySetResult(isOrderly);
             starting.Cancel();
@@ -43,7 +44,7 @@ internal static class WorkerCommand
         try
         {
             host = await WorkerHost.StartAsync(
-                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers), region, joins with { Bootstrap = [.. joins.Bootstrap, .. peers] }, handlers,
+                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers), region, joins with { Bootstrap = [.. joins.Bootstrap, .. peers] }, isMember, call.Context.Err.WriteLine, handlers,
                 ConsoleLogs.Create(call.Context.Err), starting.Token);
         }
         catch (OperationCanceledException)
@@ -55,6 +56,8 @@ internal static class WorkerCommand
             call.Context.Interrupts.Leaving = host.Abort;
             await call.Context.Out.WriteLineAsync(new WorkerReport(host.Peer.ToString(), host.Addresses).ToLine());
             await call.Context.Out.FlushAsync(CancellationToken.None);
+            if (await Task.WhenAny(draining.Task, end.Task, host.Completion) == draining.Task)
+                host.Drain();
             if (await Task.WhenAny(end.Task, host.Completion) == host.Completion)
                 await host.Completion;
             else if (!await end.Task)
@@ -64,14 +67,18 @@ internal static class WorkerCommand
     }
 
     /// <summary>Waits for a word on the standard input, or for its end, on a thread of its own: a read of a pipe cannot be taken back.</summary>
-    private static void Listen(Stream input, Action<bool> ended) => new Thread(() =>
+    private static void Listen(Stream input, Action drain, Action<bool> ended) => new Thread(() =>
     {
         using var words = new StreamReader(input);
         try
         {
             string? line;
             do
+            {
                 line = words.ReadLine();
+                if (line == WorkerReport.DrainWord)
+                    drain();
+            }
             while (line is not (null or WorkerReport.StopWord));
             ended(line is not null);
         }

@@ -107,7 +107,12 @@ public readonly record struct Wrapped(ImmutableArray<byte> Bytes)
     public bool Equals(Wrapped other) => Bytes.AsSpan().SequenceEqual(other.Bytes.AsSpan());
 
     /// <inheritdoc/>
-    public override int GetHashCode() => Bytes.IsDefaultOrEmpty ? 0 : HashCode.Combine(Bytes.Length, Bytes[^1], Bytes[Bytes.Length / 2]);
+    public override int GetHashCode()
+    {
+        var hash = default(HashCode);
+        hash.AddBytes(Bytes.AsSpan());
+        return hash.ToHashCode();
+    }
 }
 
 /// <summary>The first word of both sides on each connection: who lets me in.</summary>

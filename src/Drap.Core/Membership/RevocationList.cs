@@ -43,10 +43,14 @@ public sealed class RevocationList(PeerId swarm)
     public const int PerSignerMax = 128;
 
     private readonly SortedDictionary<(PeerId Subject, PeerId Signer), SignedRevocation> all = [];
+    private readonly HashSet<Wrapped> envelopes = [];
     private readonly Dictionary<PeerId, int> bySigner = [];
 
     /// <summary>Those that are kept, in the order of their subjects.</summary>
     public ImmutableArray<SignedRevocation> All => [.. all.Values];
+
+    /// <summary>Whether one with just these bytes is kept: then its signature need not be looked at again.</summary>
+    public bool Contains(Wrapped envelope) => envelopes.Contains(envelope);
 
     /// <summary>A hash of the set, the same for the same set: finds out that two nodes know different ones.</summary>
     public ulong Digest { get; private set; }
@@ -65,6 +69,7 @@ public sealed class RevocationList(PeerId swarm)
         if (all.Count >= CountMax && !(isFounders && TryMakeRoom()))
             return RevocationNews.NoRoom;
         all.Add(key, revocation);
+        envelopes.Add(revocation.Envelope);
         bySigner[revocation.Signer] = bySigner.GetValueOrDefault(revocation.Signer) + 1;
         Digest ^= Mix(key);
         return RevocationNews.Taken;
@@ -111,6 +116,7 @@ public sealed class RevocationList(PeerId swarm)
 
     private void Remove((PeerId Subject, PeerId Signer) key)
     {
+        envelopes.Remove(all[key].Envelope);
         all.Remove(key);
         if (--bySigner[key.Signer] == 0)
             bySigner.Remove(key.Signer);

@@ -104,6 +104,9 @@ public sealed class SwarmMembers
     /// <summary>The member of this name on a connection that stands; null if there is none.</summary>
     public Member? Find(PeerId peer) => present.GetValueOrDefault(peer);
 
+    /// <summary>Whether the chain makes the peer a member now; changes nothing.</summary>
+    public MembershipFault Judge(PeerId peer, ReadOnlySpan<SignedCertificate> chain, UtcTime utc) => Judge(peer, chain, utc, out _);
+
     /// <summary>Takes an input in. Effects are performed in their order.</summary>
     public void Step(MembershipInput input, UtcTime utc, IList<MembershipEffect> effects)
     {

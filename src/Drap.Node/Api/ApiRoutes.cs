@@ -12,7 +12,7 @@ internal static class ApiRoutes
 
     private static readonly ApiJson json = ApiJson.Default;
 
-    public static IReadOnlyList<ApiRoute> All { get; } = [.. Node(), .. Jobs(), .. JobStreams(), .. Market(), .. Blobs()];
+    public static IReadOnlyList<ApiRoute> All { get; } = [.. Node(), .. Swarm(), .. Jobs(), .. JobStreams(), .. Market(), .. Blobs()];
 
     private static IEnumerable<ApiRoute> Node() =>
     [
@@ -30,6 +30,35 @@ internal static class ApiRoutes
             c.Http.Response.ContentType = "application/json";
             return c.Http.Response.WriteAsync(OpenApi.Text, c.Cancel);
         }) { ReplyType = "application/json" },
+    ];
+
+    private static IEnumerable<ApiRoute> Swarm() =>
+    [
+        new("GET", "/v1/swarm", "The swarm that the node belongs to", async c =>
+            await c.WriteAsync(await c.Service.SwarmAsync(c.Cancel).ConfigureAwait(false), json.MembershipDocument).ConfigureAwait(false))
+        {
+            Reply = json.MembershipDocument,
+        },
+        new("POST", "/v1/swarm/invitations", "Hand out a ticket", async c =>
+        {
+            InviteRequest request = await c.ReadAsync(json.InviteRequest).ConfigureAwait(false);
+            await c.WriteAsync(await c.Service.InviteAsync(request, c.Cancel).ConfigureAwait(false), json.TicketDocument, StatusCodes.Status201Created).ConfigureAwait(false);
+        }) { Body = json.InviteRequest, Reply = json.TicketDocument },
+        new("POST", "/v1/swarm/removals", "Remove a node from the swarm, and all that it let in", async c =>
+        {
+            RemovalRequest request = await c.ReadAsync(json.RemovalRequest).ConfigureAwait(false);
+            await c.WriteAsync(await c.Service.RemoveAsync(request, c.Cancel).ConfigureAwait(false), json.RemovalReply).ConfigureAwait(false);
+        }) { Body = json.RemovalRequest, Reply = json.RemovalReply },
+        new("POST", "/v1/swarm/leave", "Say to the swarm that this node leaves it, for good", async c =>
+        {
+            await c.Service.LeaveAsync(c.Cancel).ConfigureAwait(false);
+            c.Done();
+        }),
+        new("POST", "/v1/node/drain", "The workers of this home take nothing new, until the next start", async c =>
+        {
+            await c.Service.DrainAsync(c.Cancel).ConfigureAwait(false);
+            c.Done();
+        }),
     ];
 
     private static IEnumerable<ApiRoute> Jobs() =>

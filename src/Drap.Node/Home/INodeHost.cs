@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Api;
+using Drap.Node.Membership;
 using Drap.Node.Overlay;
 
 namespace Drap.Node.Home;
@@ -61,4 +62,7 @@ public sealed record NodeHostOptions
 
     /// <summary>How this program is started, for workers that are processes of their own: its path, and what comes before its arguments.</summary>
     public ImmutableArray<string> Program { get; init; } = [];
+
+    /// <summary>The swarm to which the home belongs, or is to; then <see cref="Overlays"/> says nothing. Default none: the home's nodes are a swarm by themselves.</summary>
+    public SwarmOptions? Swarm { get; init; }
 }

@@ -31,7 +31,7 @@ public sealed class EmbeddedSwarm : INodeHost
         ImmutableArray<WorkerSpec> specs = options.WorkersFile is { } file ? WorkersFile.Read(file) : MachineResources.Detect(home.Path).Split(options.Workers);
         PeerId self = NodeIdentity.Open(home.SchedulerIdentityFile).Peer;
         // A swarm of one process is small: everyone hears every ad, whatever region its machine is said to be in, and says if that is not the one.
-        scheduler = new HomeScheduler(home, self, Audience.GlobalRegion, options.Mode, logger, Fail, async () => await DisposeAsync().ConfigureAwait(false));
+        scheduler = new HomeScheduler(home, self, Audience.GlobalRegion, Principal.Local, options.Mode, logger, Fail, async () => await DisposeAsync().ConfigureAwait(false));
         var overlay = new MemoryOverlay();
         var loops = ImmutableArray.CreateBuilder<(string, WorkerLoop)>(specs.Length);
         var nodes = ImmutableArray.CreateBuilder<SwarmNode>(specs.Length + 1);

@@ -36,18 +36,19 @@ internal sealed class HomeScheduler : IAsyncDisposable
     /// <param name="home">The home, whose lock the caller holds.</param>
     /// <param name="self">Its name on the overlay, and as a scheduler.</param>
     /// <param name="region">Where its ads go.</param>
+    /// <param name="principal">Who is behind it.</param>
     /// <param name="mode">How long it stays; see <see cref="NodeHostOptions.Mode"/>.</param>
     /// <param name="logger">For its lines.</param>
     /// <param name="failed">Its machine broke.</param>
     /// <param name="shutdown">Ends the node that it is part of.</param>
-    public HomeScheduler(HomeFolder home, PeerId self, string region, string mode, ILogger logger, Action<Exception> failed, Func<Task> shutdown)
+    public HomeScheduler(HomeFolder home, PeerId self, string region, Principal principal, string mode, ILogger logger, Action<Exception> failed, Func<Task> shutdown)
     {
         this.region = region;
         idleTime = mode == "background" ? BackgroundIdleTime : IdleTime;
         Blobs = BlobStore.Open(new BlobStoreOptions { Folder = home.BlobFolder });
         logs = new LogStore(home.LogFolder);
         logs.Failed += (job, e) => HostLog.LogFailed(logger, job, e.Message);
-        var terms = new SchedulerOptions { Scheduler = self, Region = region, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
+        var terms = new SchedulerOptions { Scheduler = self, Principal = principal, Region = region, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
         Loop = new SchedulerLoop(home.JournalFolder, terms, logs, Clock, logger, failed);
         Loop.Before(Resume);
         service = new NodeService(Loop, Blobs, logs, home, _ => shutdown())
@@ -70,6 +71,12 @@ internal sealed class HomeScheduler : IAsyncDisposable
 
     /// <summary>What it does for its user.</summary>
     public INodeService Service => service;
+
+    /// <summary>What the user may ask of the swarm that the home belongs to; null where it belongs to none.</summary>
+    public ISwarmDesk? Swarm
+    {
+        set => service.Swarm = value;
+    }
 
     /// <summary>Where every worker hears of its ads.</summary>
     public string CommonTopic => Topics.ForTask(new ResourceRequest(), region);

@@ -5,14 +5,15 @@ using Drap.Core.Nodes;
 using Drap.Node.Home;
 using Drap.Node.Hosting.Workers;
 using Drap.Node.Identity;
+using Drap.Node.Membership;
 using Drap.Node.Overlay;
 using Microsoft.Extensions.Logging;
 
 namespace Drap.Node.Hosting;
 
 /// <summary>
-/// A swarm on one machine of which each node is a process of its own: the scheduler this one, each worker a child. What <c>drap dev</c> keeps up.
-/// Workers are told where this one is, and find each other by it.
+/// A home's nodes as processes: the scheduler this one, each worker a child, told where this one is. What <c>drap dev</c> keeps up, as a swarm of its own, and
+/// <c>drap up</c>, as a part of one that spans machines and lets in members only.
 /// </summary>
 public sealed class ProcessSwarm : INodeHost
 {
@@ -30,14 +31,16 @@ public sealed class ProcessSwarm : INodeHost
     private readonly TaskCompletionSource allUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private IOverlay? overlay;
     private ImmutableArray<WorkerProcess> workers = [];
+    private readonly string region;
     private ImmutableArray<WorkerSpec> specs = [];
     private IDisposable? watching;
 
-    private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, ILogger logger, Action<string> warn)
+    private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, Principal principal, ILogger logger, Action<string> warn)
     {
         this.warn = warn;
+        region = options.Swarm?.Region ?? Region;
         scheduler = new HomeScheduler(
-            home, self, Region, options.Mode, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false));
+            home, self, region, principal, options.Mode, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false));
         scheduler.Loop.AudienceChanged += LookForAll;
     }
 
@@ -53,7 +56,7 @@ public sealed class ProcessSwarm : INodeHost
                 return new SwarmDocument
                 {
                     Overlay = overlay!.Abilities.HasFlag(OverlayAbilities.Gated) ? "libp2p" : "p2pd",
-                    Region = Region,
+                    Region = region,
                     Nodes =
                     [
                         new SwarmNode("scheduler", overlay.Self) { Roles = ["scheduler"], Addresses = overlay.Addresses, Pid = Environment.ProcessId },
@@ -77,21 +80,33 @@ public sealed class ProcessSwarm : INodeHost
     /// <param name="arguments">Further arguments of each worker's process.</param>
     /// <param name="cancel">Gives the start up; nothing is left running then.</param>
     /// <exception cref="OverlayException">It cannot listen, or its daemon does not answer.</exception>
+    /// <exception cref="JoinException">Its ticket opens nothing.</exception>
     public static async Task<ProcessSwarm> StartAsync(
         HomeFolder home, NodeHostOptions options, ILoggerFactory loggers, Action<string> warn, ImmutableArray<string> arguments, CancellationToken cancel)
     {
-        var choice = new WorkerChoice(options.WorkersFile, options.Workers);
-        ImmutableArray<WorkerSpec> specs = choice.Read(home.Path);
         NodeIdentity identity = NodeIdentity.Open(home.SchedulerIdentityFile);
+        ILogger logger = loggers.CreateLogger("drap");
+        SwarmPlace? place = options.Swarm is null ? null : await SwarmPlace.TakeAsync(home, identity, options.Swarm, logger, warn, cancel).ConfigureAwait(false);
+        if (place is not null)
+            options = options with { Overlays = [place.Overlay] };
+        var choice = new WorkerChoice(options.WorkersFile, options.Workers);
+        ImmutableArray<WorkerSpec> specs = place is { Works: false } ? [] : choice.Read(home.Path);
         PeerId self = await OverlayFactory.SelfAsync(options.Overlays[0], identity, cancel).ConfigureAwait(false);
-        var swarm = new ProcessSwarm(home, options, self, loggers.CreateLogger("drap"), warn) { specs = specs };
+        var swarm = new ProcessSwarm(home, options, self, place?.Membership.Self.Principal ?? Principal.Local, logger, warn) { specs = specs };
         try
         {
-            swarm.overlay = await OverlayFactory.JoinAsync(options.Overlays[0], identity, swarm.scheduler.Loop, cancel).ConfigureAwait(false);
-            if (options.Overlays[0].Listen.Any(a => !a.TryGetTcp(out EndPoint? at, out _) || at is not IPEndPoint ip || !IPAddress.IsLoopback(ip.Address)))
+            swarm.overlay = await JoinAsync(options.Overlays[0], identity, swarm.scheduler.Loop, warn, cancel).ConfigureAwait(false);
+            if (place is not null)
+            {
+                place.Listens(swarm.overlay.Addresses);
+                foreach (WorkerSpec spec in specs)
+                    place.Certify(spec.Name);
+                swarm.scheduler.Swarm = new SwarmDesk(place.Membership, swarm.overlay, swarm.Drain);
+            }
+            else if (options.Overlays[0].Listen.Any(a => !a.TryGetTcp(out EndPoint? at, out _) || at is not IPEndPoint ip || !IPAddress.IsLoopback(ip.Address)))
                 warn("the swarm is open: whoever reaches this machine's addresses can offer and run tasks in it, until there are certificates");
             swarm.scheduler.Start(swarm.overlay, sharesBlobs: false);
-            swarm.StartWorkers(home, options, choice, arguments);
+            swarm.StartWorkers(home, options, choice, place is null ? arguments : [.. arguments, "--member"]);
             await swarm.WhenAllUpAsync(cancel).ConfigureAwait(false);
             if (choice.File is { } file)
                 swarm.watching = WorkersFile.Watch(file, swarm.OnFileChanged, warn);
@@ -124,7 +139,7 @@ public sealed class ProcessSwarm : INodeHost
     {
         ImmutableArray<string> common =
         [
-            .. options.Program, "node", "--home", home.Path, "--workers", choice.ToArgument(specs.Length), "--region", Region,
+            .. options.Program, "node", "--home", home.Path, "--workers", choice.ToArgument(specs.Length), "--region", region,
             .. overlay!.Addresses.SelectMany(a => (string[])["--bootstrap", a]), .. arguments,
         ];
         lock (gate)
@@ -139,6 +154,26 @@ public sealed class ProcessSwarm : INodeHost
 
     private static PeerId PeerOf(WorkerReport report) => PeerId.TryParse(report.Peer, out PeerId peer) ? peer : default;
 
+    /// <summary>The port of the last time may be another's now: then the node listens on a free one, and says so.</summary>
+    private static async Task<IOverlay> JoinAsync(OverlayOptions joins, NodeIdentity identity, SchedulerLoop loop, Action<string> warn, CancellationToken cancel)
+    {
+        try
+        {
+            return await OverlayFactory.JoinAsync(joins, identity, loop, cancel).ConfigureAwait(false);
+        }
+        catch (OverlayException taken) when (joins.Gate is SwarmMembership && joins.Listen is [var only] && only != joins.Beside().Listen[0])
+        {
+            warn($"{taken.Message}; it listens on another port, which older tickets do not name");
+            return await OverlayFactory.JoinAsync(joins with { Listen = joins.Beside().Listen }, identity, loop, cancel).ConfigureAwait(false);
+        }
+    }
+
+    private void Drain()
+    {
+        foreach (WorkerProcess worker in workers)
+            worker.Drain();
+    }
+
     private void OnReady(WorkerProcess worker, WorkerReport report)
     {
         lock (gate)
@@ -152,7 +187,7 @@ public sealed class ProcessSwarm : INodeHost
     {
         ImmutableArray<PeerId> hearers = scheduler.Loop.AudienceOf(scheduler.CommonTopic);
         lock (gate)
-            if (!specs.IsEmpty && specs.All(s => reports.TryGetValue(s.Name, out WorkerReport? report) && hearers.Contains(PeerOf(report))))
+            if (specs.All(s => reports.TryGetValue(s.Name, out WorkerReport? report) && hearers.Contains(PeerOf(report))))
                 allUp.TrySetResult();
     }
 

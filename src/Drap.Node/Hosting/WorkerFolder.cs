@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Nodes;
+using Drap.Node.Membership;
 using Drap.Node.Storage;
 
 namespace Drap.Node.Hosting;
@@ -25,6 +26,9 @@ internal sealed class WorkerFolder
     }
 
     public string Path { get; }
+
+    /// <summary>Its certificates, where it belongs to a swarm.</summary>
+    public MembershipFolder Membership => new(System.IO.Path.Combine(Path, "swarm"));
 
     public string IdentityFile => System.IO.Path.Combine(Path, "identity.key");
 

@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
+using Drap.Core.Membership;
 using Drap.Node.Blobs;
 using Drap.Node.Drivers;
 using Drap.Node.Home;
 using Drap.Node.Hosting.Workers;
 using Drap.Node.Identity;
+using Drap.Node.Membership;
 using Drap.Node.Overlay;
 using Drap.Node.Time;
 using Microsoft.Extensions.Logging;
@@ -50,19 +52,23 @@ public sealed class WorkerHost : IAsyncDisposable
     /// <param name="choice">The workers; a file is looked at again when it changes.</param>
     /// <param name="region">The region of the swarm's scheduler.</param>
     /// <param name="joins">How it joins.</param>
+    /// <param name="isMember">Whether it belongs to a swarm by certificates, which lie in its folder.</param>
+    /// <param name="warn">What its owner must know.</param>
     /// <param name="handlers">What <c>dotnet</c> tasks may call.</param>
     /// <param name="loggers">Where its log lines go.</param>
     /// <param name="cancel">Gives the start up.</param>
     /// <exception cref="HomeException">There is no such worker, or another process is it.</exception>
     /// <exception cref="OverlayException">It cannot listen, or its daemon does not answer.</exception>
     public static async Task<WorkerHost> StartAsync(
-        HomeFolder home, string name, WorkerChoice choice, string region, OverlayOptions joins, HandlerRegistry handlers, ILoggerFactory loggers, CancellationToken cancel)
+        HomeFolder home, string name, WorkerChoice choice, string region, OverlayOptions joins, bool isMember, Action<string> warn, HandlerRegistry handlers, ILoggerFactory loggers, CancellationToken cancel)
     {
         ILogger logger = loggers.CreateLogger("drap");
         WorkerSpec spec = choice.Read(home.Path).FirstOrDefault(s => s.Name == name)
             ?? throw new HomeException(HomeProblem.NotUsable, $"there is no worker {name}", "name one of the workers' file, or w1, w2 and so on");
         var folder = new WorkerFolder(home.WorkerFolder(name));
         NodeIdentity identity = NodeIdentity.Open(folder.IdentityFile);
+        if (isMember)
+            joins = joins with { Gate = SwarmMembership.Open(folder.Membership, identity, NodeRoles.Scheduler, logger, warn) };
         PeerId self = await OverlayFactory.SelfAsync(joins, identity, cancel).ConfigureAwait(false);
         var life = new Lifetime();
         BlobStore blobs;
@@ -103,6 +109,9 @@ public sealed class WorkerHost : IAsyncDisposable
 
         Core.Nodes.WorkerOptions Told(WorkerSpec said) => said.Options with { Name = name, AlsoHears = [region] };
     }
+
+    /// <summary>Takes nothing new from now on; what runs ends by itself, at most a week later.</summary>
+    public void Drain() => loop.Drain(TimeSpan.FromDays(7));
 
     /// <summary>Kills what runs, without a grace and without a word: for a process that must end now.</summary>
     public void Abort() => loop.Dispose();

@@ -73,6 +73,23 @@ internal sealed class WorkerProcess : IAsyncDisposable
         stop.Dispose();
     }
 
+    /// <summary>It takes nothing new from now on; one that is started again after a crash takes work again.</summary>
+    public void Drain()
+    {
+        lock (gate)
+        {
+            try
+            {
+                process?.StandardInput.WriteLine(WorkerReport.DrainWord);
+                process?.StandardInput.Flush();
+            }
+            catch (Exception e) when (e is IOException or InvalidOperationException)
+            {
+                // It has ended.
+            }
+        }
+    }
+
     /// <summary>Ends it now, and its tasks.</summary>
     public void Abort()
     {
@@ -126,7 +143,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
                     return;
                 if (code == 0)
                 {
-                    said($"worker {Name} has left; it comes back with the next start of drap dev");
+                    said($"worker {Name} has left; it comes back with the next start");
                     return;
                 }
                 how = code > 128 ? $"was ended by signal {code - 128}" : $"ended with {code}";

@@ -12,6 +12,9 @@ public sealed record WorkerReport(string Peer, ImmutableArray<string> Addresses)
     /// <summary>What the process that started it writes to its standard input to end it in order; the input's end ends it at once.</summary>
     public const string StopWord = "stop";
 
+    /// <summary>What it writes there so that the worker takes nothing new.</summary>
+    public const string DrainWord = "drain";
+
     /// <summary>As a line.</summary>
     public string ToLine() => JsonSerializer.Serialize(this, WorkerReportJson.Default.WorkerReport);
 

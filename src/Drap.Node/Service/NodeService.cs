@@ -78,6 +78,9 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     /// <summary>When it started. Default: now.</summary>
     public UtcTime StartedAt { get; init; } = BootClock.UtcNow;
 
+    /// <summary>What the user may ask of the swarm that the home belongs to; null where it belongs to none.</summary>
+    internal ISwarmDesk? Swarm { get; set; }
+
     private BlobDesk Blobs => blobDesk!;
 
     /// <inheritdoc/>
@@ -91,6 +94,24 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         OpenJobs = await ReadAsync(at => at.State.OpenJobs, cancel).ConfigureAwait(false),
         StartedAt = StartedAt,
     };
+
+    /// <inheritdoc/>
+    public Task<MembershipDocument> SwarmAsync(CancellationToken cancel) => Desk.SwarmAsync(cancel);
+
+    /// <inheritdoc/>
+    public Task<TicketDocument> InviteAsync(InviteRequest request, CancellationToken cancel) => Desk.InviteAsync(request, cancel);
+
+    /// <inheritdoc/>
+    public Task<RemovalReply> RemoveAsync(RemovalRequest request, CancellationToken cancel) => Desk.RemoveAsync(request, cancel);
+
+    /// <inheritdoc/>
+    public Task LeaveAsync(CancellationToken cancel) => Desk.LeaveAsync(cancel);
+
+    /// <inheritdoc/>
+    public Task DrainAsync(CancellationToken cancel) => Desk.DrainAsync(cancel);
+
+    private ISwarmDesk Desk => Swarm
+        ?? throw new ApiException(ErrorCodes.Conflict, "the node of this home belongs to no swarm", null, "drap stop, then drap up or drap join TICKET");
 
     /// <inheritdoc/>
     public async Task<SubmitReply> SubmitAsync(SubmitRequest request, CancellationToken cancel)

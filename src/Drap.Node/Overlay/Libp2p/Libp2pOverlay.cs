@@ -10,6 +10,7 @@ using Drap.Libp2p.Kademlia;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
 using Drap.Libp2p.Relay;
+using Drap.Node.Membership;
 using Drap.Node.Overlay.Frames;
 using Drap.Node.Overlay.Kept;
 
@@ -50,6 +51,7 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
     private readonly RecordChecks checks = new();
     private readonly IDisposable observing;
     private readonly Timer sweeping;
+    private readonly SwarmMembership? membership;
     private readonly Lock topicGate = new();
     // Changed under the lock, looked at without.
     private readonly ConcurrentDictionary<string, TopicListener> heard = new(StringComparer.Ordinal);
@@ -60,7 +62,8 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
     {
         this.host = host;
         this.key = key;
-        this.events = events;
+        membership = options.Gate as SwarmMembership;
+        this.events = events = membership is null ? events : new MemberEvents(membership, events);
         frames = new FrameDesk(this, events);
         host.Handle(FrameDesk.Protocol, stream => frames.ServeAsync(stream.Remote, new Libp2pStream(stream)));
         kept = new KeptDesk(OpenCarrierAsync, isByDaemon: false, KeptDesk.BeatTime, frames.Left);
@@ -90,6 +93,7 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
             bootstrapper = new Bootstrapper(host, options.Bootstrap);
         if (options.Mdns)
             mdns = new MdnsService(host, new MdnsServiceOptions());
+        membership?.Attach(host, pubsub);
         sweeping = new Timer(_ => frames.Sweep(), null, SweepTime, SweepTime);
     }
 
@@ -249,6 +253,8 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
         if (Interlocked.Exchange(ref isDisposed, 1) != 0)
             return;
         await sweeping.DisposeAsync().ConfigureAwait(false);
+        if (membership is not null)
+            await membership.DisposeAsync().ConfigureAwait(false);
         observing.Dispose();
         frames.Dispose();
         await kept.DisposeAsync().ConfigureAwait(false);
