@@ -58,7 +58,11 @@ internal sealed class Dialer(ConnectionHub hub, AddressDialer addresses, PeerBoo
             {
                 // Somebody else's addresses failed; these are still to be tried.
             }
-            catch (OperationCanceledException) when (!isNew && !ct.IsCancellationRequested && !isStopped)
+            catch (OperationCanceledException) when (isStopped && !ct.IsCancellationRequested)
+            {
+                throw new ConnectionClosedException("the host has stopped");
+            }
+            catch (OperationCanceledException) when (!isNew && !ct.IsCancellationRequested)
             {
                 // Whoever had begun gave up.
             }

@@ -78,8 +78,9 @@ internal sealed class Upgrader : IDisposable
             isDone = true;
             return connection;
         }
-        catch (Exception failure) when (failure is not (Libp2pException or OperationCanceledException) && ct.IsCancellationRequested)
+        catch (Exception failure) when (failure is not OperationCanceledException && ct.IsCancellationRequested)
         {
+            // The handshake sees only that the link has ended: whoever waits for the same dial must not take that for the peer's doing.
             throw new OperationCanceledException("the connection was not made in time", failure, ct);
         }
         finally

@@ -3,8 +3,8 @@ using System.Net.Sockets;
 namespace Drap.Libp2p.Dialing;
 
 /// <summary>
-/// Which address of a peer is tried when (RFC 8305, "Happy Eyeballs"): IPv6 and IPv4 in turns, the next one 250 ms after the last or as soon as one failed. The
-/// first that leads to the peer wins. Pure: it says when, and its driver dials.
+/// Which address of a peer is tried when (RFC 8305, "Happy Eyeballs"): IPv6 and IPv4 in turns, then those over relays, the next one 250 ms after the last or as
+/// soon as one failed. The first that leads to the peer wins. Pure: it says when, and its driver dials.
 /// </summary>
 public sealed class DialPlan<T>
 {
@@ -15,7 +15,10 @@ public sealed class DialPlan<T>
     private int underWay;
     private Instant nextAt;
 
-    /// <summary>A plan over addresses in the order of preference; <paramref name="family"/> says which family each is of.</summary>
+    /// <summary>
+    /// A plan over addresses in the order of preference; <paramref name="family"/> says which family each is of, <see cref="AddressFamily.Unspecified"/> being
+    /// that of relays.
+    /// </summary>
     public DialPlan(IReadOnlyList<T> addresses, Func<T, AddressFamily> family, Instant now)
     {
         nextAt = now;
@@ -54,7 +57,9 @@ public sealed class DialPlan<T>
         if (addresses.Count == 0)
             yield break;
         AddressFamily preferred = family(addresses[0]);
-        T[] first = [.. addresses.Where(a => family(a) == preferred)], second = [.. addresses.Where(a => family(a) != preferred)];
+        T[] relayed = [.. addresses.Where(a => family(a) == AddressFamily.Unspecified)];
+        T[] direct = [.. addresses.Where(a => family(a) != AddressFamily.Unspecified)];
+        T[] first = [.. direct.Where(a => family(a) == preferred)], second = [.. direct.Where(a => family(a) != preferred)];
         for (int i = 0; i < Math.Max(first.Length, second.Length); i++)
         {
             if (i < first.Length)
@@ -62,5 +67,7 @@ public sealed class DialPlan<T>
             if (i < second.Length)
                 yield return second[i];
         }
+        foreach (T last in relayed)
+            yield return last;
     }
 }

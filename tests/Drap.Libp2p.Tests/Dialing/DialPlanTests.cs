@@ -25,6 +25,18 @@ public sealed class DialPlanTests
         Assert.False(plan.IsExhausted);
     }
 
+    /// <summary>A relay that is quick to answer must not come before a direct way that is tried second.</summary>
+    [Theory]
+    [InlineData("4a 4b r1 r2", "4a 4b r1 r2")]
+    [InlineData("6a 4a 4b r1", "6a 4a 4b r1")]
+    [InlineData("r1 4a 6a 4b r2", "4a 6a 4b r1 r2")]
+    [InlineData("r1", "r1")]
+    public void Relays_come_after_every_direct_way(string given, string tried)
+    {
+        var plan = Plan(given.Split(' '));
+        Assert.Equal(tried.Split(' '), Enumerable.Range(0, given.Split(' ').Length).Select(i => Next(plan, 250 * i)));
+    }
+
     [Fact]
     public void A_failure_lets_the_next_begin_at_once()
     {
@@ -60,7 +72,7 @@ public sealed class DialPlanTests
     }
 
     private static DialPlan<string> Plan(params string[] addresses) =>
-        new(addresses, a => a[0] == '6' ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, Start);
+        new(addresses, a => a[0] switch { '6' => AddressFamily.InterNetworkV6, '4' => AddressFamily.InterNetwork, _ => AddressFamily.Unspecified }, Start);
 
     private static string? Next(DialPlan<string> plan, int milliseconds) =>
         plan.TryStart(Start + TimeSpan.FromMilliseconds(milliseconds), out string? address) ? address : null;
