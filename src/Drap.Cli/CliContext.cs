@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Drap.Cli.Nodes;
 using Drap.Node.Home;
 
@@ -42,8 +43,8 @@ internal sealed record CliContext
     /// <summary>Reads a home that stands still.</summary>
     public required IStoppedHome Stopped { get; init; }
 
-    /// <summary>Starts a node that serves a home in the background, until its last job has ended.</summary>
-    public required Func<HomeFolder, BackgroundNode> Background { get; init; }
+    /// <summary>Starts a node that serves a home in the background, by this command and its arguments.</summary>
+    public required Func<HomeFolder, ImmutableArray<string>, BackgroundNode> Background { get; init; }
 
     /// <summary>Runs a benchmark.</summary>
     public required Commands.IBench Bench { get; init; }

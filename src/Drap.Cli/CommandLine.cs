@@ -7,6 +7,7 @@ using Drap.Client;
 using Drap.Core.Jobs;
 using Drap.Core.Journal;
 using Drap.Node.Home;
+using Drap.Node.Membership;
 
 namespace Drap.Cli;
 
@@ -46,7 +47,10 @@ internal static class CommandLine
         root.Add(common.Home);
         root.Add(common.Format);
         foreach (Command command in (IEnumerable<Command>)
-            [.. RunCommand.All(common), JobCommands.Make(common), .. MarketCommands.All(common), .. NodeCommands.All(common), SimCommand.Make(common), DaemonCommand.Make(common), .. ToolCommands.All(common)])
+            [
+                .. RunCommand.All(common), JobCommands.Make(common), .. MarketCommands.All(common), .. UpCommand.All(common), .. SwarmCommands.All(common),
+                .. NodeCommands.All(common), SimCommand.Make(common), DaemonCommand.Make(common), .. ToolCommands.All(common),
+            ])
             root.Add(command);
         common.Examples[root] = ["drap run examples/wordcount/job.yaml", "echo hello | drap run -- tr a-z A-Z", "drap job list", "drap market --explain"];
         foreach (Option option in root.Options)
@@ -96,6 +100,9 @@ internal static class CommandLine
                 return ExitCode.Interrupted;
             case HomeException home:
                 screen.Complain(home.Message, home.Remedy);
+                return ExitCode.Error;
+            case JoinException join:
+                screen.Complain(join.Message);
                 return ExitCode.Error;
             case JournalException journal:
                 screen.Complain(journal.Message, journal is JournalCorruptException

@@ -62,7 +62,7 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
             Interrupts = Interrupts,
             Hosts = this,
             Stopped = this,
-            Background = _ =>
+            Background = (_, _) =>
             {
                 Backgrounds++;
                 ServeAsync().GetAwaiter().GetResult();

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Drap.Tests.Interop;
 
-/// <summary>A swarm that <c>drap dev</c> runs in a folder of its own; disposing stops it in order and removes the folder.</summary>
+/// <summary>A node or a swarm that a command of drap runs in a folder of its own; disposing stops it in order and removes the folder.</summary>
 internal sealed class DevRoom : IAsyncDisposable
 {
     private readonly ChildProgram dev;
@@ -20,16 +20,20 @@ internal sealed class DevRoom : IAsyncDisposable
     /// <summary>What it printed of itself.</summary>
     public JsonNode Swarm { get; }
 
-    private string Home => Path.Combine(Folder, "home");
+    public string Home => Path.Combine(Folder, "home");
 
     public static Task<DevRoom> StartAsync(params string[] arguments) => StartInAsync(null, null, arguments);
 
     /// <summary>Starts one in a network; with <paramref name="workers"/> it has the workers that this text says.</summary>
-    public static async Task<DevRoom> StartInAsync(string? network, string? workers, params string[] arguments)
+    public static Task<DevRoom> StartInAsync(string? network, string? workers, params string[] arguments) =>
+        StartCommandAsync(network, workers, ["dev", .. arguments]);
+
+    /// <summary>Starts one by a command that stays and first says what it is.</summary>
+    public static async Task<DevRoom> StartCommandAsync(string? network, string? workers, params string[] command)
     {
         string folder = Directory.CreateTempSubdirectory("drap-dev-").FullName;
         string[] which = workers is null ? [] : ["--workers", Write(folder, "workers.yaml", workers)];
-        ChildProgram dev = ChildProgram.StartDrap(network, ["dev", .. which, .. arguments, "--home", Path.Combine(folder, "home"), "-o", "json"]);
+        ChildProgram dev = ChildProgram.StartDrap(network, [.. command, .. which, "--home", Path.Combine(folder, "home"), "-o", "json"]);
         try
         {
             return new DevRoom(folder, dev, JsonNode.Parse(await dev.FirstLineAsync())!);
@@ -56,6 +60,16 @@ internal sealed class DevRoom : IAsyncDisposable
         int code = await run.EndAsync();
         Assert.True(code == 0, $"drap {string.Join(' ', arguments)} ended with {code}: {await run.Errors}{output}");
         return output;
+    }
+
+    /// <summary>Runs a command in the home and on the machine, which must not succeed; returns its exit code and what it complained of.</summary>
+    public static async Task<(int Code, string Errors)> FailAsync(string? network, string home, params string[] arguments)
+    {
+        await using ChildProgram run = ChildProgram.StartDrap(network, [.. arguments, "--home", home]);
+        run.Input.Close();
+        int code = await run.EndAsync();
+        Assert.NotEqual(0, code);
+        return (code, await run.Errors);
     }
 
     public async ValueTask DisposeAsync()

@@ -23,7 +23,7 @@ internal sealed class FarWorker : IAsyncDisposable
     {
         string folder = Directory.CreateTempSubdirectory("drap-far-").FullName, file = Path.Combine(folder, "workers.yaml");
         await File.WriteAllTextAsync(file, $"workers:\n  - {{name: {name}, {has}}}\n");
-        ChildProgram program = ChildProgram.StartDrap(network, "node", "--home", Path.Combine(folder, "home"), "--workers", file, "--worker", name, "--overlay", overlay);
+        ChildProgram program = ChildProgram.StartDrap(network, "serve", "--home", Path.Combine(folder, "home"), "--workers", file, "--worker", name, "--overlay", overlay);
         try
         {
             return new FarWorker(folder, program, JsonNode.Parse(await program.FirstLineAsync())!);

@@ -36,6 +36,7 @@ namespace Drap.Api.Json;
 [JsonSerializable(typeof(ResultsDocument))]
 [JsonSerializable(typeof(BlobDocument))]
 [JsonSerializable(typeof(SwarmDocument))]
+[JsonSerializable(typeof(UpDocument))]
 [JsonSerializable(typeof(MembershipDocument))]
 [JsonSerializable(typeof(InviteRequest))]
 [JsonSerializable(typeof(TicketDocument))]

@@ -9,13 +9,13 @@ using Drap.Node.Overlay;
 
 namespace Drap.Cli.Commands;
 
-/// <summary>Commands about the node itself: <c>dev</c>, <c>stop</c>, <c>adopt</c>, and the hidden <c>node</c>.</summary>
+/// <summary>Commands about the node itself: <c>dev</c>, <c>stop</c>, <c>adopt</c>, and the hidden <c>serve</c>.</summary>
 internal static class NodeCommands
 {
     /// <summary>How long a process may take from the end of its node to its own.</summary>
     private static readonly TimeSpan stopPatience = TimeSpan.FromSeconds(10), stopLook = TimeSpan.FromMilliseconds(5);
 
-    public static IEnumerable<Command> All(Common common) => [Dev(common), Stop(common), Adopt(common), Node(common)];
+    public static IEnumerable<Command> All(Common common) => [Dev(common), Stop(common), Adopt(common), Serve(common)];
 
     private static Command Dev(Common common)
     {
@@ -77,16 +77,21 @@ internal static class NodeCommands
                 return ExitCode.Ok;
             }
             await session.Node.ShutdownAsync(call.Cancel);
-            // Its process still has to close its files: whoever then removes or copies the folder must not meet it there.
-            long start = call.Context.Time.GetTimestamp();
-            while (!TryPass(call.Home))
-            {
-                if (call.Context.Time.GetElapsedTime(start) > stopPatience)
-                    throw new CliException(ExitCode.Error, $"process {HomeLock.HolderOf(call.Home)} has ended its node and still has {call.Home}", "end that process");
-                await Task.Delay(stopLook, call.Cancel);
-            }
+            await AwaitEndAsync(call);
             return ExitCode.Ok;
         });
+
+    /// <summary>A process whose node has ended still has to close its files: whoever then removes or copies the folder must not meet it there.</summary>
+    public static async Task AwaitEndAsync(Invocation call)
+    {
+        long start = call.Context.Time.GetTimestamp();
+        while (!TryPass(call.Home))
+        {
+            if (call.Context.Time.GetElapsedTime(start) > stopPatience)
+                throw new CliException(ExitCode.Error, $"process {HomeLock.HolderOf(call.Home)} has ended its node and still has {call.Home}", "end that process");
+            await Task.Delay(stopLook, call.Cancel);
+        }
+    }
 
     /// <summary>Whether nobody has the home now.</summary>
     private static bool TryPass(HomeFolder home)
@@ -108,7 +113,7 @@ internal static class NodeCommands
         });
 
     /// <summary>What <see cref="BackgroundNode"/> starts: serves the home until its last job has ended; and what <c>drap dev</c> starts for each worker.</summary>
-    private static Command Node(Common common)
+    private static Command Serve(Common common)
     {
         var worker = new Option<string?>("--worker") { Description = "Be this worker, until the standard input says stop or ends", HelpName = "NAME" };
         var workers = new Option<string?>("--workers") { Description = "The workers of the machine", HelpName = "N|FILE" };
@@ -117,7 +122,7 @@ internal static class NodeCommands
         var bootstrap = new Option<string[]>("--bootstrap") { Description = "A peer by which the swarm is found", HelpName = "MULTIADDR" };
         var member = new Option<bool>("--member") { Description = "It belongs to a swarm by the certificates in its folder" };
         var noop = new Option<bool>("--noop") { Description = "Serve the handler noop, for benchmarks" };
-        Command command = common.Command("node", "Serve a home in the background until its last job has ended", [], async call =>
+        Command command = common.Command("serve", "Serve a home in the background until its last job has ended", [], async call =>
         {
             if (call.Get(worker) is { } name)
                 return await WorkerCommand.RunAsync(
@@ -141,7 +146,8 @@ internal static class NodeCommands
         return command;
     }
 
-    private static NodeHostOptions Workers(Invocation call, string? text)
+    /// <summary>What <c>--workers</c> says.</summary>
+    public static NodeHostOptions Workers(Invocation call, string? text)
     {
         var options = new NodeHostOptions { Mode = "dev" };
         if (text is null)

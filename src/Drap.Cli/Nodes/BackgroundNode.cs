@@ -4,7 +4,7 @@ using Drap.Node.Sandbox;
 
 namespace Drap.Cli.Nodes;
 
-/// <summary>The same program as <c>drap node</c>, on its own: what a submit leaves behind so that it can return.</summary>
+/// <summary>The same program, on its own: what a submit leaves behind so that it can return, and what <c>--detach</c> does.</summary>
 internal sealed class BackgroundNode
 {
     /// <summary>Its log in the home.</summary>
@@ -32,8 +32,13 @@ internal sealed class BackgroundNode
     /// <summary>Whether it has ended already, and how.</summary>
     public int? ExitCode => process?.ExitCode;
 
+    /// <summary>Until its last job has ended.</summary>
+    public static readonly ImmutableArray<string> Serve = ["serve"];
+
+    /// <param name="home">What it serves.</param>
+    /// <param name="command">The command and its arguments; its home is said here.</param>
     /// <exception cref="HomeException">The home cannot be used, or nothing be started in it.</exception>
-    public static BackgroundNode Start(HomeFolder home)
+    public static BackgroundNode Start(HomeFolder home, ImmutableArray<string> command)
     {
         home.Create();
         var log = new FileInfo(Path.Combine(home.Path, LogName));
@@ -42,7 +47,7 @@ internal sealed class BackgroundNode
             if (log is { Exists: true, Length: > logBytesMax })
                 File.Move(log.FullName, log.FullName + ".1", overwrite: true);
             log.Refresh();
-            return new BackgroundNode(home, DetachedProcess.Start([.. Program(), "node", "--home", home.Path], log.FullName), log.Exists ? log.Length : 0);
+            return new BackgroundNode(home, DetachedProcess.Start([.. Program(), .. command, "--home", home.Path], log.FullName), log.Exists ? log.Length : 0);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

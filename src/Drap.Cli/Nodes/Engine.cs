@@ -26,7 +26,7 @@ internal static class Engine
         public async Task<INodeHost> StartAsync(HomeFolder home, NodeHostOptions options, CancellationToken cancel)
         {
             ILoggerFactory loggers = ConsoleLogs.Create(Console.Error);
-            return options.Overlays is [] or [{ Kind: OverlayKind.Memory }]
+            return options.Swarm is null && options.Overlays is ([] or [{ Kind: OverlayKind.Memory }])
                 ? EmbeddedSwarm.Start(home, options, new HandlerRegistry(), loggers, Console.Error.WriteLine)
                 : await ProcessSwarm.StartAsync(home, options, loggers, Console.Error.WriteLine, [], cancel).ConfigureAwait(false);
         }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Drap.Client;
 using Drap.Node.Api;
 using Drap.Node.Home;
@@ -47,19 +48,24 @@ internal sealed class NodeSession : IAsyncDisposable
     }
 
     /// <summary>The node that serves the home, or one that is started in the background for it.</summary>
-    public static async Task<NodeSession> BackgroundAsync(CliContext context, HomeFolder home, CancellationToken cancel)
+    public static Task<NodeSession> BackgroundAsync(CliContext context, HomeFolder home, CancellationToken cancel) =>
+        BackgroundAsync(context, home, BackgroundNode.Serve, startPatience, cancel);
+
+    /// <summary>As the other, by a command of the caller's, which may take so long.</summary>
+    public static async Task<NodeSession> BackgroundAsync(
+        CliContext context, HomeFolder home, ImmutableArray<string> command, TimeSpan patience, CancellationToken cancel)
     {
         if (await FindAsync(home, cancel).ConfigureAwait(false) is { } found)
             return found;
         long start = context.Time.GetTimestamp();
-        BackgroundNode child = context.Background(home);
+        BackgroundNode child = context.Background(home, command);
         while (true)
         {
             if (await FindAsync(home, cancel).ConfigureAwait(false) is { } session)
                 return session;
             // It may also have ended since another one was faster; then that one's socket comes.
             bool failed = child.ExitCode is { } code and not ExitCode.Ok;
-            if (failed || context.Time.GetElapsedTime(start) > startPatience)
+            if (failed || context.Time.GetElapsedTime(start) > patience)
                 throw new CliException(ExitCode.Error, $"the node of {home} did not start: {child.LastWords()}", $"its log is {child.Log}");
             await Task.Delay(lookEvery, cancel).ConfigureAwait(false);
         }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Drap.Api;
+using Drap.Core.Membership;
 using Drap.Core.Nodes;
 using Drap.Node.Home;
 using Drap.Node.Hosting.Workers;
@@ -32,15 +33,22 @@ public sealed class ProcessSwarm : INodeHost
     private IOverlay? overlay;
     private ImmutableArray<WorkerProcess> workers = [];
     private readonly string region;
+    private readonly Func<string, string> nameOf;
     private ImmutableArray<WorkerSpec> specs = [];
     private IDisposable? watching;
 
-    private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, Principal principal, ILogger logger, Action<string> warn)
+    private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, SwarmPlace? place, ILogger logger, Action<string> warn)
     {
         this.warn = warn;
         region = options.Swarm?.Region ?? Region;
+        nameOf = place is null ? name => name : place.NameOf;
+        place?.Membership.Met = (member, at) =>
+        {
+            if (member.Roles.HasFlag(NodeRoles.Worker))
+                scheduler!.Loop.Post(new SchedulerInput.Named(member.Peer, member.Name, at.TryGetTcp(out EndPoint? where, out _) && where is IPEndPoint ip ? ip.Address.ToString() : ""));
+        };
         scheduler = new HomeScheduler(
-            home, self, region, principal, options.Mode, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false));
+            home, self, region, place?.Membership.Self.Principal ?? Principal.Local, options.Mode, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false));
         scheduler.Loop.AudienceChanged += LookForAll;
     }
 
@@ -92,7 +100,7 @@ public sealed class ProcessSwarm : INodeHost
         var choice = new WorkerChoice(options.WorkersFile, options.Workers);
         ImmutableArray<WorkerSpec> specs = place is { Works: false } ? [] : choice.Read(home.Path);
         PeerId self = await OverlayFactory.SelfAsync(options.Overlays[0], identity, cancel).ConfigureAwait(false);
-        var swarm = new ProcessSwarm(home, options, self, place?.Membership.Self.Principal ?? Principal.Local, logger, warn) { specs = specs };
+        var swarm = new ProcessSwarm(home, options, self, place, logger, warn) { specs = specs };
         try
         {
             swarm.overlay = await JoinAsync(options.Overlays[0], identity, swarm.scheduler.Loop, warn, cancel).ConfigureAwait(false);
@@ -139,7 +147,7 @@ public sealed class ProcessSwarm : INodeHost
     {
         ImmutableArray<string> common =
         [
-            .. options.Program, "node", "--home", home.Path, "--workers", choice.ToArgument(specs.Length), "--region", region,
+            .. options.Program, "serve", "--home", home.Path, "--workers", choice.ToArgument(specs.Length), "--region", region,
             .. overlay!.Addresses.SelectMany(a => (string[])["--bootstrap", a]), .. arguments,
         ];
         lock (gate)
@@ -178,7 +186,7 @@ public sealed class ProcessSwarm : INodeHost
     {
         lock (gate)
             reports[worker.Name] = report;
-        scheduler.Loop.Post(new SchedulerInput.Named(PeerOf(report), worker.Name, "127.0.0.1"));
+        scheduler.Loop.Post(new SchedulerInput.Named(PeerOf(report), nameOf(worker.Name), "127.0.0.1"));
         LookForAll();
     }
 

@@ -67,8 +67,9 @@ public sealed class WorkerHost : IAsyncDisposable
             ?? throw new HomeException(HomeProblem.NotUsable, $"there is no worker {name}", "name one of the workers' file, or w1, w2 and so on");
         var folder = new WorkerFolder(home.WorkerFolder(name));
         NodeIdentity identity = NodeIdentity.Open(folder.IdentityFile);
-        if (isMember)
-            joins = joins with { Gate = SwarmMembership.Open(folder.Membership, identity, NodeRoles.Scheduler, logger, warn) };
+        SwarmMembership? membership = isMember ? SwarmMembership.Open(folder.Membership, identity, NodeRoles.Scheduler, logger, warn) : null;
+        if (membership is not null)
+            joins = joins with { Gate = membership };
         PeerId self = await OverlayFactory.SelfAsync(joins, identity, cancel).ConfigureAwait(false);
         var life = new Lifetime();
         BlobStore blobs;
@@ -107,7 +108,7 @@ public sealed class WorkerHost : IAsyncDisposable
                 loop.Drain(TimeSpan.FromDays(7));
         }
 
-        Core.Nodes.WorkerOptions Told(WorkerSpec said) => said.Options with { Name = name, AlsoHears = [region] };
+        Core.Nodes.WorkerOptions Told(WorkerSpec said) => said.Options with { Name = membership?.Self.Name ?? name, AlsoHears = [region] };
     }
 
     /// <summary>Takes nothing new from now on; what runs ends by itself, at most a week later.</summary>

@@ -7,6 +7,7 @@ using Drap.Core.Membership;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Home;
+using Drap.Node.Hosting;
 using Drap.Node.Identity;
 using Drap.Node.Overlay;
 using Drap.Node.Time;
@@ -59,9 +60,28 @@ public static class SwarmEntry
         UtcTime now = BootClock.UtcNow;
         UtcTime expires = self.Expires - now > Certificate.LifetimeMax ? now + Certificate.LifetimeMax : self.Expires;
         Wrapped own = SignedPapers.Seal(
-            new Certificate(SwarmOf(card), worker.Peer, Short($"{self.Name}/{name}"), self.Principal, NodeRoles.Worker, now, expires), key);
+            new Certificate(SwarmOf(card), worker.Peer, WorkerName(self, name), self.Principal, NodeRoles.Worker, now, expires), key);
         its.WriteCard(card with { Chain = [own, .. card.Chain], Addresses = [] });
         its.WriteRevocations(folder.ReadRevocations());
+    }
+
+    /// <summary>What people call a worker: its node's name, then its own.</summary>
+    public static string WorkerName(Member self, string name) => Short($"{self.Name}/{name}");
+
+    /// <summary>
+    /// The home belongs to no swarm any more, and its nodes are others from now on: a removed peer id does not come back. The caller holds the home's lock.
+    /// </summary>
+    public static void Forget(HomeFolder home)
+    {
+        MembershipFolder.Of(home).Forget();
+        File.Delete(home.SchedulerIdentityFile);
+        string workers = System.IO.Path.GetDirectoryName(home.WorkerFolder("any"))!;
+        foreach (string worker in Directory.Exists(workers) ? Directory.GetDirectories(workers) : [])
+        {
+            var folder = new WorkerFolder(worker);
+            folder.Membership.Forget();
+            File.Delete(folder.IdentityFile);
+        }
     }
 
     /// <summary>How the node joins its overlay.</summary>
@@ -72,6 +92,7 @@ public static class SwarmEntry
         Announce = options.Announce,
         Bootstrap = [.. membership.Known.Where(a => a.Peer is { } peer && peer != membership.Self.Peer)],
         Mdns = options.Mdns,
+        IsReachable = options.Hidden ? false : null,
         Relay = options.Roles?.HasFlag(NodeRoles.Gateway) ?? false,
         Gate = membership,
     };

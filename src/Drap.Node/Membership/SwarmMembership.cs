@@ -111,6 +111,9 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     /// <summary>By whom the swarm is found, besides those who find this node: as told when it joined, and by those it met since.</summary>
     public ImmutableArray<Multiaddr> Known => [.. card.Addresses.Select(a => Multiaddr.TryFromBytes(a.Bytes.AsSpan(), out Multiaddr? address) ? address : null).OfType<Multiaddr>()];
 
+    /// <summary>Hears of each member that is let in, and where it is; must be short. Default nobody.</summary>
+    public Action<Member, Multiaddr>? Met { get; set; }
+
     /// <inheritdoc/>
     public string Protocol => CertificateProtocol;
 
@@ -228,9 +231,13 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
         // Judged again: it may have been removed since the gate has let it in.
         lock (gate)
             members.Step(new MembershipInput.Presented(connection.Remote, what.Chain), BootClock.UtcNow, effects);
-        if (effects is [MembershipEffect.Refuse])
+        if (effects is not [MembershipEffect.Admit admitted])
+        {
             Run(() => connection.CloseAsync());
-        else if (what.Differs)
+            return;
+        }
+        Met?.Invoke(admitted.Member, connection.RemoteAddress);
+        if (what.Differs)
             Run(() => CompareAsync(connection));
     }
 

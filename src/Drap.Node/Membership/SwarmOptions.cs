@@ -31,6 +31,9 @@ public sealed record SwarmOptions
     /// <summary>Whether to find and be found on the LAN. Default yes: who belongs to another swarm is turned away at the gate.</summary>
     public bool Mdns { get; init; } = true;
 
+    /// <summary>Whether nobody can dial it: then it keeps places at gateways at once, and not when it has seen that. Default false.</summary>
+    public bool Hidden { get; init; }
+
     /// <summary>The region of its ads and of its workers.</summary>
     public string Region { get; init; } = "local";
 }

@@ -37,6 +37,9 @@ internal sealed class SwarmPlace
     /// <summary>Whether it has workers.</summary>
     public bool Works => roles.HasFlag(NodeRoles.Worker);
 
+    /// <summary>What people call a worker of the home in the swarm, where others have workers of the same name.</summary>
+    public string NameOf(string worker) => SwarmEntry.WorkerName(Membership.Self, worker);
+
     /// <summary>Founds a swarm, comes in by a ticket, or takes up the place that the home has.</summary>
     /// <exception cref="HomeException">The home cannot be what is wanted.</exception>
     /// <exception cref="JoinException">The ticket opens nothing.</exception>
