@@ -419,13 +419,15 @@ public sealed class KadMachine
     // Requests of all questions in turn, so that none waits for a greedy one.
     private bool Send(Instant now, List<KadEffect> effects)
     {
-        bool sent = false;
+        bool sent = false, isOver = false;
         int idle = 0;
         while (queries.Count > 0 && idle < queries.Count && requests.Count < RequestsMax)
         {
             KadQuery query = queries[turn++ % queries.Count];
             if (!query.TryNext(now, isBusy, out KadPeer? peer, out KadMessage? message))
             {
+                // One that has nobody else to ask where it has yet to look is over then.
+                isOver |= query is RegionQuery { IsOver: true };
                 idle++;
                 continue;
             }
@@ -434,13 +436,13 @@ public sealed class KadMachine
             effects.Add(requests.Add(peer, message, query, message.Type != KadMessageType.AddProvider, now));
         }
         turn = queries.Count == 0 ? 0 : turn % queries.Count;
-        return sent && queries.Exists(query => query.IsOver);
+        return isOver || (sent && queries.Exists(query => query.IsOver));
     }
 
     private void End(KadQuery query, Instant now, List<KadEffect> effects)
     {
         if (query is WalkQuery { Walk: var walk } && walk.IsOver && walk.Closest is { Length: > 0 } closest)
-            size.Add(walk.Target, closest, closest.Length < options.K, now);
+            size.Add(walk.Target, closest, walk.Heard.Take(options.K).Count() < options.K, now);
         KadQuery? successor = query.Deadline > now ? query.Successor(now) : null;
         KadOutcome outcome = query.Outcome;
         Close(query, now, effects);

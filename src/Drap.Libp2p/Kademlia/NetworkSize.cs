@@ -17,7 +17,10 @@ internal sealed class NetworkSize
 
     private readonly Queue<Sample> samples = [];
 
-    /// <summary>A walk ended with these, the k nearest that answered, the nearest first; <paramref name="isAll"/> if there are no others.</summary>
+    /// <summary>
+    /// A walk ended with these, the k nearest that answered, the nearest first; <paramref name="isAll"/> if there are no others: fewer than k were heard of,
+    /// the dead among them.
+    /// </summary>
     public void Add(KadKey target, IReadOnlyList<KadPeer> closest, bool isAll, Instant now)
     {
         if (samples.Count == SamplesMax)
@@ -44,7 +47,7 @@ internal sealed class NetworkSize
             samples.Dequeue();
         if (samples.Count == 0)
             return null;
-        // A walk that met fewer than k has counted them.
+        // A walk that heard of fewer than k has counted them.
         if (samples.Last().Count is { } counted)
             return counted;
         UInt128 squares = 0, products = 0;

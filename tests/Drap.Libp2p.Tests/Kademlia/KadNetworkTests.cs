@@ -176,6 +176,32 @@ public sealed class KadNetworkTests(ITestOutputHelper output)
         }
     }
 
+    /// <summary>The dead keep a search waiting, half of them to the end of a request, and of what is sent a fiftieth is lost.</summary>
+    [Fact]
+    public void A_search_by_prefix_passes_the_dead_by()
+    {
+        KadNetwork network = Grown(17, 120);
+        foreach (Node node in network.Servers.Take(40))
+            network.Kill(node);
+        network.LossPercent = 2;
+        Node asker = Some(network);
+        (long sent, Instant begun) = (asker.Sent, network.Now);
+        var found = network.Ask<KadOutcome.Members>(asker, (machine, effects) => machine.FindMembers(new KeyPrefix(0, 0), 10_000, network.Now, effects));
+        (sent, TimeSpan took) = (asker.Sent - sent, network.Now - begun);
+        output.WriteLine($"{found.Found.Length} of 79, {sent} requests, {took.TotalSeconds:f1} s");
+        Assert.True(found.IsWhole);
+        Assert.InRange(found.Found.Length, 77, 79);
+        Assert.All(found.Found, peer => Assert.Contains(network.Servers, server => server.Id == peer.Id));
+        Assert.InRange(sent, 79, 500);
+        Assert.True(took < TimeSpan.FromSeconds(40), $"{took}");
+
+        // Nor do walks that meet fewer than k alive take those for the whole network.
+        for (int i = 0; i < 16; i++)
+            network.Ask<KadOutcome.Peers>(asker, (machine, effects) => machine.FindClosest(Key(network.Random), network.Now, effects));
+        output.WriteLine($"{asker.Machine.EstimateSize(network.Now)} estimated");
+        Assert.InRange(asker.Machine.EstimateSize(network.Now)!.Value, 79 * 3 / 4, 79 * 4 / 3);
+    }
+
     [Fact]
     public void The_network_s_size_is_estimated_from_its_density()
     {

@@ -67,8 +67,24 @@ public sealed class RegionSearchTests
     {
         KadMachine node = Knowing(0);
         KadOutcome.Members none = Outcome(node.FindMembers(All, 5, Start, effects));
-        Assert.Equal((0, true), (none.Found.Length, none.IsWhole));
+        Assert.Equal((0, false), (none.Found.Length, none.IsWhole));
         Assert.Equal(0, node.FindMembers(All, 0, Start, effects));
+    }
+
+    [Fact]
+    public void Where_nobody_answers_it_is_over_when_each_has_had_its_time()
+    {
+        KadMachine node = Knowing(60);
+        long search = node.FindMembers(All, 5, Start, effects);
+        Instant now = Start;
+        while (!effects.OfType<KadEffect.Done>().Any(done => done.Query == search))
+        {
+            now = Instant.Max(now, node.NextDeadline);
+            Assert.True(now <= Start + KadOptions.Ipfs.QueryTimeout, "the search went on");
+            node.Advance(now, effects);
+        }
+        Assert.Equal((0, false), (Outcome(search).Found.Length, Outcome(search).IsWhole));
+        node.CheckInvariants();
     }
 
     [Fact]

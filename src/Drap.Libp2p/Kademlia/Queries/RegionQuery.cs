@@ -4,9 +4,10 @@ using System.Diagnostics.CodeAnalysis;
 namespace Drap.Libp2p.Kademlia.Queries;
 
 /// <summary>
-/// Who stands in this region? A walk to a place in it finds the k nearest to that place. If some of those are no members, the region is searched
-/// through. If all are, the walk has seen the whole of the largest part around its target in which the k-th of them does not stand, and the rest, a
-/// sibling for each bit that this part is longer, is walked to likewise, several parts at a time. Members are peers that answered.
+/// Who stands in this region? A walk to a place in it hears of the k nearest to that place, dead ones too: answers hold no more than k. If some of those
+/// are no members, the region is searched through. If all are, the walk has seen the whole of the largest part around its target in which the k-th of
+/// them does not stand, and the rest, a sibling for each bit that this part is longer, is walked to likewise, several parts at a time. Members are
+/// peers that answered.
 /// </summary>
 internal sealed class RegionQuery : KadQuery
 {
@@ -56,8 +57,6 @@ internal sealed class RegionQuery : KadQuery
         this.random = random;
         unseen.Push((region, null));
         Start(now);
-        // Who knows nobody has nobody to ask.
-        EndThose(part => part.Walk.IsOver);
     }
 
     public override Instant NextDeadline =>
@@ -123,7 +122,6 @@ internal sealed class RegionQuery : KadQuery
         EndThose(part => part == asked && part.Walk.IsOver);
     }
 
-    // Every walk but the first has peers to ask, since the one that left its part has met k: so none is over when it begins.
     private void Start(Instant now)
     {
         while (walking.Count < PartsMax && unseen.TryPop(out (KeyPrefix Prefix, KadPeer? There) part))
@@ -134,6 +132,12 @@ internal sealed class RegionQuery : KadQuery
             byte[] target = chosen?.Id.Bytes.ToArray() ?? part.Prefix.FindPreimage(random);
             Lookup walk = begin(KadKey.Of(target));
             walk.Add(order.OrderBy(peer => peer.Key ^ walk.Target).Take(options.K));
+            // Nobody is known who could be asked.
+            if (walk.IsOver)
+            {
+                isWhole = false;
+                continue;
+            }
             walking.Add(new Part(part.Prefix, walk, new KadMessage(KadMessageType.FindNode, target), now + options.QueryTimeout));
         }
     }
@@ -149,13 +153,14 @@ internal sealed class RegionQuery : KadQuery
 
     private void LeaveRest(Part part)
     {
-        if (part.Walk.Asked == Lookup.AskedMax)
+        bool hasAnswers = part.Walk.Answerers.Any();
+        if (part.Walk.Asked == Lookup.AskedMax || !hasAnswers)
             isWhole = false;
         KadKey target = part.Walk.Target;
-        ImmutableArray<KadPeer> nearest = part.Walk.Closest;
-        if (nearest.Length < options.K || nearest.Any(peer => !part.Prefix.Covers(peer.Key)))
+        ImmutableArray<KadPeer> nearest = [.. part.Walk.Heard.Take(options.K)];
+        if (!hasAnswers || nearest.Length < options.K || nearest.Any(peer => !part.Prefix.Covers(peer.Key)))
             return;
-        // Whoever shares more bits with the target than the farthest of the k does is nearer than it, and so was found.
+        // Whoever shares more bits with the target than the farthest of the k does is nearer than it, and so was heard of.
         int seen = nearest.Min(peer => peer.Key.CommonPrefix(target)) + 1;
         if (seen > KeyPrefix.LengthMax)
             isWhole = false;
