@@ -59,10 +59,13 @@ public sealed class Simulation
     public SimulatedEvent After(TimeSpan delay, Action action) => At(Now + delay, action);
 
     /// <summary>Lets the next event happen; false when none waits.</summary>
-    public bool Step()
+    public bool Step() => Step(Instant.Never);
+
+    private bool Step(Instant until)
     {
-        while (queue.TryTake(out Instant at, out EventHeap.Event next))
+        while (queue.TryPeek(out Instant at, out _) && at <= until)
         {
+            queue.TryTake(out _, out EventHeap.Event next);
             if (next.Target is SimulatedEvent { IsCancelled: true })
                 continue;
             Now = at;
@@ -80,8 +83,8 @@ public sealed class Simulation
     /// <summary>Lets all happen that is due up to <paramref name="until"/>, and moves the clock there.</summary>
     public void RunUntil(Instant until)
     {
-        while (NextAt() is { } at && at <= until)
-            Step();
+        while (queue.TryPeek(out Instant at, out _) && at <= until)
+            Step(until);
         Now = Instant.Max(Now, until);
     }
 

@@ -167,10 +167,6 @@ public sealed class LeaseBook
     /// <summary>The tasks that have attempts under way, in no order.</summary>
     public IReadOnlyCollection<TaskId> Tasks => byTask.Keys;
 
-    /// <summary>The attempts of a group that are under way, by worker and attempt.</summary>
-    public IEnumerable<LeasedAttempt> OfGroup(int group) =>
-        active.SelectMany(w => workers[w].Attempts.Values.Where(a => a.Group == group).OrderBy(a => a.Id));
-
     /// <summary>A placement was decided.</summary>
     public void Add(LeasedAttempt attempt, Instant now)
     {

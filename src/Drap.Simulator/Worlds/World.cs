@@ -45,7 +45,7 @@ public sealed class World
         int count = scenario.Workers.Sum(w => w.Count);
         Checks = scenario.Checks ?? count <= ChecksMax;
         KeepsDisks = scenario.Faults.Any(f => f.Kind is Fault.SchedulersDie or Fault.WorkersDie) || scenario.Workers.Any(w => w.Churn is not null);
-        Network = new WorldNetwork(Simulation, scenario.Network, Regions);
+        Network = new WorldNetwork(Simulation, scenario.Network, Regions, scenario.Schedulers.Sum(s => s.Count), count + scenario.Schedulers.Sum(s => s.Count));
         Start = Simulation.Now;
         Measures = new WorldMeasures(this);
         foreach (SchedulerGroupSpec group in scenario.Schedulers)

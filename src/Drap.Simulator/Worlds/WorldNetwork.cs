@@ -24,15 +24,24 @@ internal sealed class WorldNetwork
     private readonly List<ISimulated> nodes = [];
     private readonly List<int> regions = [];
     private readonly List<bool> isUp = [];
-    private readonly List<ushort> lives = [];
-    private readonly Dictionary<long, long> open = [];
+    private readonly List<long[]> open = [];
+    private readonly int hubs;
     private readonly SortedDictionary<string, TopicMesh> topics = new(StringComparer.Ordinal);
     private readonly ArrayBufferWriter<byte> bytes = new();
     private readonly Func<int, int, long> latency;
     private readonly int[] sides;
 
-    public WorldNetwork(Simulation simulation, NetworkSpec spec, IReadOnlyList<string> regionNames)
+    /// <summary>Links without nodes.</summary>
+    /// <param name="simulation">Virtual time.</param>
+    /// <param name="spec">What the scenario says.</param>
+    /// <param name="regionNames">The regions, by number.</param>
+    /// <param name="hubs">The first so many nodes talk to all, the others only to them.</param>
+    /// <param name="count">Nodes in all.</param>
+    public WorldNetwork(Simulation simulation, NetworkSpec spec, IReadOnlyList<string> regionNames, int hubs, int count)
     {
+        this.hubs = hubs;
+        for (int i = 0; i < 2 * hubs; i++)
+            open.Add(new long[count]);
         this.simulation = simulation;
         this.spec = spec;
         prng = simulation.NewPrng();
@@ -63,7 +72,6 @@ internal sealed class WorldNetwork
         nodes.Add(node);
         regions.Add(region);
         isUp.Add(false);
-        lives.Add(0);
         Handled.Add(0);
         return nodes.Count - 1;
     }
@@ -76,7 +84,11 @@ internal sealed class WorldNetwork
     {
         isUp[node] = up;
         // Streams to who came again are opened anew.
-        lives[node]++;
+        foreach (long[] streams in open)
+            streams[node] = 0;
+        if (node < hubs)
+            foreach (long[] streams in open.Slice(2 * node, 2))
+                Array.Clear(streams);
     }
 
     /// <summary>Puts a region on a side; only those of one side reach each other.</summary>
@@ -108,15 +120,15 @@ internal sealed class WorldNetwork
             return;
         }
         long now = simulation.Now.Nanoseconds, oneWay = Latency(from, to);
-        long pair = (Life(from) << 32) | Life(to), back = (Life(to) << 32) | Life(from);
-        if (!open.TryGetValue(pair, out long notBefore))
-            open[pair] = open[back] = notBefore = now + 2 * spec.Handshake * oneWay + oneWay;
-        long at = Math.Max(now + oneWay, notBefore);
+        ref long there = ref Stream(from, to);
+        if (there == 0)
+            there = Stream(to, from) = now + 2 * spec.Handshake * oneWay + oneWay;
+        long at = Math.Max(now + oneWay, there);
         if (spec.Loss.Millionths > 0)
         {
             for (long resend = Math.Max(ResendNanoseconds, 3 * oneWay); prng.Below(1_000_000) < spec.Loss.Millionths; resend *= 2)
                 at += resend;
-            open[pair] = at;
+            there = at;
         }
         simulation.At(new Instant(at), nodes[to], Arrives, message, from);
     }
@@ -164,8 +176,12 @@ internal sealed class WorldNetwork
         simulation.Trace.Add(bytes.WrittenSpan);
     }
 
-    // Seventeen bits say who, fifteen how often it has come up or gone.
-    private long Life(int node) => ((long)node << 15) | (uint)(lives[node] & 0x7fff);
+    /// <summary>Nothing arrives before this on the stream of a direction; 0 if there is no stream.</summary>
+    private ref long Stream(int from, int to)
+    {
+        Invariant.Check(from < hubs || to < hubs);
+        return ref from < hubs ? ref open[2 * from][to] : ref open[2 * to + 1][from];
+    }
 
     private long Latency(int a, int b)
     {

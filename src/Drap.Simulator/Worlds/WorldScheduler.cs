@@ -115,8 +115,17 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     {
         if (kind == WorldNetwork.Arrives)
         {
-            if (world.Network.Gets(from, Index))
-                Post(new SchedulerInput.Received(world.PeerOf(from), (Message)what!));
+            if (!world.Network.Gets(from, Index) || node is null)
+                return;
+            var received = new SchedulerInput.Received(world.PeerOf(from), (Message)what!);
+            if (isDue || world.Now < busyUntil)
+            {
+                Post(received);
+                return;
+            }
+            // It rests: the message is a batch of its own.
+            inbox.Add(received);
+            Step();
             return;
         }
         if (kind == Steps)

@@ -12,8 +12,11 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
     /// </summary>
     public const long AnswersPermille = 4800;
 
+    /// <summary>How long an ad stands that called a part of a crowd: until after it is named again, a second to a second and a quarter later.</summary>
+    private static readonly TimeSpan NarrowStands = TimeSpan.FromSeconds(2);
+
     private readonly Dictionary<AdId, StandingAd> ads = [];
-    private readonly Queue<StandingAd> aging = new();
+    private readonly PriorityQueue<StandingAd, (Instant At, long Sequence)> aging = new();
 
     /// <summary>Ads written so far: the number of the last.</summary>
     public long Sequence { get; private set; }
@@ -24,7 +27,7 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
     /// <summary>Takes an ad out that stands no more; null if there is none.</summary>
     public StandingAd? TakeOld(Instant now)
     {
-        if (!aging.TryPeek(out StandingAd? oldest) || now < oldest.StandsUntil)
+        if (!aging.TryPeek(out StandingAd? oldest, out _) || now < oldest.StandsUntil)
             return null;
         aging.Dequeue();
         ads.Remove(oldest.Ad.Id);
@@ -39,9 +42,12 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
     /// <param name="now">The time.</param>
     public StandingAd Publish(Audible audience, TimeSpan window, long wanted, ImmutableArray<TaskGroup> groups, Instant now)
     {
-        var standing = new StandingAd(Write(audience.Count, wanted, Allocator.Stands, window, groups, quoteOnly: false), audience, now, now + window);
+        // What went to a part of a crowd is named again, to more, before long: who was busy then need not keep it for long.
+        bool isNarrow = audience.Count > Allocator.ExplicitAudienceMax && (!audience.IsWidest || PermilleFor(audience.Count, wanted) < 1000);
+        Ad ad = Write(audience.Count, wanted, isNarrow ? NarrowStands : Allocator.Stands, window, groups, quoteOnly: false);
+        var standing = new StandingAd(ad, audience, now, now + window);
         ads.Add(standing.Ad.Id, standing);
-        aging.Enqueue(standing);
+        aging.Enqueue(standing, (standing.StandsUntil, ad.Sequence));
         return standing;
     }
 
@@ -72,6 +78,9 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
     /// <summary>Each that stands will be old once.</summary>
     public void CheckInvariants() => Invariant.Check(aging.Count == ads.Count);
 
+    private static int PermilleFor(int audience, long wanted) =>
+        audience <= Allocator.ExplicitAudienceMax ? 1000 : (int)Math.Clamp(AnswersPermille * Math.Max(wanted, 1) / audience, 1, 1000);
+
     private Ad Write(int audience, long wanted, TimeSpan stands, TimeSpan window, ImmutableArray<TaskGroup> groups, bool quoteOnly) => new()
     {
         Id = new AdId(prng.NextUuid()),
@@ -80,7 +89,7 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
         Epoch = identity.Epoch,
         Sequence = ++Sequence,
         Audience = audience,
-        AnswerPermille = audience <= Allocator.ExplicitAudienceMax ? 1000 : (int)Math.Clamp(AnswersPermille * Math.Max(wanted, 1) / audience, 1, 1000),
+        AnswerPermille = PermilleFor(audience, wanted),
         Stands = stands,
         Window = window,
         QuoteOnly = quoteOnly,

@@ -186,7 +186,8 @@ internal sealed class Advertiser(AdBook ads, Reach reach, IDemand demand, Prng p
 
     private void Publish(TopicLine line, List<(AllocationGroup Group, int Pending)> batch, TimeSpan window, Instant now, List<AllocatorEffect> effects)
     {
-        StandingAd standing = ads.Publish(reach.For(line, batch.Sum(b => (long)b.Pending), reach.StepsOf(line, batch[0].Group.Widened)), window, batch.Sum(b => (long)b.Pending << b.Group.Widened),
+        StandingAd standing = ads.Publish(reach.For(line, batch.Sum(b => (long)b.Pending), reach.StepsOf(line, batch[0].Group.Widened)), window, 
+            Math.Min(batch.Sum(b => reach.CallsOf(line, b.Pending, b.Group.Widened)), int.MaxValue),
             [.. batch.Select(b => AdBook.Describe(b.Group.Id, b.Group.Terms, b.Group.Ladder.Bid, b.Group.Estimate, b.Pending, b.Group.Patient, now))], now);
         line.Gathering = standing;
         foreach ((AllocationGroup group, int pending) in batch)

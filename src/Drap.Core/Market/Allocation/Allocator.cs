@@ -256,6 +256,10 @@ public sealed class Allocator
         g.Line.Patience.RunningChanged(g);
     }
 
+    /// <summary>Workers with more than one task of a group under way, in no order: of these some may stand in line.</summary>
+    public IEnumerable<PeerId> WithSeveral(int group) =>
+        groups.TryGetValue(group, out AllocationGroup? g) ? g.Workers.Where(w => w.Value.Live > 1).Select(w => w.Key) : [];
+
     /// <summary>A worker failed an attempt, or is gone: nothing is given to it for a time.</summary>
     public void Fault(PeerId worker, Instant now, string reason) => Standing(worker).Failed(now, reason);
 

@@ -16,8 +16,18 @@ internal sealed class Reach(Prng prng)
     /// <summary>Whether anything was said of a region.</summary>
     public bool Knows(string region) => sizes.ContainsKey(region);
 
-    /// <summary>How far a group has climbed whose ads were in vain so often: the first rung is repeated once to more of its hearers.</summary>
-    public int StepsOf(TopicLine line, int widened) => Knows(line.Region) ? (widened + 1) / 2 : 0;
+    /// <summary>Most answers that are called for: more than any swarm has workers.</summary>
+    private const long CallsMax = 1L << 40;
+
+    /// <summary>How far a group has climbed whose ads were in vain so often: a rung each time.</summary>
+    public int StepsOf(TopicLine line, int widened) => Knows(line.Region) ? widened : 0;
+
+    /// <summary>
+    /// Places that are called for: each time that it was in vain twice as many; where the audience grows fourfold with each rung, eight times as many,
+    /// so that a greater part of it is called.
+    /// </summary>
+    public long CallsOf(TopicLine line, int pending, int widened) =>
+        Math.Min((long)pending << Math.Min(Knows(line.Region) ? 3 * widened : widened, 40), CallsMax);
 
     /// <summary>Where an ad goes, and who is expected to hear it.</summary>
     /// <param name="line">What it belongs to.</param>

@@ -66,7 +66,7 @@ internal sealed class Arbiter
     public CreditLines? Credit { get; set; }
 
     public Instant NextDeadline => Instant.Min(
-        Instant.Min(Holds.NextDeadline, Standing.NextDeadline), Instant.Min(windowEnds, reofferAt));
+        Instant.Min(Holds.NextDeadline, Reservation is null ? Standing.NextWake : Standing.NextDeadline), Instant.Min(windowEnds, reofferAt));
 
     /// <summary>Something was freed, or changed otherwise: look at the standing ads with the next flush.</summary>
     public void Wake() => isDirty = true;
@@ -84,8 +84,14 @@ internal sealed class Arbiter
     /// <summary>An ad came that was not heard before, in the scheduler's epoch.</summary>
     public void OnAd(PeerId from, Ad ad, KnownScheduler scheduler, Instant now, UtcTime utc, List<WorkerEffect> effects)
     {
+        ulong draw = Lottery.Draw(self, ad.Id);
+        if (!ad.QuoteOnly && Reservation is null && Lottery.Permille(draw) >= ad.AnswerPermille && !ad.Groups.Any(group => group.Patient))
+        {
+            Standing.CloseOlder(ad);
+            return;
+        }
         TimeSpan stands = ad.Stands <= TimeSpan.Zero ? StandingAds.StandsDefault : ad.Stands;
-        var standing = new StandingAd(ad, scheduler, from, Lottery.Draw(self, ad.Id), now)
+        var standing = new StandingAd(ad, scheduler, from, draw, now)
         {
             Expires = now + (stands < StandingAds.StandsMax ? stands : StandingAds.StandsMax),
         };
@@ -193,9 +199,9 @@ internal sealed class Arbiter
         lapsed.Clear();
         if (now >= Standing.NextDeadline)
         {
+            isDirty |= now >= Standing.NextWake;
             Standing.RunDue(now);
             ForgetReservation();
-            isDirty = true;
         }
         if (now >= windowEnds)
         {
@@ -238,7 +244,7 @@ internal sealed class Arbiter
 
     /// <summary>
     /// In a crowd only a drawn part answers; the others keep silent until a newer ad names the group again, with a greater chance: who
-    /// answered uncalled could not know that the place is long taken, and most would ask in vain.
+    /// answered uncalled could not know that the place is long taken, and most would ask in vain. Nor do they keep the ad, but for what is patient.
     /// </summary>
     private static void Skip(StandingAd ad)
     {
@@ -342,6 +348,8 @@ internal sealed class Arbiter
     /// <summary>The oldest patient group that would fit an empty node and does not fit now.</summary>
     private StandingGroup? Patient(Instant now)
     {
+        if (Standing.Patient == 0)
+            return null;
         foreach (StandingAd ad in Standing.Ads)
             foreach (StandingGroup group in ad.Groups)
                 if (group.IsOpen && group.IsPatient && group.Hold is null && group.NotBefore <= now
@@ -379,9 +387,17 @@ internal sealed class Arbiter
     {
         Instant next = Instant.Never;
         foreach (StandingAd ad in Standing.Ads)
+        {
+            // What waits for the ad's end is not looked at then, but gone.
+            if (ad.NextLook > now)
+            {
+                next = ad.NextLook < ad.Expires ? Instant.Min(next, ad.NextLook) : next;
+                continue;
+            }
             foreach (StandingGroup group in ad.Groups)
-                if (group.IsOpen && group.Hold is null && group.NotBefore > now)
+                if (group.IsOpen && group.Hold is null && group.NotBefore > now && group.NotBefore < ad.Expires)
                     next = Instant.Min(next, group.NotBefore);
+        }
         return next;
     }
 }

@@ -82,8 +82,13 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         foreach (StandingAd ad in arbiter.Standing.Ads)
         {
             bool isNew = !ad.IsAnswered;
+            if (!isNew && now < ad.NextLook)
+                continue;
+            Instant next = Instant.Never;
             foreach (StandingGroup group in ad.Groups)
             {
+                if (group.IsOpen)
+                    next = Instant.Min(next, group.NotBefore);
                 if (!group.IsOpen || group.Hold is not null || group.NotBefore > now)
                     continue;
                 // A full worker passes hundreds of standing groups over at a glance; but never the one for which it keeps itself.
@@ -95,6 +100,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             if (isNew)
                 Touch(ad);
             ad.IsAnswered = true;
+            ad.NextLook = next;
         }
     }
 

@@ -16,7 +16,10 @@ internal sealed class StandingAd
         ReceivedAt = now;
         Groups = new StandingGroup[ad.Groups.Length];
         for (int i = 0; i < Groups.Length; i++)
+        {
             Groups[i] = new StandingGroup(this, ad.Groups[i]);
+            HasPatient |= ad.Groups[i].Patient;
+        }
     }
 
     public Ad Ad { get; }
@@ -37,6 +40,12 @@ internal sealed class StandingAd
 
     public int Open { get; set; }
 
+    /// <summary>No open group of it is to be looked at before; may be early. In a crowd most ads wait here for their end.</summary>
+    public Instant NextLook { get; set; } = Instant.Zero;
+
+    /// <summary>Whether it calls any group patient.</summary>
+    public bool HasPatient { get; }
+
     /// <summary>Whether it got its first answer: an offer, a refusal, or the decision to be silent.</summary>
     public bool IsAnswered { get; set; }
 
@@ -51,7 +60,9 @@ internal sealed class StandingGroup(StandingAd ad, TaskGroup group)
 
     public TaskGroup Group { get; } = group;
 
-    public GroupKey Key { get; } = new(ad.Ad.Scheduler, ad.Ad.Epoch, group.Id);
+    public GroupKey Key { get; } = KeyOf(ad.Ad, group);
+
+    public static GroupKey KeyOf(Ad ad, TaskGroup group) => new(ad.Scheduler, ad.Epoch, group.Id);
 
     /// <summary>Whether it may still be offered on.</summary>
     public bool IsOpen { get; set; }
@@ -63,7 +74,15 @@ internal sealed class StandingGroup(StandingAd ad, TaskGroup group)
     public Hold? Hold { get; set; }
 
     /// <summary>No offer before this: one lapsed, or the answer's turn has not come.</summary>
-    public Instant NotBefore { get; set; } = Instant.Zero;
+    public Instant NotBefore
+    {
+        get;
+        set
+        {
+            field = value;
+            Ad.NextLook = Instant.Min(Ad.NextLook, value);
+        }
+    } = Instant.Zero;
 
     /// <summary>How long it was waited after the last lapse; zero before the first.</summary>
     public TimeSpan Backoff { get; set; }

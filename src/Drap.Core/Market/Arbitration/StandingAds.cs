@@ -1,3 +1,4 @@
+using Drap.Core.Messages;
 using Drap.Core.Execution;
 using Drap.Core.Leases;
 
@@ -18,6 +19,7 @@ internal sealed class StandingAds
     private readonly List<StandingAd> ads = [];
     private readonly Dictionary<AdId, StandingAd> byId = [];
     private readonly Dictionary<GroupKey, StandingGroup> open = [];
+    private bool hasEmpty;
 
     /// <summary>Open groups.</summary>
     public int Count => open.Count;
@@ -25,8 +27,17 @@ internal sealed class StandingAds
     /// <summary>The ads, oldest first.</summary>
     public IReadOnlyList<StandingAd> Ads => ads;
 
+    /// <summary>Ads that call a group patient.</summary>
+    public int Patient { get; private set; }
+
     /// <summary>No ad is old before this.</summary>
     public Instant NextDeadline { get; private set; } = Instant.Never;
+
+    /// <summary>
+    /// When the end of an ad is to be noticed though nothing else happens: who was called with few others may then get more. What a crowd was told
+    /// ends unnoticed, with the next step.
+    /// </summary>
+    public Instant NextWake { get; private set; } = Instant.Never;
 
     public StandingAd? Find(AdId id) => byId.GetValueOrDefault(id);
 
@@ -55,12 +66,28 @@ internal sealed class StandingAds
             ad.Open++;
         }
         ads.Add(ad);
+        Patient += ad.HasPatient ? 1 : 0;
+        hasEmpty |= ad.Open == 0;
         byId.Add(ad.Ad.Id, ad);
         NextDeadline = Instant.Min(NextDeadline, ad.Expires);
+        NextWake = Instant.Min(NextWake, WakesAt(ad));
         while (open.Count > GroupsMax)
             Drop(ads[0]);
         RemoveEmpty();
     }
+
+    /// <summary>A newer ad, which the worker does not keep, names these groups: what older ones said of them is over.</summary>
+    public void CloseOlder(Ad newer)
+    {
+        if (open.Count == 0)
+            return;
+        foreach (TaskGroup group in newer.Groups)
+            if (open.TryGetValue(StandingGroup.KeyOf(newer, group), out StandingGroup? older))
+                Close(older);
+        RemoveEmpty();
+    }
+
+    private static Instant WakesAt(StandingAd ad) => ad.Ad.Audience > Arbiter.ExplicitAudienceMax ? Instant.Never : ad.Expires;
 
     /// <summary>Closes one group: nothing is offered on it any more.</summary>
     public void Close(StandingGroup group)
@@ -68,7 +95,7 @@ internal sealed class StandingAds
         if (!group.IsOpen)
             return;
         group.IsOpen = false;
-        group.Ad.Open--;
+        hasEmpty |= --group.Ad.Open == 0;
         open.Remove(group.Key);
     }
 
@@ -86,10 +113,14 @@ internal sealed class StandingAds
         if (now < NextDeadline)
             return;
         NextDeadline = Instant.Never;
+        NextWake = Instant.Never;
         foreach (StandingAd ad in ads)
         {
             if (ad.Expires > now)
+            {
                 NextDeadline = Instant.Min(NextDeadline, ad.Expires);
+                NextWake = Instant.Min(NextWake, WakesAt(ad));
+            }
             else
                 foreach (StandingGroup group in ad.Groups)
                     Close(group);
@@ -110,11 +141,15 @@ internal sealed class StandingAds
     /// <summary>Takes ads without open groups out.</summary>
     public void RemoveEmpty()
     {
+        if (!hasEmpty)
+            return;
+        hasEmpty = false;
         for (int i = ads.Count - 1; i >= 0; i--)
         {
             if (ads[i].Open > 0)
                 continue;
             byId.Remove(ads[i].Ad.Id);
+            Patient -= ads[i].HasPatient ? 1 : 0;
             ads.RemoveAt(i);
         }
     }
@@ -130,6 +165,6 @@ internal sealed class StandingAds
                 Invariant.Check(!group.IsOpen || ReferenceEquals(open[group.Key], group));
             count += ad.Open;
         }
-        Invariant.Check(count == open.Count && count <= GroupsMax && byId.Count == ads.Count);
+        Invariant.Check(count == open.Count && count <= GroupsMax && byId.Count == ads.Count && Patient == ads.Count(ad => ad.HasPatient));
     }
 }

@@ -282,7 +282,8 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
         if (!groups.TryGetValue(spare.Group, out PlacementGroup? group) || context.Now < group.NextSteal)
             return;
         group.NextSteal = context.Now + StealInterval;
-        LeasedAttempt[] lines = [.. context.Leases.OfGroup(spare.Group).Where(a => a.Worker != spare.Worker && a.Phase == LeasePhase.Leased)];
+        IEnumerable<LeasedAttempt> lines = context.Allocator.WithSeveral(spare.Group).Where(worker => worker != spare.Worker)
+            .SelectMany(worker => context.Leases.TryOf(worker)?.Attempts.Values.AsEnumerable() ?? []).Where(a => a.Group == spare.Group && a.Phase == LeasePhase.Leased);
         IGrouping<PeerId, LeasedAttempt>? longest = lines.GroupBy(a => a.Worker).MaxBy(g => (g.Count(), g.Key));
         if (longest is null || longest.Count() < 2)
             return;
