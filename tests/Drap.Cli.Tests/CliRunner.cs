@@ -107,6 +107,8 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
 
     Task<int> IBench.ThroughputAsync(Screen screen, OverlayOptions overlay, CancellationToken cancel) => Task.FromResult(0);
 
+    Task<int> IBench.SandboxAsync(Screen screen, int tasks, CancellationToken cancel) => Task.FromResult(0);
+
     Task<int> IBench.PackingAsync(Screen screen, int instances, CancellationToken cancel) => Task.FromResult(0);
 
     internal sealed record Result(int Code, string Out, string Err);

@@ -138,6 +138,32 @@ internal sealed class EngineBench : IBench
         }
     }
 
+    public async Task<int> SandboxAsync(Screen screen, int tasks, CancellationToken cancel)
+    {
+        List<ThroughputRow> rows = [];
+        foreach ((string kind, string use) in new[] { ("process", "never"), ("sandbox", "always") })
+        {
+            string workers = $"workers: [{{name: w1, cpu: 2, memory: 2GiB, sandbox: {{tasks: {use}}}}}]";
+            await using BenchNode node = await BenchNode.StartAsync(workers, new OverlayOptions { Kind = OverlayKind.Memory }, cancel).ConfigureAwait(false);
+            var segment = new SegmentSpec { Name = "t", Command = CommandSpec.Program("/bin/true"), Resources = new ResourcesSpec { Cpu = new Cores(1000), Memory = new ByteSize(64 << 20) } };
+            await WarmUpAsync(() => node.RunAsync(segment with { Count = WarmUp }, cancel), cancel).ConfigureAwait(false);
+            screen.Say($"sandbox: {tasks} tasks as {kind}");
+            // In turn, so that what else happens on the machine weighs on both alike.
+            const int Rounds = 5;
+            double time = 0, floors = 0;
+            int round = Math.Max(tasks / Rounds, 1);
+            for (int i = 0; i < Rounds; i++)
+            {
+                floors += 1 / (kind == "process" ? SpawnFloor.MeasureRate(round) : SpawnFloor.MeasureSandboxRate(node.Folder, round));
+                time += (await node.RunAsync(segment with { Count = round }, cancel).ConfigureAwait(false)).Time.TotalSeconds;
+            }
+            rows.Add(new ThroughputRow(kind, round * Rounds, Math.Round(round * Rounds / time, 1), Math.Round(Rounds / floors, 1)));
+        }
+        var figures = new SandboxFigures { Rows = rows, SandboxOverFloor = Math.Round(rows[1].TasksPerS / rows[1].FloorPerS, 2) };
+        screen.Write(figures, FiguresJson.Default.SandboxFigures, output => Print(output, rows), () => []);
+        return ExitCode.Ok;
+    }
+
     public Task<int> PackingAsync(Screen screen, int instances, CancellationToken cancel) => Task.FromResult(PackingBench.Run(screen, instances, cancel));
 
     private static double Floor(string kind) => kind == "process" ? SpawnFloor.MeasureRate(spawns: 2_000) : 0;
@@ -164,9 +190,14 @@ internal sealed class EngineBench : IBench
 
     private static void Print(TextWriter output, ThroughputFigures f)
     {
-        output.WriteLine("kind         tasks   tasks/s   floor/s");
-        foreach (ThroughputRow row in f.Rows)
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{row.Kind,-10} {row.Tasks,7}  {row.TasksPerS,8:0}  {(row.FloorPerS > 0 ? row.FloorPerS.ToString("0", CultureInfo.InvariantCulture) : "-"),8}"));
+        Print(output, f.Rows);
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"idle {f.IdleBytes >> 20} MiB resident, {f.BytesPerFinishedTask} bytes kept a finished task"));
+    }
+
+    private static void Print(TextWriter output, IReadOnlyList<ThroughputRow> rows)
+    {
+        output.WriteLine("kind         tasks   tasks/s   floor/s");
+        foreach (ThroughputRow row in rows)
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{row.Kind,-10} {row.Tasks,7}  {row.TasksPerS,8:0}  {(row.FloorPerS > 0 ? row.FloorPerS.ToString("0", CultureInfo.InvariantCulture) : "-"),8}"));
     }
 }

@@ -63,6 +63,18 @@ internal sealed record ThroughputFigures
 /// <summary>One size of job.</summary>
 internal sealed record ThroughputRow(string Kind, int Tasks, double TasksPerS, double FloorPerS);
 
+/// <summary>What <c>drap bench sandbox</c> measured.</summary>
+internal sealed record SandboxFigures
+{
+    public int Version { get; init; } = 1;
+
+    /// <summary>Plain processes beside bare spawns, and sandboxed ones beside bare spawns of bubblewrap.</summary>
+    public required IReadOnlyList<ThroughputRow> Rows { get; init; }
+
+    /// <summary>Sandboxed tasks a second over bubblewrap's own rate.</summary>
+    public required double SandboxOverFloor { get; init; }
+}
+
 /// <summary>What <c>drap bench packing</c> measured.</summary>
 internal sealed record PackingFigures
 {
@@ -91,5 +103,6 @@ internal sealed record PackingRow(
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
 [JsonSerializable(typeof(PlacementFigures))]
 [JsonSerializable(typeof(ThroughputFigures))]
+[JsonSerializable(typeof(SandboxFigures))]
 [JsonSerializable(typeof(PackingFigures))]
 internal sealed partial class FiguresJson : JsonSerializerContext;

@@ -6,7 +6,7 @@ namespace Drap.Cli.Commands;
 /// <summary><c>drap bench</c>, <c>drap completion</c> and <c>drap version</c>.</summary>
 internal static class ToolCommands
 {
-    private const int placementUsual = 200, instancesUsual = 60;
+    private const int placementUsual = 200, instancesUsual = 60, sandboxUsual = 500;
 
     public static IEnumerable<Command> All(Common common) => [Bench(common), Completion(common), Version(common)];
 
@@ -17,6 +17,7 @@ internal static class ToolCommands
         {
             Description = $"Problems of each family [default: {instancesUsual}]", HelpName = "N", DefaultValueFactory = _ => instancesUsual,
         };
+        var sandboxed = new Option<int>("--tasks", "-n") { Description = $"How many of each kind [default: {sandboxUsual}]", HelpName = "N", DefaultValueFactory = _ => sandboxUsual };
         var overlay = new Option<string>("--overlay")
         {
             Description = "memory, all in this process; or libp2p, a process for each worker [default: memory]", HelpName = "KIND", DefaultValueFactory = _ => "memory",
@@ -29,6 +30,9 @@ internal static class ToolCommands
             common.Command(
                 "throughput", "Tasks per second, from 100 to 100 000 tasks", ["drap bench throughput -o json"],
                 call => common.Context.Bench.ThroughputAsync(call.Screen, Overlay(call.Get(overlay)!), call.Cancel), overlay),
+            common.Command(
+                "sandbox", "Tasks per second in the sandbox and as plain processes, beside what bubblewrap and spawning alone reach", ["drap bench sandbox -n 500 -o json"],
+                call => common.Context.Bench.SandboxAsync(call.Screen, Math.Clamp(call.Get(sandboxed), 10, 100_000), call.Cancel), sandboxed),
             common.Command(
                 "packing", "How near to the optimum a worker packs random windows of tasks, by strategy, and in what time", ["drap bench packing -n 10 -o json"],
                 call => common.Context.Bench.PackingAsync(call.Screen, Math.Clamp(call.Get(instances), 1, 10_000), call.Cancel), instances));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Drap.Node.Drivers;
 using Drap.Node.Sandbox;
 
 namespace Drap.Node.Bench;
@@ -14,7 +15,24 @@ public static class SpawnFloor
     public static TimeSpan MeasureStart() => new(MeasureStartNanoseconds() / 100);
 
     /// <summary>Spawns and waits of <c>true</c> in a second, by so many loops at once.</summary>
-    public static double MeasureRate(int spawns, int loops = 2)
+    public static double MeasureRate(int spawns, int loops = 2) => MeasureRate(["/bin/true"], spawns, loops);
+
+    /// <summary>The same of <c>true</c> in bubblewrap, with the view and the namespaces that a task's sandbox has, and nothing else of ours.</summary>
+    /// <param name="home">A folder in which it may make files; existing.</param>
+    /// <param name="spawns">How many.</param>
+    /// <param name="loops">By how many loops at once.</param>
+    /// <exception cref="IOException">There is no sandbox on this machine; the message says why.</exception>
+    public static double MeasureSandboxRate(string home, int spawns, int loops = 2)
+    {
+        using Bubblewrap bubblewrap = Bubblewrap.TryFind(home, [], out string why) ?? throw new IOException(why);
+        string folder = Directory.CreateDirectory(Path.Combine(home, "floor")).FullName, temporary = Directory.CreateDirectory(Path.Combine(folder, "tmp")).FullName;
+        double rate = MeasureRate([.. bubblewrap.Bare(new SandboxPlan(Network: false, []), folder, temporary), "--", "/bin/true"], spawns, loops);
+        // Bubblewrap leaves its init to us.
+        Orphans.Reap();
+        return rate;
+    }
+
+    private static double MeasureRate(string[] command, int spawns, int loops)
     {
         var threads = new Thread[loops];
         Exception? failure = null;
@@ -27,7 +45,7 @@ public static class SpawnFloor
                 {
                     using var arena = new SpawnArena();
                     for (int n = 0; n < spawns / loops; n++)
-                        SpawnAndWait(arena, ["/bin/true"], -1);
+                        SpawnAndWait(arena, command, -1);
                 }
                 catch (IOException e)
                 {
@@ -64,7 +82,10 @@ public static class SpawnFloor
 
     private static unsafe void SpawnAndWait(SpawnArena arena, ReadOnlySpan<string> arguments, int stdout)
     {
-        arena.Reset(arguments.Length + 2, 256);
+        long characters = 256;
+        foreach (string argument in arguments)
+            characters += argument.Length;
+        arena.Reset(arguments.Length + 4, characters);
         SpawnRequest* request = arena.Request;
         byte** argv = arena.Vector(arguments.Length);
         byte** envp = arena.Vector(1);

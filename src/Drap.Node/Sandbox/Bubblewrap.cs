@@ -79,7 +79,11 @@ internal sealed unsafe class Bubblewrap : IDisposable
     public bool Shows(string path, WorkFolder folder) => view.Shows(path) || path.StartsWith(folder.Path + "/", StringComparison.Ordinal);
 
     /// <summary>What stands before a command that is to run in the sandbox, the program's own name included.</summary>
-    public List<string> Prefix(SandboxPlan plan, WorkFolder folder)
+    public List<string> Prefix(SandboxPlan plan, WorkFolder folder) =>
+        [.. Bare(plan, folder.Path, folder.Temporary), "--seccomp", Number(FilterFd), "--json-status-fd", Number(StatusFd), "--block-fd", Number(GateFd), "--"];
+
+    /// <summary>The same without what we give and ask besides, and without the end of its options: for the floor of what a start costs.</summary>
+    public List<string> Bare(SandboxPlan plan, string folder, string temporary)
     {
         List<string> words = [Program, .. Fixed];
         if (!plan.Network)
@@ -90,11 +94,8 @@ internal sealed unsafe class Bubblewrap : IDisposable
         foreach (string device in GpuDevices(plan.Gpus))
             words.AddRange(["--dev-bind", device, device]);
         // /tmp is the folder's own: what is written there counts as the task's disk.
-        words.AddRange(["--bind", folder.Temporary, "/tmp", .. view.Owners, "--bind", folder.Path, folder.Path, "--chdir", folder.Path, "--remount-ro", "/"]);
-        words.AddRange(["--seccomp", Number(FilterFd), "--json-status-fd", Number(StatusFd), "--block-fd", Number(GateFd), "--"]);
+        words.AddRange(["--bind", temporary, "/tmp", .. view.Owners, "--bind", folder, folder, "--chdir", folder, "--remount-ro", "/"]);
         return words;
-
-        static string Number(int fd) => fd.ToString(CultureInfo.InvariantCulture);
     }
 
     public void Dispose()
@@ -136,6 +137,8 @@ internal sealed unsafe class Bubblewrap : IDisposable
             return e.Message;
         }
     }
+
+    private static string Number(int fd) => fd.ToString(CultureInfo.InvariantCulture);
 
     private static bool TryWrite(int fd, ReadOnlySpan<byte> bytes)
     {

@@ -8,8 +8,14 @@ namespace Drap.Node.Sandbox;
 /// </summary>
 internal sealed class SandboxView
 {
+    /// <summary>Bytes of a file under /etc that is shown; none of those that programs want is near it.</summary>
+    private const long SettingBytesMax = 4 << 20;
+
+    /// <summary>Entries under /etc that are shown; a machine with every language installed has a quarter of that.</summary>
+    private const int SettingsMax = 8_192;
+
     private static readonly ImmutableArray<string> Systems =
-        ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/gnu/store"];
+        ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/gnu/store", "/sys/devices/system"];
 
     private static readonly ImmutableArray<string> Settings =
     [
@@ -18,21 +24,20 @@ internal sealed class SandboxView
         "ca-certificates", "ca-certificates.conf", "crypto-policies", "java", "perl", "python3", "R", "OpenCL", "vulkan",
     ];
 
-    private static readonly ImmutableArray<string> Devices = ["/sys/devices/system/cpu", "/sys/devices/system/node"];
-
     /// <summary>What the C library wants to know of users and hosts.</summary>
     private static readonly ImmutableArray<(string Name, string Text)> Made =
     [
         ("passwd", $"root:x:0:0:root:/:/bin/sh\n{Bubblewrap.UserName}:x:{Bubblewrap.UserId}:{Bubblewrap.UserId}::/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
         ("group", $"root:x:0:\n{Bubblewrap.UserName}:x:{Bubblewrap.UserId}:\nnogroup:x:65534:\n"),
         ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+        ("resolv.conf", ""),
     ];
 
     private readonly ImmutableArray<string> shown;
 
-    /// <param name="home">The DRAP_HOME, for the files that are made; existing.</param>
+    /// <param name="home">The DRAP_HOME, for the folder that stands for /etc; existing.</param>
     /// <param name="readOnly">Files and folders that the owner shows besides.</param>
-    /// <exception cref="IOException">The files cannot be made.</exception>
+    /// <exception cref="IOException">That folder cannot be made.</exception>
     public SandboxView(string home, ImmutableArray<string> readOnly)
     {
         var arguments = ImmutableArray.CreateBuilder<string>();
@@ -47,19 +52,8 @@ internal sealed class SandboxView
                 continue;
             seen.Add(path);
         }
-        foreach (string path in Settings.Select(name => "/etc/" + name).Concat(Devices).Where(Path.Exists))
-        {
-            arguments.AddRange("--ro-bind", path, path);
-            seen.Add(path);
-        }
-        string made = Directory.CreateDirectory(Path.Combine(Path.GetFullPath(home), "sandbox")).FullName;
-        foreach ((string name, string text) in Made)
-        {
-            string file = Path.Combine(made, name);
-            File.WriteAllText(file, text);
-            arguments.AddRange("--ro-bind", file, "/etc/" + name);
-        }
         arguments.AddRange(
+            "--ro-bind", MakeSettings(Path.Combine(Path.GetFullPath(home), "sandbox")), "/etc",
             // Where the node is root, its tasks are as much in the eyes of the kernel's switches: they are shown, and cannot be set.
             "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev",
             "--dir", "/tmp", "--dir", "/run", "--dir", "/var", "--symlink", "../run", "/var/run", "--symlink", "../tmp", "/var/tmp");
@@ -84,4 +78,50 @@ internal sealed class SandboxView
 
     private static bool IsBelow(string path, string root) =>
         path.StartsWith(root, StringComparison.Ordinal) && (path.Length == root.Length || path[root.Length] == '/');
+
+    /// <summary>
+    /// Makes the folder that stands for /etc: copies, since each mount of its own would cost a task a quarter of a millisecond, of what
+    /// everybody may read, as of this start. What cannot be read is passed over.
+    /// </summary>
+    private static string MakeSettings(string folder)
+    {
+        if (!FolderTree.Remove(folder, out string? error))
+            throw new IOException(error);
+        Directory.CreateDirectory(folder);
+        int left = SettingsMax;
+        foreach (string name in Settings)
+            Copy("/etc/" + name, Path.Combine(folder, name), ref left);
+        foreach ((string name, string text) in Made)
+            File.WriteAllText(Path.Combine(folder, name), text);
+        return folder;
+    }
+
+    private static void Copy(string from, string to, ref int left)
+    {
+        var entry = new FileInfo(from);
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            if (entry.LinkTarget is { } target)
+            {
+                File.CreateSymbolicLink(to, target);
+                left--;
+            }
+            else if (entry.Exists && entry.Length <= SettingBytesMax && (entry.UnixFileMode & UnixFileMode.OtherRead) != 0)
+            {
+                File.Copy(from, to);
+                left--;
+            }
+            else if (Directory.Exists(from))
+            {
+                foreach (string below in Directory.EnumerateFileSystemEntries(from))
+                    if (left > 0)
+                        Copy(below, Path.Combine(to, Path.GetFileName(below)), ref left);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It went away, or is not for us to read: then tasks do without.
+        }
+    }
 }
