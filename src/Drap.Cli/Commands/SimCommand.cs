@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using Drap.Cli.Output;
 using Drap.Cli.Simulations;
+using Drap.Simulator.Reports;
 using Drap.Simulator.Scenarios;
 using Drap.Simulator.Worlds;
 
@@ -21,22 +22,37 @@ internal static class SimCommand
         var seed = new Option<long?>("--seed") { Description = "What all chance follows from [default: the scenario's]", HelpName = "N" };
         var workers = new Option<int?>("--workers") { Description = "Scale the swarm to so many workers, with its schedulers and its work", HelpName = "N" };
         var set = new Option<string[]>("--set") { Description = "Set a field of the scenario, as network.loss=1%; may be given again", HelpName = "FIELD=VALUE", DefaultValueFactory = _ => [] };
+        var report = new Option<string?>("--report") { Description = "Write one HTML file with tables and plots", HelpName = "FILE.html" };
         return common.Command(
             "sim", "Run a scenario in virtual time: the machines of real nodes, over a network and disks that are not",
-            ["drap sim examples/sim/small-lab.yaml", "drap sim examples/sim/swarm-10k.yaml --workers 1000 -o json", "drap sim examples/sim/partition.yaml --set network.loss=1% --seed 7"],
-            call => Task.FromResult(Run(call, call.Get(file)!, call.Get(seed), call.Get(workers), call.Get(set)!)), file, seed, workers, set);
+            ["drap sim examples/sim/small-lab.yaml --report lab.html", "drap sim examples/sim/swarm-10k.yaml --workers 1000 -o json", "drap sim examples/sim/partition.yaml --set network.loss=1% --seed 7"],
+            call => Task.FromResult(Run(call, call.Get(file)!, call.Get(seed), call.Get(workers), call.Get(set)!, call.Get(report))), file, seed, workers, set, report);
     }
 
-    private static int Run(Invocation call, string file, long? seed, int? workers, string[] sets)
+    private static int Run(Invocation call, string file, long? seed, int? workers, string[] sets, string? report)
     {
         if (seed is { } given)
             sets = [.. sets, $"seed={given}"];
         ScenarioSpec scenario = ScenarioReading.Read(file, sets, workers, call.Context.CurrentFolder);
         ScenarioResult result = Simulate(call, scenario, ScenarioReading.Beside(file, call.Context.CurrentFolder));
+        if (report is not null)
+            Save(Path.GetFullPath(report, call.Context.CurrentFolder), ScenarioReport.ToHtml(result), report);
         call.Screen.Write(result, SimJson.Default.ScenarioResult, output => SimTables.Write(output, result), () => [result.Hash]);
         if (result.Lost > 0)
             throw new CliException(ExitCode.Error, $"{result.Lost} tasks have no accepted end {Words.Of(TimeSpan.FromSeconds(result.VirtualS))} after the start; seed {result.Seed}");
         return ExitCode.Ok;
+    }
+
+    private static void Save(string path, string html, string asNamed)
+    {
+        try
+        {
+            File.WriteAllText(path, html);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CliException(ExitCode.Error, $"{asNamed}: the report cannot be written: {e.Message}");
+        }
     }
 
     private static ScenarioResult Simulate(Invocation call, ScenarioSpec scenario, Func<string, string> readTrace)
