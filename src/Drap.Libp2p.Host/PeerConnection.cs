@@ -266,6 +266,9 @@ public sealed class PeerConnection
     // Looking too early does no harm: whatever is to be done later is then put off.
     private void LookWithin(TimeSpan time)
     {
+        // Once it closes, its end is near and not to be put off: both sides often close at the same time.
+        if (Reason != CloseReason.None)
+            return;
         Instant next = mux.Session.NextDeadline;
         hub.Deadlines.Set(deadline, time == Timeout.InfiniteTimeSpan ? next : Instant.Min(next, hub.Clock.Now + time));
     }

@@ -83,6 +83,8 @@ public sealed class WorkerHost : IAsyncDisposable
         }
         var clock = new BootClock();
         var loop = new WorkerLoop(folder, self, Told(spec), handlers, blobs, ownsBlobs: true, clock, logger, life.Fail);
+        if (membership is not null)
+            loop.MaySpeakFor = membership.MaySpeakFor;
         IOverlay overlay;
         try
         {
@@ -108,7 +110,12 @@ public sealed class WorkerHost : IAsyncDisposable
                 loop.Drain(TimeSpan.FromDays(7));
         }
 
-        Core.Nodes.WorkerOptions Told(WorkerSpec said) => said.Options with { Name = membership?.Self.Name ?? name, AlsoHears = [region] };
+        // In a swarm whose nodes have certificates its owner is who stands there, and not who was at the terminal.
+        Core.Nodes.WorkerOptions Told(WorkerSpec said) => said.Options with
+        {
+            Name = membership?.Self.Name ?? name, AlsoHears = [region],
+            Sandbox = membership is null ? said.Options.Sandbox : said.Options.Sandbox with { Owner = membership.Self.Principal },
+        };
     }
 
     /// <summary>Takes nothing new from now on; what runs ends by itself, at most a week later.</summary>

@@ -87,6 +87,12 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     /// <summary>What the worker was told, with what its drivers add.</summary>
     public WorkerOptions Options { get; private set; }
 
+    /// <summary>
+    /// Whether a node may speak for a principal, where certificates say that. One that is not connected is judged when it is: an ad binds nobody, and a
+    /// confirmation comes over a connection. Default: everybody may.
+    /// </summary>
+    public Func<PeerId, Principal, bool> MaySpeakFor { get; set; } = (_, _) => true;
+
     /// <summary>Joins the overlay and takes up work.</summary>
     public void Start(IOverlay joined)
     {
@@ -123,6 +129,13 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         Drain(within);
         return left.Task;
     }
+
+    private bool IsItsOwn(PeerId from, Message message) => message switch
+    {
+        Ad ad => MaySpeakFor(from, ad.Principal),
+        Confirm confirm => MaySpeakFor(from, confirm.Principal),
+        _ => true,
+    };
 
     public bool Frame(PeerId from, ReadOnlyMemory<byte> frame) => loop.TryPost(new Item(from, frame));
 
@@ -232,6 +245,11 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 OnStdin(item.From, chunk);
             else
             {
+                if (!IsItsOwn(item.From, message))
+                {
+                    HostLog.BadFrame(logger, item.From.Short, "it speaks for a principal that its certificate does not name");
+                    continue;
+                }
                 if (message is Ad { Record.IsEmpty: false } ad)
                     overlay!.Learn(item.From, ad.Record.AsMemory());
                 Step(new WorkerInput.Received(item.From, message));

@@ -150,6 +150,13 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
             return peer == identity.Peer || members.Find(peer) is not { } member || (member.Roles & hears) != 0;
     }
 
+    /// <summary>Whether the certificate of a peer names this principal. Of one that is not connected nothing is known, and nothing held against it.</summary>
+    internal bool MaySpeakFor(PeerId peer, Principal principal)
+    {
+        lock (gate)
+            return members.Find(peer) is not { } member || member.Principal == principal;
+    }
+
     /// <summary>A new ticket, which leads here; null if there is no room for one more.</summary>
     /// <exception cref="InvalidOperationException">The node may let nobody in.</exception>
     public Ticket? Invite(NodeRoles roles, Principal principal, TimeSpan life, TimeSpan certificateLife) =>
