@@ -41,7 +41,7 @@ internal sealed class WorkSource : ISimulated
         jobsPerSecond = spec.Rate?.Value ?? (spec.Load?.Value ?? 0) * TasksAtOnce() / meanDuration.TotalSeconds / spec.Tasks.Mean;
         IsOver = spec.Arrivals == Arrival.Trace && trace.Count == 0;
         if (!IsOver)
-            world.Simulation.At(spec.Arrivals == Arrival.Trace ? world.Start + spec.From + trace.Peek().At : world.Start + spec.From + Gap(), this, 0);
+            Next(world.Start + spec.From + (spec.Arrivals == Arrival.Trace ? trace.Peek().At : Gap()));
     }
 
     /// <summary>Whether no more jobs come.</summary>
@@ -62,18 +62,18 @@ internal sealed class WorkSource : ISimulated
                 Submit(count, duration);
                 IsOver = trace.Count == 0;
                 if (!IsOver)
-                    world.Simulation.At(world.Start + spec.From + trace.Peek().At, this, 0);
+                    Next(world.Start + spec.From + trace.Peek().At);
                 break;
             case Arrival.Bursts when kind == 0:
                 int jobsOfOne = Math.Max(1, (int)Math.Round(jobsPerSecond * spec.Every.TotalSeconds));
                 for (int i = 0; i < jobsOfOne; i++)
                     world.Simulation.At(world.Now + new TimeSpan(prng.Between(0, spec.Within.Ticks)), this, 1);
-                world.Simulation.At(world.Now + spec.Every, this, 0);
+                Next(world.Now + spec.Every);
                 break;
             default:
                 Submit(Size(), TimeSpan.Zero);
                 if (kind == 0)
-                    world.Simulation.At(world.Now + Gap(), this, 0);
+                    Next(world.Now + Gap());
                 break;
         }
     }
@@ -86,6 +86,9 @@ internal sealed class WorkSource : ISimulated
         int exitCode = spec.Fails.Millionths > 0 && prng.Below(1_000_000) < spec.Fails.Millionths ? 1 : 0;
         return (TimeSpan.FromTicks(Math.Max(1, (long)(time.Ticks / speed))), exitCode);
     }
+
+    /// <summary>The next arrival; one that would come too late ends the source when its time is over.</summary>
+    private void Next(Instant at) => world.Simulation.At(Instant.Min(at, until), this, 0);
 
     private void Submit(int count, TimeSpan duration)
     {
