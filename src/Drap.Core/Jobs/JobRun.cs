@@ -31,6 +31,7 @@ public sealed class JobRun
         for (int i = 0; i < spec.Segments.Length; i++)
             segments.Add(new SegmentRun(i, spec.Segments[i], Graph.NumberOf(i, 0), Graph.CountOf(i)));
         Segments = segments.MoveToImmutable();
+        HasGangs = Segments.Any(s => s.Spec.Nodes is not null);
         Tasks = new TaskTable(Graph.TaskCount);
     }
 
@@ -66,6 +67,12 @@ public sealed class JobRun
 
     /// <summary>Its segments, in order.</summary>
     public ImmutableArray<SegmentRun> Segments { get; }
+
+    /// <summary>Whether any of them is a gang.</summary>
+    public bool HasGangs { get; }
+
+    /// <summary>Whether a segment of it may be short of money; see <see cref="SegmentRun.ShortOf"/>.</summary>
+    public bool IsShort { get; set; }
 
     /// <summary>Its edges.</summary>
     public JobGraph Graph { get; }

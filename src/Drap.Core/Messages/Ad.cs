@@ -52,6 +52,12 @@ public sealed record Ad : Message
     /// by the node, which knows envelopes; empty where there is none.
     /// </summary>
     public ImmutableArray<byte> Record { get; init; } = [];
+
+    /// <summary>
+    /// How many numbers before its own the oldest ad has whose answers are still gathered: what was offered on that one or a later one has not lost yet.
+    /// What was offered on older ones has, or its confirmation is on the way. 0, the default, if there is none.
+    /// </summary>
+    public long Undecided { get; init; }
 }
 
 /// <summary>Like tasks that are advertised, priced and packed together.</summary>

@@ -26,10 +26,12 @@ internal readonly struct AdShape : IShape<Ad>
         var groups = f.List<TaskGroup, TaskGroupShape>(11, nameof(m.Groups), m.Groups, Ad.GroupsMax);
         f.Check(GroupsOnce.Holds(groups, static g => g.Id), nameof(m.Groups), GroupsOnce.Rule);
         ImmutableArray<byte> record = f.Bytes(12, nameof(m.Record), m.Record, Ad.RecordBytesMax);
+        long undecided = f.LongOr(13, nameof(m.Undecided), m.Undecided, 0, 0, long.MaxValue);
         return !f.Reads ? m : new Ad
         {
             Id = id, Scheduler = scheduler, Principal = principal, Epoch = epoch, Sequence = sequence, Audience = audience,
             AnswerPermille = answerPermille, Stands = stands, Window = window, QuoteOnly = quoteOnly, Groups = groups, Record = record,
+            Undecided = undecided,
         };
     }
 }

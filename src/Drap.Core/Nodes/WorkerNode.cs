@@ -278,6 +278,12 @@ public sealed class WorkerNode
 
     private void OnAd(PeerId from, Ad ad, Instant now, List<WorkerEffect> effects)
     {
+        // Whoever is named by an ad gets the offers: only the scheduler itself says one, however it comes here, or who speaks for it already.
+        if (from != ad.Scheduler && !Speaks(from, ad.Scheduler))
+        {
+            Bad(from, MessageKind.Ad, "it is another's ad", effects);
+            return;
+        }
         if (Meet(from, ad.Scheduler, ad.Epoch, MessageKind.Ad, now, effects) is not { } scheduler || !scheduler.Ads.TryAccept(ad.Sequence))
         {
             effects.Add(new WorkerEffect.Observe(new WorkerObservation.Replayed(from, ad.Id)));

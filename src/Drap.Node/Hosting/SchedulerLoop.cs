@@ -248,7 +248,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     {
         if (heldUntil == Instant.Never)
         {
-            if (!effects.Exists(e => e is SchedulerEffect.Publish))
+            if (!effects.Exists(e => e is SchedulerEffect.Publish or SchedulerEffect.Send { Message: Ad }))
                 return false;
             (heldUntil, heldAt) = (BootClock.Now + offersWait, buffer.LastSequence);
             return true;

@@ -200,6 +200,151 @@ public sealed class AllocatorTests
         }
     }
 
+    [Fact]
+    public void Who_serves_a_job_is_told_at_once_and_all_hear_the_same_ad_in_its_turn()
+    {
+        (Market market, int group, PeerId[] workers) = Serving(members: 6, serving: 3);
+        market.Wake(group, wanted: 1);
+        market.Run(TimeSpan.Zero);
+        // The two that got a task last; the others hear nothing yet.
+        Assert.Equal([workers[2], workers[1]], market.Told.Select(t => t.Worker));
+        Ad told = Assert.Single(market.Told.Select(t => t.Ad).Distinct());
+        Assert.Equal(6, told.Audience);
+        Assert.Equal(1000, told.AnswerPermille);
+        Assert.Empty(market.Named());
+        foreach (PeerId worker in workers[1..3])
+            market.Refuse(worker, told, RefusalReason.Busy);
+        Instant waited = market.Now + TimeSpan.FromMilliseconds(1250);
+        while (market.Named().Count == 0 && market.Now < waited)
+            market.Run(TimeSpan.FromMilliseconds(1));
+        Assert.Equal([group], market.Named());
+        Assert.Same(told, market.LastAd);
+        Assert.Equal(2, market.Told.Count);
+        // Its window waits for those who had not been asked, and its offers are decided on with the last.
+        market.Take(group, 1, workers[5]);
+        market.Run(TimeSpan.Zero);
+        Assert.Equal(1, market.Wanted[group]);
+        foreach (PeerId worker in (PeerId[])[workers[0], workers[3], workers[4]])
+            market.Refuse(worker, told, RefusalReason.Busy);
+        market.Run(TimeSpan.Zero);
+        Assert.Equal(0, market.Wanted[group]);
+    }
+
+    [Fact]
+    public void What_those_took_who_were_told_nobody_else_hears_of()
+    {
+        (Market market, int group, PeerId[] workers) = Serving(members: 6, serving: 3);
+        market.Wake(group, wanted: 1);
+        market.Run(TimeSpan.Zero);
+        market.Take(group, 1, workers[2]);
+        market.Refuse(workers[1], market.LastAd, RefusalReason.Busy);
+        // The window closes with the second answer.
+        market.Run(TimeSpan.Zero);
+        Assert.Equal(0, market.Wanted[group]);
+        market.Run(TimeSpan.FromSeconds(10));
+        Assert.Empty(market.Named());
+    }
+
+    [Fact]
+    public void Where_less_or_more_is_left_in_its_turn_all_hear_a_newer_ad()
+    {
+        (Market market, int group, PeerId[] workers) = Serving(members: 6, serving: 3);
+        market.Wake(group, wanted: 3);
+        market.Run(TimeSpan.Zero);
+        Ad told = market.LastAd;
+        Assert.Equal(3, market.Told.Count);
+        market.Take(group, 1, workers[2]);
+        market.Run(TimeSpan.FromMilliseconds(1250));
+        Assert.NotSame(told, market.LastAd);
+        Assert.Equal(2, market.LastNamed[group]);
+    }
+
+    [Fact]
+    public void In_a_crowd_those_who_are_told_all_answer_and_the_others_hear_an_ad_of_their_own()
+    {
+        (Market market, int group, PeerId[] workers) = Serving(members: 50, serving: 40);
+        market.Wake(group, wanted: 30);
+        market.Run(TimeSpan.Zero);
+        // As many as answer explicitly, though there are more that serve it and more places.
+        Assert.Equal(32, market.Told.Count);
+        Assert.Equal(32, market.LastAd.Audience);
+        Assert.Equal(1000, market.LastAd.AnswerPermille);
+        Ad told = market.LastAd;
+        market.Run(TimeSpan.FromMilliseconds(1250));
+        Assert.NotSame(told, market.LastAd);
+        Assert.Equal(50, market.LastAd.Audience);
+    }
+
+    [Fact]
+    public void Who_is_asked_in_vain_is_asked_later_each_time()
+    {
+        (Market market, int group, PeerId[] workers) = Serving(members: 3, serving: 2);
+        var times = new List<Instant>();
+        for (int i = 0; i < 900; i++)
+        {
+            int before = market.Told.Count;
+            market.Wake(group, market.Wanted[group] + 1);
+            market.Run(TimeSpan.Zero);
+            if (market.Told.Count > before)
+            {
+                times.Add(market.Now);
+                foreach (PeerId worker in workers)
+                    market.Refuse(worker, market.LastAd, RefusalReason.Busy);
+            }
+            market.Run(TimeSpan.FromMilliseconds(1));
+        }
+        double[] pauses = [.. times.Zip(times.Skip(1), (a, b) => (b - a).TotalMilliseconds)];
+        Assert.Equal([100, 200, 400], pauses.Select(p => Math.Round(p / 100) * 100));
+    }
+
+    [Fact]
+    public void Neither_who_is_kept_away_nor_who_does_not_hear_the_topic_is_told()
+    {
+        (Market market, int group, PeerId[] workers) = Serving(members: 6, serving: 5);
+        market.Allocator.Fault(workers[4], market.Now, "it failed");
+        market.Allocator.SetAudience(Topic, [.. workers.Where(w => w != workers[3])], market.Now);
+        market.Wake(group, wanted: 1);
+        market.Run(TimeSpan.Zero);
+        Assert.Equal([workers[2], workers[1]], market.Told.Select(t => t.Worker));
+    }
+
+    [Fact]
+    public void An_ad_says_how_far_back_answers_are_still_gathered()
+    {
+        (Market market, int group, _) = Serving(members: 6, serving: 3);
+        market.Wake(group, wanted: 1);
+        market.Run(TimeSpan.Zero);
+        Ad told = market.LastAd;
+        Assert.Equal(0, told.Undecided);
+        market.Open(wanted: 1);
+        market.Run(TimeSpan.Zero);
+        Assert.Equal((told.Sequence + 1, 1), (market.LastAd.Sequence, market.LastAd.Undecided));
+        // All windows are over.
+        market.Run(TimeSpan.FromMilliseconds(500));
+        market.Open(wanted: 1);
+        market.Run(TimeSpan.Zero);
+        Assert.Equal(0, market.LastAd.Undecided);
+    }
+
+    /// <summary>A group of a job that so many workers serve, the last of them last, whose ad went out a moment ago.</summary>
+    private static (Market Market, int Group, PeerId[] Workers) Serving(int members, int serving)
+    {
+        PeerId[] workers = [.. Enumerable.Range(1, members).Select(n => Peer((byte)n))];
+        var market = new Market(seed: 9, [.. workers]);
+        int group = market.Open(wanted: serving);
+        market.Run(TimeSpan.FromMilliseconds(200));
+        foreach (PeerId worker in workers[..serving])
+        {
+            market.Take(group, 1, worker);
+            market.Run(TimeSpan.Zero);
+            market.Allocator.Placed(group, worker, 1);
+        }
+        Assert.Equal(0, market.Wanted[group]);
+        market.Clear();
+        Assert.Empty(market.Told);
+        return (market, group, workers);
+    }
+
     private sealed class Market : IDemand
     {
         private static readonly PeerId Scheduler = Peer(99);
@@ -207,6 +352,7 @@ public sealed class AllocatorTests
         private readonly List<AllocatorEffect> effects = [];
         private readonly List<(Instant At, Ad Ad)> ads = [];
         private readonly Prng prng;
+        private int nextJob = 1;
 
         public Market(ulong seed, ImmutableArray<PeerId> members)
         {
@@ -228,15 +374,21 @@ public sealed class AllocatorTests
         /// <summary>With how many places each group was named last since <see cref="Clear"/>.</summary>
         public Dictionary<int, int> LastNamed { get; } = [];
 
+        /// <summary>What went straight to workers, in order.</summary>
+        public List<(PeerId Worker, Ad Ad)> Told { get; } = [];
+
+        /// <summary>The newest ad.</summary>
+        public Ad LastAd => ads[^1].Ad;
+
         public static GroupTerms Terms(int priority, Instant submitted) => new()
         {
             Resources = new ResourceRequest { MilliCpus = 1000 }, Driver = "process", Bid = new Price(100), Limit = new Price(200),
             Priority = priority, Submitted = submitted,
         };
 
-        public int Open(int wanted, int priority = 0)
+        public int Open(int wanted, int priority = 0, int? job = null)
         {
-            int group = Allocator.Open(Terms(priority, Now), Topic)!.Value;
+            int group = Allocator.Open(Terms(priority, Now), Topic, job ?? nextJob++)!.Value;
             Wanted[group] = wanted;
             Allocator.Wake(group);
             return group;
@@ -265,6 +417,10 @@ public sealed class AllocatorTests
                 Entries = [new OfferEntry { Group = group, Count = count, Backlog = backlog, Ask = new Price(50), Firm = count > 0 }],
             }, Now);
         }
+
+        /// <summary>A worker refuses all that an ad names.</summary>
+        public void Refuse(PeerId worker, Ad ad, RefusalReason reason) =>
+            Allocator.OnRefusal(worker, new Refusal(ad.Id, [.. ad.Groups.Select(g => new RefusalEntry(g.Id, reason, [], Price.Zero, ""))]), Now);
 
         /// <summary>Goes on to each deadline, at which workers may refuse what is new.</summary>
         public void Run(TimeSpan time, RefusalReason? refuse = null)
@@ -314,8 +470,13 @@ public sealed class AllocatorTests
                     foreach (TaskGroup group in publish.Ad.Groups)
                         LastNamed[group.Id] = group.Count;
                     if (refuse is { } reason)
-                        Allocator.OnRefusal(Worker, new Refusal(publish.Ad.Id,
-                            [.. publish.Ad.Groups.Select(g => new RefusalEntry(g.Id, reason, [], Price.Zero, ""))]), Now);
+                        Refuse(Worker, publish.Ad, reason);
+                }
+                else if (effect is AllocatorEffect.Tell tell)
+                {
+                    Told.Add((tell.Worker, tell.Ad));
+                    if (ads.Count == 0 || ads[^1].Ad != tell.Ad)
+                        ads.Add((Now, tell.Ad));
                 }
                 else if (effect is AllocatorEffect.Award award)
                 {

@@ -6,6 +6,7 @@ public sealed class WorkerNodeTests
 {
     [Theory]
     [InlineData("backlog")]
+    [InlineData("direct")]
     [InlineData("drain")]
     [InlineData("ends")]
     [InlineData("fairness")]

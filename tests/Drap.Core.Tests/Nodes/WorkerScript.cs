@@ -99,7 +99,7 @@ internal sealed class WorkerScript
                 Receive(from, new Ad
                 {
                     Id = id, Scheduler = scheduler, Principal = new Principal(Text("principal", "p1")), Epoch = epoch,
-                    Sequence = Int("seq", int.Parse(plain[0][1..], CultureInfo.InvariantCulture)), Audience = Int("audience", 4),
+                    Sequence = Int("seq", int.Parse(plain[0][1..], CultureInfo.InvariantCulture)), Undecided = Int("undecided", 0), Audience = Int("audience", 4),
                     AnswerPermille = Int("permille", 1000), Stands = Time("stands", "30s"), Window = Time("window", "60ms"),
                     QuoteOnly = plain.Contains("quote"), Groups = [.. words.Where(w => w.StartsWith("g=", StringComparison.Ordinal)).Select(w => Group(w[2..]))],
                 });

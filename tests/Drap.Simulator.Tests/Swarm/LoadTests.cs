@@ -122,6 +122,26 @@ public sealed class LoadTests
         }
     }
 
+    /// <summary>What a gang costs does not grow with the gangs that run beside it in its job, told and waiting for their ranks to start.</summary>
+    [Fact]
+    public void A_gang_is_looked_at_when_its_time_has_come_or_a_rank_has_changed()
+    {
+        Assert.InRange(Looks(60), 1, Looks(15) * 1.2);
+
+        static double Looks(int gangs)
+        {
+            var swarm = new SimulatedSwarm(12, [.. Enumerable.Repeat(EightCores, 16)]) { ChecksInvariants = false };
+            swarm.RunsLike = (task, _) => (Drawn(12, task, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)), 0);
+            swarm.Submit(new JobSpec
+            {
+                Name = "gangs",
+                Segments = [.. Enumerable.Range(0, gangs).Select(i => Jobs.Segment($"g{i}", 1) with { Count = null, Nodes = 2 })],
+            });
+            Assert.True(swarm.RunToEnd(TimeSpan.FromMinutes(5)), "they did not end");
+            return swarm.Scheduler.Node!.GangsLookedAt / (double)gangs;
+        }
+    }
+
     [Fact]
     public void A_hundred_thousand_tasks_on_eight_slots_cause_no_storm_of_ads()
     {

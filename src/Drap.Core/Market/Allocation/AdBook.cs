@@ -17,6 +17,7 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
 
     private readonly Dictionary<AdId, StandingAd> ads = [];
     private readonly PriorityQueue<StandingAd, (Instant At, long Sequence)> aging = new();
+    private readonly SortedSet<long> gathering = [];
 
     /// <summary>Ads written so far: the number of the last.</summary>
     public long Sequence { get; private set; }
@@ -45,10 +46,20 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
         // What went to a part of a crowd is named again, to more, before long: who was busy then need not keep it for long.
         bool isNarrow = audience.Count > Allocator.ExplicitAudienceMax && (!audience.IsWidest || PermilleFor(audience.Count, wanted) < 1000);
         Ad ad = Write(audience.Count, wanted, isNarrow ? NarrowStands : Allocator.Stands, window, groups, quoteOnly: false);
-        var standing = new StandingAd(ad, audience, now, now + window);
-        ads.Add(standing.Ad.Id, standing);
-        aging.Enqueue(standing, (standing.StandsUntil, ad.Sequence));
-        return standing;
+        return Keep(new StandingAd(ad, audience, now, now + window));
+    }
+
+    /// <summary>An ad for these groups that goes to a few, each by himself. It is the one that all hear later, where all of these are to answer.</summary>
+    /// <param name="asked">Who gets it.</param>
+    /// <param name="hearers">How many would hear it.</param>
+    /// <param name="window">How long its answers are gathered.</param>
+    /// <param name="groups">What it says of each group.</param>
+    /// <param name="now">The time.</param>
+    public StandingAd Send(Audible asked, int hearers, TimeSpan window, ImmutableArray<TaskGroup> groups, Instant now)
+    {
+        // In a crowd only a part of those who hear an ad answers; those that are asked by name all do.
+        int answering = hearers is > 0 and <= Allocator.ExplicitAudienceMax ? hearers : asked.Count;
+        return Keep(new StandingAd(Write(answering, asked.Count, Allocator.Stands, window, groups, quoteOnly: false), asked, now, now + window) { IsDirect = true });
     }
 
     /// <summary>An ad that asks for quotes on one group, and binds nobody.</summary>
@@ -76,7 +87,29 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
     };
 
     /// <summary>Each that stands will be old once.</summary>
-    public void CheckInvariants() => Invariant.Check(aging.Count == ads.Count);
+    public void CheckInvariants() => Invariant.Check(aging.Count == ads.Count && gathering.Count == ads.Values.Count(a => a.IsGathering));
+
+    /// <summary>It goes to all who hear its topic: their answers are gathered.</summary>
+    public void Spread(StandingAd ad, Audible audience, Instant now, Instant windowEnd)
+    {
+        ad.Spread(audience, now, windowEnd);
+        gathering.Add(ad.Ad.Sequence);
+    }
+
+    /// <summary>The answers to an ad are decided on.</summary>
+    public void Close(StandingAd ad)
+    {
+        ad.WindowEnd = Instant.Zero;
+        gathering.Remove(ad.Ad.Sequence);
+    }
+
+    private StandingAd Keep(StandingAd standing)
+    {
+        ads.Add(standing.Ad.Id, standing);
+        aging.Enqueue(standing, (standing.StandsUntil, standing.Ad.Sequence));
+        gathering.Add(standing.Ad.Sequence);
+        return standing;
+    }
 
     private static int PermilleFor(int audience, long wanted) =>
         audience <= Allocator.ExplicitAudienceMax ? 1000 : (int)Math.Clamp(AnswersPermille * Math.Max(wanted, 1) / audience, 1, 1000);
@@ -94,5 +127,6 @@ internal sealed class AdBook(AllocatorIdentity identity, Prng prng)
         Window = window,
         QuoteOnly = quoteOnly,
         Groups = groups,
+        Undecided = gathering.Count == 0 ? 0 : Sequence - gathering.Min,
     };
 }

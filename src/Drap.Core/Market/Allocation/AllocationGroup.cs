@@ -5,7 +5,7 @@ using Drap.Core.Messages;
 namespace Drap.Core.Market.Allocation;
 
 /// <summary>The allocator's record of one group.</summary>
-internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line)
+internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line, JobServers servers)
 {
     /// <summary>Answers kept for <c>explain</c>: twice the audience in which refusals are explicit.</summary>
     public const int AnswersMax = 64;
@@ -22,6 +22,9 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line)
 
     /// <summary>Where it is advertised, and with whom it waits.</summary>
     public TopicLine Line { get; } = line;
+
+    /// <summary>Who serves its job.</summary>
+    public JobServers Servers { get; } = servers;
 
     /// <summary>Something about it changed since it was looked at.</summary>
     public bool IsTouched { get; set; }
@@ -49,6 +52,21 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line)
 
     /// <summary>The ad that stands for it; null if none does.</summary>
     public StandingAd? Ad { get; set; }
+
+    /// <summary>The last one that stands for it with all who hear its topic; null if none does.</summary>
+    public StandingAd? HeardAd { get; set; }
+
+    /// <summary>Whether it is to be told to those who serve its job, since its turn with all others may be far.</summary>
+    public bool IsHasty { get; set; }
+
+    /// <summary>Whether that waits for the answers to its last ad.</summary>
+    public bool AwaitsAnswers { get; set; }
+
+    /// <summary>Those who serve its job are not asked again before.</summary>
+    public Instant NextTell { get; set; } = Instant.Zero;
+
+    /// <summary>How often in a row they were asked in vain.</summary>
+    public int ToldInVain { get; set; }
 
     /// <summary>Places named in that ad and not yet given: demand beyond it is not advertised.</summary>
     public int Advertised { get; set; }

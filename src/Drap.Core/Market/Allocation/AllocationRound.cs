@@ -188,8 +188,12 @@ internal sealed class AllocationRound(Allocator allocator, Instant now, List<All
     private void CloseOrSpare(HeldOffer held, List<int> over)
     {
         // All of the ad's groups that want nothing, not only those it offered on: it would offer on each of the others in turn.
-        effects.Add(new AllocatorEffect.Close(held.Worker, new Closed(held.Offer.Ad,
-            [.. held.Ad!.Ad.Groups.Select(g => g.Id).Where(id => allocator.Group(id) is null || allocator.Demand.Pending(id) == 0)])));
+        ImmutableArray<int> closed = [.. held.Ad!.Ad.Groups.Select(g => g.Id).Where(id => allocator.Group(id) is null || allocator.Demand.Pending(id) == 0)];
+        effects.Add(new AllocatorEffect.Close(held.Worker, new Closed(held.Offer.Ad, closed)));
+        // Their ads stand with this worker no more: what they want from now on is not what those have named.
+        foreach (int id in closed)
+            if (allocator.Group(id) is { } group)
+                group.Advertised = 0;
         // Who offers no more than a place in line is busy itself: with two of them each would steal from the other in turn.
         foreach (OfferEntry entry in held.Offer.Entries)
             if (entry.Count > 0 && over.Contains(entry.Group) && allocator.Group(entry.Group) is { ActiveWorkers: > 0 })

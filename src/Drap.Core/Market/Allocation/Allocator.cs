@@ -42,6 +42,7 @@ public sealed class Allocator
     private readonly WorkerStandings workers = new();
     private readonly Dictionary<int, AllocationGroup> groups = [];
     private readonly Reach reach;
+    private readonly Dictionary<int, JobServers> servers = [];
     private readonly Advertiser advertiser;
     private readonly List<HeldOffer> late = [];
     private int nextGroup = 1;
@@ -63,15 +64,24 @@ public sealed class Allocator
     /// <summary>How often a group was looked at so far: what a step costs beside its input. It grows with what changes, not with what waits.</summary>
     public long Looks => advertiser.Looks;
 
-    /// <summary>Opens a group and returns its number; null when there are <see cref="GroupsMax"/>.</summary>
-    public int? Open(GroupTerms terms, string topic)
+    /// <summary>Opens a group of a job and returns its number; null when there are <see cref="GroupsMax"/>.</summary>
+    /// <param name="terms">What is asked for and offered.</param>
+    /// <param name="topic">Where it is advertised.</param>
+    /// <param name="job">The job; its groups' next ads go straight to the workers that serve any of them.</param>
+    public int? Open(GroupTerms terms, string topic, int job)
     {
         if (groups.Count >= GroupsMax)
             return null;
         int id = nextGroup++;
-        groups.Add(id, new AllocationGroup(id, terms, advertiser.Line(topic)));
+        groups.Add(id, new AllocationGroup(id, terms, advertiser.Line(topic), ServersOf(job)));
         return id;
     }
+
+    /// <summary>A worker has attempts of a job from before the scheduler's start.</summary>
+    public void Serves(int job, PeerId worker) => ServersOf(job).Served(worker);
+
+    /// <summary>The job has ended, and its groups are retired: who served it does not matter any more.</summary>
+    public void Forget(int job) => servers.Remove(job);
 
     /// <summary>The job's owner changed the terms; the bid starts anew from them.</summary>
     public void SetTerms(int group, GroupTerms terms)
@@ -209,7 +219,10 @@ public sealed class Allocator
         NoteAnswer(ad, from, now);
         foreach (OfferEntry entry in offer.Entries)
             if (groups.TryGetValue(entry.Group, out AllocationGroup? group))
+            {
                 Note(group, new GroupAnswer(from, now, entry, null, ""));
+                group.Servers.Offered(from);
+            }
         var held = new HeldOffer(from, offer, ad, now);
         if (ad.IsGathering)
             ad.Offers.Add(held);
@@ -238,6 +251,7 @@ public sealed class Allocator
         if (part.Live == 0)
             g.ActiveWorkers++;
         part.Live += count;
+        g.Servers.Served(worker);
         g.Line.Patience.RunningChanged(g);
     }
 
@@ -251,6 +265,7 @@ public sealed class Allocator
             return;
         if (--part.Live == 0)
             g.ActiveWorkers--;
+        g.Servers.Served(worker);
         if (wall > TimeSpan.Zero)
             g.Measure(part, wall);
         g.Line.Patience.RunningChanged(g);
@@ -288,16 +303,22 @@ public sealed class Allocator
     {
         ForgetOldAds(now);
         List<HeldOffer>? decide = null;
-        List<StandingAd>? closed = null;
+        List<StandingAd>? closed = null, told = null;
         foreach (TopicLine line in advertiser.Lines)
         {
             if (line.Gathering is not { } ad || !ad.MayClose(now))
                 continue;
-            ad.WindowEnd = Instant.Zero;
+            ads.Close(ad);
             line.Gathering = null;
             (decide ??= []).AddRange(ad.Offers);
             ad.Offers.Clear();
             (closed ??= []).Add(ad);
+        }
+        while (advertiser.TakeTold(now) is { } direct)
+        {
+            (decide ??= []).AddRange(direct.Offers);
+            direct.Offers.Clear();
+            (told ??= []).Add(direct);
         }
         if (late.Count > 0)
         {
@@ -308,19 +329,20 @@ public sealed class Allocator
             new AllocationRound(this, now, effects).Decide(decide);
         foreach (StandingAd ad in closed ?? [])
             foreach (TaskGroup named in ad.Ad.Groups)
-                if (groups.TryGetValue(named.Id, out AllocationGroup? group) && group.Ad == ad && !group.Ladder.IsAtLimit
-                    && group.Ladder.TryRaise(group.Evidence(ad, Demand.Pending(named.Id)), prng))
-                {
-                    group.IsOutdated = true;
-                    advertiser.Touch(group);
-                }
+                if (groups.TryGetValue(named.Id, out AllocationGroup? group) && group.Ad == ad)
+                    OnWindowClosed(group, ad);
+        // What those said who were asked by themselves is no evidence for a higher bid: the audience was not at its widest.
+        foreach (StandingAd ad in told ?? [])
+            foreach (TaskGroup named in ad.Ad.Groups)
+                if (groups.TryGetValue(named.Id, out AllocationGroup? group) && group.Ad == ad)
+                    advertiser.OnToldClosed(group, wasInVain: group.Advertised >= named.Count, now);
     }
 
     /// <summary>Advertises what waits. What was decided has been performed before, so that nobody is called for places that are given.</summary>
     public void Advertise(Instant now, List<AllocatorEffect> effects)
     {
         workers.AskUnknown(now, effects);
-        advertiser.Run(TimeSpan.FromTicks(Math.Clamp(answerTicks * 3, WindowMin.Ticks, WindowMax.Ticks)), now, effects);
+        advertiser.Run(worker => workers.BackedOff(worker, now) is null, TimeSpan.FromTicks(Math.Clamp(answerTicks * 3, WindowMin.Ticks, WindowMax.Ticks)), now, effects);
     }
 
     internal IDemand Demand { get; }
@@ -344,6 +366,7 @@ public sealed class Allocator
             group.Line.Patience.Enter(group);
         }
         group.Widened = 0;
+        group.ToldInVain = 0;
         advertiser.Touch(group);
     }
 
@@ -362,20 +385,52 @@ public sealed class Allocator
         // A window that waits for all ends with the answers of those who were meant, whoever else answers.
         if (ad.Ad.Audience <= ExplicitAudienceMax && !ad.Audience.Members.IsEmpty && !ad.Audience.Members.Contains(from))
             return;
-        if (ad.Answered.Add(from) && ad.IsGathering)
-            answerTicks += ((now - ad.PublishedAt).Ticks - answerTicks) / 8;
+        if (!ad.Answered.Add(from) || !ad.IsGathering)
+            return;
+        answerTicks += ((now - ad.AskedAt).Ticks - answerTicks) / 8;
+        // Once, with the last of them; what is over by its time is taken then.
+        if (ad.IsDirect && now < ad.WindowEnd && ad.MayClose(now))
+            advertiser.Answered(ad);
+    }
+
+    private void OnWindowClosed(AllocationGroup group, StandingAd ad)
+    {
+        if (!group.Ladder.IsAtLimit && group.Ladder.TryRaise(group.Evidence(ad, Demand.Pending(group.Id)), prng))
+        {
+            group.IsOutdated = true;
+            advertiser.Touch(group);
+        }
+        if (group.AwaitsAnswers)
+            advertiser.Touch(group);
+    }
+
+    private JobServers ServersOf(int job)
+    {
+        if (!servers.TryGetValue(job, out JobServers? found))
+            servers[job] = found = new JobServers();
+        return found;
     }
 
     private void ForgetOldAds(Instant now)
     {
         while (ads.TakeOld(now) is { } old)
             foreach (TaskGroup named in old.Ad.Groups)
-                if (groups.TryGetValue(named.Id, out AllocationGroup? group) && group.Ad == old)
-                {
-                    group.Ad = null;
-                    group.Advertised = 0;
-                    advertiser.Touch(group);
-                }
+                if (groups.TryGetValue(named.Id, out AllocationGroup? group))
+                    Forget(group, old);
+    }
+
+    private void Forget(AllocationGroup group, StandingAd old)
+    {
+        if (group.HeardAd == old)
+        {
+            group.HeardAd = null;
+            group.Line.Count(group);
+        }
+        if (group.Ad != old)
+            return;
+        group.Ad = null;
+        group.Advertised = 0;
+        advertiser.Touch(group);
     }
 
     /// <summary>The indices agree, and nothing is kept for a group that is gone.</summary>

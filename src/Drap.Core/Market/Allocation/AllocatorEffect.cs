@@ -15,6 +15,11 @@ public abstract record AllocatorEffect
     /// <param name="Ad">The ad.</param>
     public sealed record Publish(string Topic, Ad Ad) : AllocatorEffect;
 
+    /// <summary>Send an ad to a worker by itself: it serves the job already, and the ad's turn with all others has not come.</summary>
+    /// <param name="Worker">The worker.</param>
+    /// <param name="Ad">The ad.</param>
+    public sealed record Tell(PeerId Worker, Ad Ad) : AllocatorEffect;
+
     /// <summary>Tell a worker that its offer came to a closed ad or group.</summary>
     /// <param name="Worker">The worker.</param>
     /// <param name="Closed">The message.</param>

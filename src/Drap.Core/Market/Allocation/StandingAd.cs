@@ -13,14 +13,20 @@ internal sealed class StandingAd(Ad ad, Audible audience, Instant publishedAt, I
     public Ad Ad { get; } = ad;
 
     /// <summary>Where it went, and who hears it.</summary>
-    public Audible Audience { get; } = audience;
+    public Audible Audience { get; private set; } = audience;
 
     public Instant PublishedAt { get; } = publishedAt;
+
+    /// <summary>Since when its answers are gathered.</summary>
+    public Instant AskedAt { get; private set; } = publishedAt;
 
     public Instant StandsUntil { get; } = publishedAt + ad.Stands;
 
     /// <summary>When the window closes even if some have not answered; <see cref="Instant.Zero"/> once closed.</summary>
     public Instant WindowEnd { get; set; } = windowEnd;
+
+    /// <summary>Whether only those know of it to whom it was sent, each by himself.</summary>
+    public bool IsDirect { get; set; }
 
     /// <summary>Whether it called only a part of those who might serve.</summary>
     public bool IsNarrow => Ad.AnswerPermille < 1000 || !Audience.IsWidest;
@@ -30,6 +36,9 @@ internal sealed class StandingAd(Ad ad, Audible audience, Instant publishedAt, I
     public HashSet<PeerId> Answered { get; } = [];
 
     public List<HeldOffer> Offers { get; } = [];
+
+    /// <summary>All who hear its topic get it now: those that were asked take it for the repetition that it is, and the others answer.</summary>
+    public void Spread(Audible audience, Instant now, Instant windowEnd) => (IsDirect, Audience, AskedAt, WindowEnd) = (false, audience, now, windowEnd);
 
     /// <summary>False for an offer that came before: the same id is the same offer.</summary>
     public bool TryMeet(OfferId offer) => met.Count >= MetMax || met.Add(offer);

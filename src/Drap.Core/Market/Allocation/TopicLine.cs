@@ -40,6 +40,7 @@ internal sealed class TopicLine(string topic)
     private Instant nextAgain = Instant.Zero, nextBeyond = Instant.Zero;
     private int named;
     private bool isFull;
+    private HashSet<PeerId> hearers = [];
 
     /// <summary>Its name.</summary>
     public string Topic { get; } = topic;
@@ -51,7 +52,18 @@ internal sealed class TopicLine(string topic)
     public string Region { get; } = Topics.PartOf(topic, 1);
 
     /// <summary>Who hears it, as far as each is known.</summary>
-    public ImmutableArray<PeerId> Members { get; set; } = [];
+    public ImmutableArray<PeerId> Members
+    {
+        get;
+        set
+        {
+            field = value;
+            hearers = [.. value];
+        }
+    } = [];
+
+    /// <summary>Whether a group that does not stand with the workers yet waits until others have found their places.</summary>
+    public bool IsFull => isFull;
 
     /// <summary>The ad whose answers are gathered now; nothing else is advertised meanwhile.</summary>
     public StandingAd? Gathering { get; set; }
@@ -86,6 +98,9 @@ internal sealed class TopicLine(string topic)
         }
     }
 
+    /// <summary>Whether a worker hears it.</summary>
+    public bool IsHeardBy(PeerId worker) => hearers.Contains(worker);
+
     /// <summary>The group is to be looked at then, and not before.</summary>
     /// <param name="group">The group.</param>
     /// <param name="at">When.</param>
@@ -109,7 +124,7 @@ internal sealed class TopicLine(string topic)
     /// <summary>The group's ad or its answers changed.</summary>
     public void Count(AllocationGroup group)
     {
-        bool isNamed = group.LookAt != Instant.Never && group.Ad is not null && !group.IsHopeless;
+        bool isNamed = group.LookAt != Instant.Never && group.HeardAd is not null && !group.IsHopeless;
         if (isNamed != group.IsNamed)
             named += isNamed ? 1 : -1;
         group.IsNamed = isNamed;
@@ -124,7 +139,7 @@ internal sealed class TopicLine(string topic)
         while (later.Min is { } first && first.LookAt <= now)
         {
             later.Remove(first);
-            (first.Ad is null ? unnamed : first.IsAgain ? again : urgent).Add(first);
+            (first.HeardAd is null ? unnamed : first.IsAgain ? again : urgent).Add(first);
         }
         AllocationGroup? next = urgent.Min;
         Fill(taken);

@@ -41,12 +41,12 @@ internal sealed class Hold(OfferId id, StandingAd ad, Instant madeAt, Instant ex
     public List<HoldPart> Parts { get; } = [];
 
     /// <summary>
-    /// Whether its scheduler has decided on it by the time when it publishes <paramref name="newer"/>: it gathers answers to one ad at a
-    /// time, so what is not confirmed by then has lost, or its confirmation is on the way. An offer that was made while the ad stood already
-    /// is none of these, and gangs gather over many ads.
+    /// Whether its scheduler has decided on it by the time when it publishes <paramref name="newer"/>, which says of what it has not: what is not
+    /// confirmed by then has lost, or its confirmation is on the way. An offer that was made while the ad stood already is none of these, and gangs
+    /// gather over many ads.
     /// </summary>
     public bool IsDecidedBy(StandingAd newer) =>
-        ReferenceEquals(Scheduler, newer.Scheduler) && MadeAt < newer.ReceivedAt && AdOrder.CompareTo((newer.Ad.Epoch.Value, newer.Ad.Sequence)) < 0
+        ReferenceEquals(Scheduler, newer.Scheduler) && MadeAt < newer.ReceivedAt && AdOrder.CompareTo((newer.Ad.Epoch.Value, newer.Ad.Sequence - newer.Ad.Undecided)) < 0
         && Parts.TrueForAll(part => part.Task.GangSize == 0);
 }
 

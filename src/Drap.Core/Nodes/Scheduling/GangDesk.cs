@@ -11,16 +11,20 @@ namespace Drap.Core.Nodes;
 internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement, LeaseDesk leases)
 {
     private readonly SortedDictionary<(int Job, int Segment), Run> runs = [];
+    private readonly SortedSet<(Instant At, int Job, int Segment)> due = [];
 
     /// <summary>When something has to be told again.</summary>
-    public Instant NextDeadline => runs.Count == 0 ? Instant.Never : runs.Values.Min(r => r.Gang.NextTell);
+    public Instant NextDeadline => due.Count > 0 ? due.Min.At : Instant.Never;
+
+    /// <summary>How often a gang was looked at since its time had come.</summary>
+    public long Looks { get; private set; }
 
     public void Award(AllocatorEffect.AwardGang award)
     {
         if (placement.AwardGang(award) is not var (job, segment, attempts))
             return;
         var run = new Run(job, segment, new Gang(attempts, segment.Count));
-        runs[(job.Number, segment.Index)] = run;
+        Keep(run);
         // A rank that could not be placed (the budget, a bad template) breaks the gang at once.
         if (!run.Gang.IsWhole)
             Obey(run, run.Gang.Break(), "a member of the gang could not be placed");
@@ -33,7 +37,7 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
             if (Find(id) is { } run && run.Gang.Acknowledge(id))
             {
                 context.Record(new SchedulerRecord.GangWent(run.Job.Id, run.Segment.Index, context.Utc));
-                Tell(run.Gang);
+                Tell(run);
             }
     }
 
@@ -68,8 +72,8 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
                 continue;
             }
             var run = new Run(job, segment, Gang.Recovered(members, segment.Count));
-            runs[(job.Number, segment.Index)] = run;
-            Tell(run.Gang);
+            Keep(run);
+            Tell(run);
             if (Enumerable.Range(segment.First, segment.Count).Any(n => job.Tasks.State(n) is not (TaskState.Placed or TaskState.Succeeded)))
                 Obey(run, run.Gang.EndOthers(), "");
         }
@@ -77,14 +81,29 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
 
     public void Tick()
     {
-        foreach (Run run in runs.Values.Where(r => r.Gang.NextTell <= context.Now).ToArray())
-            Tell(run.Gang);
+        while (due.Count > 0 && due.Min.At <= context.Now)
+        {
+            Looks++;
+            Tell(runs[(due.Min.Job, due.Min.Segment)]);
+        }
+    }
+
+    private void Keep(Run run)
+    {
+        Drop(run);
+        runs.Add((run.Job.Number, run.Segment.Index), run);
+    }
+
+    private void Drop(Run run)
+    {
+        if (runs.Remove((run.Job.Number, run.Segment.Index), out Run? old))
+            due.Remove((old.Gang.NextTell, old.Job.Number, old.Segment.Index));
     }
 
     private void Obey(Run run, GangVerdict verdict, string why)
     {
         if (verdict is GangVerdict.Breaks or GangVerdict.Over)
-            runs.Remove((run.Job.Number, run.Segment.Index));
+            Drop(run);
         if (verdict == GangVerdict.Breaks)
             Release([.. run.Gang.Members], why);
         // It is placed again as a whole, if no rank has its end yet.
@@ -92,10 +111,13 @@ internal sealed class GangDesk(SchedulerContext context, PlacementDesk placement
             placement.CancelAttempts(run.Job, run.Gang.Members.Select(m => m.Task.Number), CancelReason.Superseded, JobDesk.Grace);
     }
 
-    private void Tell(Gang gang)
+    private void Tell(Run run)
     {
-        foreach ((PeerId worker, ImmutableArray<AttemptId> told) in ByWorker(gang.Tell(IsOver, context.Now)))
+        due.Remove((run.Gang.NextTell, run.Job.Number, run.Segment.Index));
+        foreach ((PeerId worker, ImmutableArray<AttemptId> told) in ByWorker(run.Gang.Tell(IsOver, context.Now)))
             context.EmitDurable(new SchedulerEffect.Send(worker, new Go(told)));
+        if (run.Gang.NextTell != Instant.Never)
+            due.Add((run.Gang.NextTell, run.Job.Number, run.Segment.Index));
 
         bool IsOver(AttemptId id) => !context.Leases.TryGet(id, out LeasedAttempt? attempt) || attempt.Phase is LeasePhase.Running or LeasePhase.Delivering;
     }

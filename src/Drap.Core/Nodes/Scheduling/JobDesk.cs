@@ -13,6 +13,9 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
 
     private readonly SortedSet<(Instant At, int Job, int Segment)> deadlines = [];
 
+    /// <summary>How often a gang was looked at since a rank of it had changed.</summary>
+    public long GangLooks { get; private set; }
+
     /// <summary>The next deadline by which tasks must have been placed.</summary>
     public Instant NextDeadline => deadlines.Count > 0 ? deadlines.Min.At : Instant.Never;
 
@@ -47,7 +50,11 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
             for (int number = 1; number <= job.Tasks.Count; number++)
                 placement.Again(job, number, default, TimeSpan.Zero);
             foreach (SegmentRun segment in job.Segments)
+            {
                 SetDeadline(job, segment);
+                if (segment.Spec.Nodes is not null)
+                    context.TouchedGangs.Add((job.Number, segment.Index));
+            }
         }
         context.Touch(job);
     }
@@ -197,6 +204,7 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
                 End(job);
         }
         context.Touched.Clear();
+        context.TouchedGangs.Clear();
     }
 
     /// <summary>Drops history beyond its bounds.</summary>
@@ -260,10 +268,11 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
     private bool CloseBrokenGangs(JobRun job)
     {
         bool any = false;
-        foreach (SegmentRun gang in job.Segments)
+        foreach ((_, int index) in context.TouchedGangs.GetViewBetween((job.Number, 0), (job.Number, int.MaxValue)).ToArray())
         {
-            if (gang.Spec.Nodes is null)
-                continue;
+            context.TouchedGangs.Remove((job.Number, index));
+            GangLooks++;
+            SegmentRun gang = job.Segments[index];
             List<int> waiting = [];
             int ended = 0, lost = 0;
             for (int rank = gang.First; rank < gang.First + gang.Count; rank++)
@@ -291,8 +300,9 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
     private void CloseUnpaid(JobRun job)
     {
         bool isUsedUp = job.Budget.Available <= Credits.Zero;
-        if ((!isUsedUp && job.Segments.All(s => s.ShortOf is null)) || job.Segments.Any(s => s.Live > 0))
+        if ((!isUsedUp && !job.IsShort) || job.Segments.Any(s => s.Live > 0))
             return;
+        job.IsShort = false;
         foreach (SegmentRun segment in job.Segments)
         {
             if (!isUsedUp && segment.ShortOf is null)

@@ -30,6 +30,8 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
         {
             job.SegmentOf(id.Task.Number).Live++;
             job.Budget.TryReserve(id, Credits.Zero);
+            if (job.End == JobEnd.None)
+                context.Allocator.Serves(job.Number, open.Worker);
         }
     }
 

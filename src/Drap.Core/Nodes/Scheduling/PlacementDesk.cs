@@ -185,6 +185,7 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
             segment.Groups.Clear();
             segment.Queue.Clear();
         }
+        context.Allocator.Forget(job.Number);
     }
 
     /// <summary>By when the segment's tasks must have been placed.</summary>
@@ -321,7 +322,7 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
             for (int variant = 0; variant <= segment.Spec.Alternatives.Length; variant++)
             {
                 GroupTerms terms = TermsOf(job, segment, variant);
-                if (context.Allocator.Open(terms, context.Allocator.TopicOf(terms, context.Options.Region)) is not { } id)
+                if (context.Allocator.Open(terms, context.Allocator.TopicOf(terms, context.Options.Region), job.Number) is not { } id)
                     break;
                 groups[id] = new PlacementGroup(job, segment, variant);
                 segment.Groups.Add(id);
@@ -384,6 +385,7 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
             return true;
         PutInQueue(group.Job, group.Segment, number);
         group.Segment.ShortOf = need;
+        group.Job.IsShort = true;
         context.Touch(group.Job);
         return false;
     }

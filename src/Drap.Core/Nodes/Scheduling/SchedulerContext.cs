@@ -48,6 +48,9 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
     /// <summary>Jobs whose end has to be looked at in this flush, by their number.</summary>
     public SortedSet<int> Touched { get; } = [];
 
+    /// <summary>Gangs of which a rank changed since <see cref="JobDesk.EndJobs"/> looked at them.</summary>
+    public SortedSet<(int Job, int Segment)> TouchedGangs { get; } = [];
+
     public Epoch Epoch => State.Epoch;
 
     /// <summary>The name of a task's next attempt.</summary>
@@ -107,8 +110,11 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
         Touched.Add(job.Number);
         if (!changed.TryGetValue(job.Number, out SortedSet<int>? tasks))
             changed[job.Number] = tasks = [];
-        if (task > 0)
-            tasks.Add(task);
+        if (task <= 0)
+            return;
+        tasks.Add(task);
+        if (job.HasGangs && job.SegmentOf(task) is { Spec.Nodes: not null } gang)
+            TouchedGangs.Add((job.Number, gang.Index));
     }
 
     /// <summary>Tells of what changed since the last flush; what is told is durable.</summary>

@@ -174,6 +174,9 @@ public sealed class SchedulerNode
     /// <summary>How often the market side looked at a group of tasks since the start: grows with what happens, not with what waits.</summary>
     public long GroupsLookedAt => context.Allocator.Looks;
 
+    /// <summary>How often a gang was looked at since the start: when its time came, and when a rank of it had changed.</summary>
+    public long GangsLookedAt => gangs.Looks + jobs.GangLooks;
+
     /// <summary>What a worker is called.</summary>
     public string NameOf(PeerId worker) => context.NameOf(worker);
 
@@ -221,6 +224,9 @@ public sealed class SchedulerNode
             {
                 case AllocatorEffect.Publish publish:
                     context.Emit(new SchedulerEffect.Publish(publish.Topic, publish.Ad));
+                    break;
+                case AllocatorEffect.Tell tell:
+                    context.Emit(new SchedulerEffect.Send(tell.Worker, tell.Ad));
                     break;
                 case AllocatorEffect.Close close:
                     context.Emit(new SchedulerEffect.Send(close.Worker, close.Closed));
