@@ -70,7 +70,7 @@ public sealed partial class TalkTests(OneWorker swarm) : IClassFixture<OneWorker
     }
 
     [Theory]
-    [InlineData("drap jo", "job")]
+    [InlineData("drap jo", "job join")]
     [InlineData("drap job li", "list")]
     [InlineData("drap job wait --ho", "--home")]
     [InlineData("drap bench p", "packing placement")]

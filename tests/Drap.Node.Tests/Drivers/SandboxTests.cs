@@ -125,9 +125,9 @@ public sealed class SandboxTests : IDisposable
     [Fact]
     public void It_sees_no_process_but_its_own_and_can_signal_none()
     {
-        Ended ended = Run($"ls /proc | grep -c '^[0-9]'; kill -0 {Environment.ProcessId} 2>/dev/null && echo reached; ls /proc/{Environment.ProcessId} 2>/dev/null | head -n 1; :");
-        // Bubblewrap's init, the shell, ls and grep.
-        Assert.Equal("4\n", ended.Stdout);
+        Ended ended = Run($"set -- /proc/[0-9]*; echo $#; kill -0 {Environment.ProcessId} 2>/dev/null && echo reached; ls /proc/{Environment.ProcessId} 2>/dev/null | head -n 1; :");
+        // Bubblewrap's init, and the shell.
+        Assert.Equal("2\n", ended.Stdout);
     }
 
     [Fact]
