@@ -39,11 +39,18 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
         {
             if (driver.Sandbox is not { } bubblewrap)
                 return Failed(plan, ExitReason.Machine, $"no sandbox: {driver.SandboxMissing}");
-            if (file.StartsWith('/') && !bubblewrap.Shows(file, folder))
-                return Failed(plan, ExitReason.NotFound, $"{command}: is not seen in the sandbox, to which the owner has not shown its folder", 127);
+            try
+            {
+                if (file.StartsWith('/') && !bubblewrap.Shows(file, folder))
+                    return Failed(plan, ExitReason.NotFound, $"{command}: is not seen in the sandbox, to which the owner has not shown its folder", 127);
+                prefix = bubblewrap.Prefix(plan.Sandbox, folder);
+            }
+            catch (IOException e)
+            {
+                return Failed(plan, ExitReason.Machine, $"no sandbox: {e.Message}");
+            }
             if ((sandbox = SandboxInit.TryCreate()) is null)
                 return Failed(plan, ExitReason.Machine, $"pipe: {Libc.ErrorText(Libc.LastError)}");
-            prefix = bubblewrap.Prefix(plan.Sandbox, folder);
         }
         int* pipes = stackalloc int[6];
         if (!OpenPipes(pipes, plan.Stdin == StdinMode.Fed))

@@ -30,13 +30,20 @@ internal sealed unsafe class Bubblewrap : IDisposable
         "--uid", UserId.ToString(CultureInfo.InvariantCulture), "--gid", UserId.ToString(CultureInfo.InvariantCulture),
     ];
 
-    private readonly SandboxView view;
-    private readonly int filter;
+    /// <summary>The program, or why there is none that works: tried once for the whole process, since that takes as long as ten plain tasks.</summary>
+    private static readonly Lazy<(string Program, string Why)> Tried = new(Try);
 
-    private Bubblewrap(string program, SandboxView view, int filter)
+    private readonly Lock gate = new();
+    private readonly string home;
+    private readonly ImmutableArray<string> readOnly;
+    private readonly int filter;
+    private SandboxView? view;
+
+    private Bubblewrap(string program, string home, ImmutableArray<string> readOnly, int filter)
     {
         Program = program;
-        this.view = view;
+        this.home = home;
+        this.readOnly = readOnly;
         this.filter = filter;
         FilterPath = (byte*)Marshal.StringToCoTaskMemUTF8(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{filter}"));
     }
@@ -53,38 +60,41 @@ internal sealed unsafe class Bubblewrap : IDisposable
     /// <param name="why">The reason; empty where there is one.</param>
     public static Bubblewrap? TryFind(string home, ImmutableArray<string> readOnly, out string why)
     {
-        why = "";
-        if (CommandPath.Find("bwrap", Environment.GetEnvironmentVariable("PATH"), "/", out _) is not { } program)
-            why = "bubblewrap (bwrap) is not installed; 'apt install bubblewrap' or its like has it";
-        else if (SeccompFilter.Program() is not { } code)
-            why = $"there is no filter of system calls for {RuntimeInformation.ProcessArchitecture}";
-        else
-        {
-            int filter = Libc.memfd_create("drap-filter", Libc.MFD_CLOEXEC);
-            if (filter < 0 || !TryWrite(filter, code))
-            {
-                why = $"memfd_create: {Libc.ErrorText(Libc.LastError)}";
-                return null;
-            }
-            var found = new Bubblewrap(program, new SandboxView(home, readOnly), filter);
-            if (found.Probe() is not { } refused)
-                return found;
-            why = $"bubblewrap does not work here: {refused}; namespaces of users must be allowed (sysctl kernel.unprivileged_userns_clone, or AppArmor's profile for bwrap)";
-            found.Dispose();
-        }
+        why = Tried.Value.Why;
+        if (why.Length > 0)
+            return null;
+        int filter = Libc.memfd_create("drap-filter", Libc.MFD_CLOEXEC);
+        if (filter >= 0 && TryWrite(filter, SeccompFilter.Program()))
+            return new Bubblewrap(Tried.Value.Program, home, readOnly, filter);
+        why = $"memfd_create: {Libc.ErrorText(Libc.LastError)}";
+        if (filter >= 0)
+            _ = Libc.close(filter);
         return null;
     }
 
+    /// <summary>Made for the first task that needs it: most nodes run their owner's alone.</summary>
+    private SandboxView View
+    {
+        get
+        {
+            lock (gate)
+                return view ??= new SandboxView(home, readOnly);
+        }
+    }
+
     /// <summary>Whether a task with this folder sees the path.</summary>
-    public bool Shows(string path, WorkFolder folder) => view.Shows(path) || path.StartsWith(folder.Path + "/", StringComparison.Ordinal);
+    /// <exception cref="IOException">What tasks see cannot be made in the home.</exception>
+    public bool Shows(string path, WorkFolder folder) => View.Shows(path) || path.StartsWith(folder.Path + "/", StringComparison.Ordinal);
 
     /// <summary>What stands before a command that is to run in the sandbox, the program's own name included.</summary>
+    /// <exception cref="IOException">As <see cref="Shows"/>.</exception>
     public List<string> Prefix(SandboxPlan plan, WorkFolder folder) =>
         [.. Bare(plan, folder.Path, folder.Temporary), "--seccomp", Number(FilterFd), "--json-status-fd", Number(StatusFd), "--block-fd", Number(GateFd), "--"];
 
     /// <summary>The same without what we give and ask besides, and without the end of its options: for the floor of what a start costs.</summary>
     public List<string> Bare(SandboxPlan plan, string folder, string temporary)
     {
+        SandboxView view = View;
         List<string> words = [Program, .. Fixed];
         if (!plan.Network)
             words.Add("--unshare-net");
@@ -109,14 +119,26 @@ internal sealed unsafe class Bubblewrap : IDisposable
         new[] { "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset" }
             .Concat(gpus.Select(gpu => string.Create(CultureInfo.InvariantCulture, $"/dev/nvidia{gpu}"))).Where(Path.Exists);
 
-    /// <summary>
-    /// Runs an empty command with everything but our descriptors; null, or bubblewrap's own words. Without an init of its own, which it would
-    /// leave to us, and nobody would wait for.
-    /// </summary>
-    private string? Probe()
+    private static (string Program, string Why) Try()
     {
-        var start = new ProcessStartInfo(Program) { RedirectStandardError = true };
-        foreach (string word in Fixed.Add("--unshare-net").AddRange(view.Arguments).AddRange(view.Owners).AddRange("--remount-ro", "/", "--as-pid-1", "--", "/bin/sh", "-c", ":"))
+        if (CommandPath.Find("bwrap", Environment.GetEnvironmentVariable("PATH"), "/", out _) is not { } program)
+            return ("", "bubblewrap (bwrap) is not installed; 'apt install bubblewrap' or its like has it");
+        if (SeccompFilter.Program() is null)
+            return ("", $"there is no filter of system calls for {RuntimeInformation.ProcessArchitecture}");
+        string? refused = Probe(program);
+        return (program, refused is null ? ""
+            : $"bubblewrap does not work here: {refused}; namespaces of users must be allowed (sysctl kernel.unprivileged_userns_clone, or AppArmor's profile for bwrap)");
+    }
+
+    /// <summary>
+    /// Runs an empty command with all namespaces and kernel file systems that a task has; null, or bubblewrap's own words. Without an init of its
+    /// own, which it would leave to us, and nobody would wait for.
+    /// </summary>
+    private static string? Probe(string program)
+    {
+        var start = new ProcessStartInfo(program) { RedirectStandardError = true };
+        foreach (string word in Fixed.AddRange(
+            "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--as-pid-1", "--", "/bin/sh", "-c", ":"))
             start.ArgumentList.Add(word);
         try
         {

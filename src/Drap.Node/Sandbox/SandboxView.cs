@@ -81,7 +81,7 @@ internal sealed class SandboxView
 
     /// <summary>
     /// Makes the folder that stands for /etc: copies, since each mount of its own would cost a task a quarter of a millisecond, of what
-    /// everybody may read, as of this start. What cannot be read is passed over.
+    /// everybody may read, as of now. What cannot be read is passed over.
     /// </summary>
     private static string MakeSettings(string folder)
     {
