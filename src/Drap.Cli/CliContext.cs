@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Drap.Cli.Nodes;
 using Drap.Node.Home;
+using Drap.Node.Hosting;
 
 namespace Drap.Cli;
 

@@ -6,6 +6,7 @@ using Drap.Cli.Nodes;
 using Drap.Cli.Output;
 using Drap.Node.Api;
 using Drap.Node.Home;
+using Drap.Node.Hosting;
 using Drap.Node.Overlay;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;

@@ -5,7 +5,7 @@ using Drap.Cli.Nodes;
 using Drap.Cli.Output;
 using Drap.Client.Jobs;
 using Drap.Core.Jobs;
-using Drap.Node.Home;
+using Drap.Node.Hosting;
 
 namespace Drap.Cli.Commands;
 

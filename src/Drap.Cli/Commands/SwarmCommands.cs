@@ -6,6 +6,7 @@ using Drap.Cli.Nodes;
 using Drap.Cli.Output;
 using Drap.Core.Membership;
 using Drap.Node.Home;
+using Drap.Node.Hosting;
 using Drap.Node.Membership;
 
 namespace Drap.Cli.Commands;

@@ -6,6 +6,7 @@ using Drap.Cli.Output;
 using Drap.Core.Membership;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Home;
+using Drap.Node.Hosting;
 using Drap.Node.Membership;
 using Drap.Node.Overlay;
 

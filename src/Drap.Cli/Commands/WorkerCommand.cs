@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using Drap.Cli.Nodes;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Drivers;
-using Drap.Node.Home;
 using Drap.Node.Hosting;
 using Drap.Node.Hosting.Workers;
 using Drap.Node.Overlay;

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Drap.Client;
 using Drap.Node.Api;
 using Drap.Node.Home;
+using Drap.Node.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 

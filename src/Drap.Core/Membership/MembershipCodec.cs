@@ -25,10 +25,7 @@ public static class MembershipCodec
         try
         {
             MembershipKind kind = KindOf(record);
-            writer.WriteArray(3);
-            writer.WriteInt(Version);
-            writer.WriteInt((int)kind);
-            (int, int) body = writer.OpenMap();
+            (int, int) body = RecordFrame.Open(ref writer, Version, (int)kind);
             Walk(kind, ref writer, record);
             writer.CloseMap(body);
             if (!writer.TryFinish(out ReadOnlySpan<byte> frame, out CodecError error))
@@ -56,28 +53,12 @@ public static class MembershipCodec
     public static bool TryDecode(ReadOnlySpan<byte> frame, [NotNullWhen(true)] out MembershipRecord? record, out CodecError error)
     {
         record = null;
-        if (frame.Length > StoredBytesMax)
-        {
-            error = new CodecError(CodecFault.TooLong, "", StoredBytesMax, 0, StoredBytesMax);
-            return false;
-        }
         var reader = new FieldReader(frame);
-        reader.ReadArray(3);
-        long version = reader.ReadInt("version", 0, int.MaxValue);
-        long kind = reader.ReadInt("kind", 0, int.MaxValue);
-        error = reader.Failed ? reader.Error
-            : version != Version ? new CodecError(CodecFault.UnknownVersion, "version", 1, Version, Version)
-            : kind is < 1 or > (long)MembershipKind.InvitationList ? new CodecError(CodecFault.UnknownKind, "kind", 2)
-            : default;
-        if (error.Fault != CodecFault.None)
+        if (!RecordFrame.TryOpen(ref reader, frame.Length, StoredBytesMax, Version, (int)MembershipKind.InvitationList, out int kind, out (int, int) body, out error))
             return false;
-        (int, int) outer = reader.OpenMap("body");
         MembershipRecord read = Walk((MembershipKind)kind, ref reader, null);
-        reader.CloseMap(outer);
-        reader.ReadEnd();
-        error = reader.Error;
-        record = reader.Failed ? null : read;
-        return !reader.Failed;
+        record = RecordFrame.TryClose(ref reader, body, out error) ? read : null;
+        return record is not null;
     }
 
     /// <summary>The number under which a record travels.</summary>

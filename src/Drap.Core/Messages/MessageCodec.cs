@@ -27,10 +27,7 @@ public static class MessageCodec
         try
         {
             MessageKind kind = KindOf(message);
-            writer.WriteArray(3);
-            writer.WriteInt(Version);
-            writer.WriteInt((int)kind);
-            (int, int) body = writer.OpenMap();
+            (int, int) body = RecordFrame.Open(ref writer, Version, (int)kind);
             Walk(kind, ref writer, message);
             writer.CloseMap(body);
             if (!writer.TryFinish(out ReadOnlySpan<byte> frame, out error))
@@ -66,28 +63,12 @@ public static class MessageCodec
     public static bool TryDecode(ReadOnlySpan<byte> frame, [NotNullWhen(true)] out Message? message, out CodecError error)
     {
         message = null;
-        if (frame.Length > FrameBytesMax)
-        {
-            error = new CodecError(CodecFault.TooLong, "", FrameBytesMax, 0, FrameBytesMax);
-            return false;
-        }
         var reader = new FieldReader(frame);
-        reader.ReadArray(3);
-        long version = reader.ReadInt("version", 0, int.MaxValue);
-        long kind = reader.ReadInt("kind", 0, int.MaxValue);
-        error = reader.Failed ? reader.Error
-            : version != Version ? new CodecError(CodecFault.UnknownVersion, "version", 1, Version, Version)
-            : kind is < 1 or > (long)MessageKind.StdinCredit ? new CodecError(CodecFault.UnknownKind, "kind", 2)
-            : default;
-        if (error.Fault != CodecFault.None)
+        if (!RecordFrame.TryOpen(ref reader, frame.Length, FrameBytesMax, Version, (int)MessageKind.StdinCredit, out int kind, out (int, int) body, out error))
             return false;
-        (int, int) outer = reader.OpenMap("body");
         Message read = Walk((MessageKind)kind, ref reader, null);
-        reader.CloseMap(outer);
-        reader.ReadEnd();
-        error = reader.Error;
-        message = reader.Failed ? null : read;
-        return !reader.Failed;
+        message = RecordFrame.TryClose(ref reader, body, out error) ? read : null;
+        return message is not null;
     }
 
     /// <summary>The number under which a message travels.</summary>

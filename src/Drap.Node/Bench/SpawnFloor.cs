@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Drap.Node.Drivers;
 using Drap.Node.Sandbox;
 
 namespace Drap.Node.Bench;

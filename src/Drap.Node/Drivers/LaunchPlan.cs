@@ -40,11 +40,6 @@ public sealed record LaunchPlan
 /// <summary>Takes outputs out of an ended attempt's folder.</summary>
 public delegate void CollectOutputs(WorkFolder folder, in AttemptExit exit);
 
-/// <summary>What a task in a sandbox has there beyond its folder and the system's programs.</summary>
-/// <param name="Network">Whether it sees the machine's network.</param>
-/// <param name="Gpus">The devices that it may use, by index.</param>
-public sealed record SandboxPlan(bool Network, ImmutableArray<int> Gpus);
-
 /// <summary>Whether the task reads a stdin.</summary>
 public enum StdinMode
 {
@@ -53,14 +48,4 @@ public enum StdinMode
 
     /// <summary>It reads what <see cref="IDriver.WriteStdin"/> brings, until that ends it.</summary>
     Fed,
-}
-
-/// <summary>What an attempt may use; 0 in a field sets no limit of its own.</summary>
-/// <param name="MilliCpus">Processor time, in thousandths of a core.</param>
-/// <param name="MemoryBytes">Memory of the whole family.</param>
-/// <param name="Pids">Processes and threads of the whole family; 0 takes the driver's default, since a fork bomb asks for nothing.</param>
-/// <param name="DiskBytes">Size of the work folder; 0 takes the driver's default.</param>
-public readonly record struct LaunchLimits(long MilliCpus, long MemoryBytes, int Pids, long DiskBytes)
-{
-    public static readonly LaunchLimits None;
 }

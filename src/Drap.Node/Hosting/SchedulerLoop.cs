@@ -64,7 +64,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         Self = options.Scheduler;
         storage = FileJournalStorage.OpenDirectory(folder);
         var state = new SchedulerState();
-        JournalLog log = JournalLog.Open(storage, new JournalOptions(Prng.NextUInt64()), new Replay(state));
+        JournalLog log = JournalLog.Open(storage, new JournalOptions(Prng.NextUInt64()), new SchedulerReplay(state));
         buffer = log.CreateBuffer();
         node = new SchedulerNode(options, state, buffer, Prng);
         loop = new MachineLoop<Item>("scheduler", InboxMax, clock, Run, OnFailed);
@@ -341,20 +341,6 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
 
         public Item(PeerId from, ReadOnlyMemory<byte> frame) : this(from, frame, null, null)
         {
-        }
-    }
-
-    private sealed class Replay(SchedulerState state) : IJournalReplay
-    {
-        public void Snapshot(long sequence, in JournalRecord record) => Apply(record);
-
-        public void Record(long sequence, in JournalRecord record) => Apply(record);
-
-        private void Apply(in JournalRecord record)
-        {
-            if (!SchedulerRecords.TryRead(record, out SchedulerRecord? read, out string? error))
-                throw new InvalidDataException($"the journal holds {error}");
-            state.Apply(read);
         }
     }
 

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Drap.Node.Drivers;
 
 namespace Drap.Node.Sandbox;
 

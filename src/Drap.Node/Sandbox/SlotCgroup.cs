@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Drap.Node.Drivers;
 
 namespace Drap.Node.Sandbox;
 

@@ -76,7 +76,7 @@ public sealed class SimulatedScheduler : IJournalListener
     {
         Starts++;
         var state = new SchedulerState();
-        log = JournalLog.Open(Storage, new JournalOptions(swarm.Simulation.NewPrng().NextUInt64()) { SegmentBytes = 64 * 1024, SnapshotAfterBytes = 256 * 1024 }, new Replay(state));
+        log = JournalLog.Open(Storage, new JournalOptions(swarm.Simulation.NewPrng().NextUInt64()) { SegmentBytes = 64 * 1024, SnapshotAfterBytes = 256 * 1024 }, new SchedulerReplay(state));
         buffer = log.CreateBuffer();
         journal = new SimulatedJournal(swarm.Simulation, Storage, log, this, SyncTime);
         node = new SchedulerNode(new SchedulerOptions { Scheduler = Peer }, state, buffer, swarm.Simulation.NewPrng());
@@ -216,17 +216,5 @@ public sealed class SimulatedScheduler : IJournalListener
             SchedulerRecords.Add(snapshot, record);
         buffer.EndSnapshot(snapshot);
         journal!.Submit(snapshot);
-    }
-
-    private sealed class Replay(SchedulerState state) : IJournalReplay
-    {
-        public void Snapshot(long sequence, in JournalRecord record) => Record(sequence, record);
-
-        public void Record(long sequence, in JournalRecord record)
-        {
-            if (!SchedulerRecords.TryRead(record, out SchedulerRecord? read, out string? error))
-                throw new InvalidOperationException(error);
-            state.Apply(read);
-        }
     }
 }

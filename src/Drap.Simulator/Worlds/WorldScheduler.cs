@@ -64,7 +64,7 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     {
         var state = new SchedulerState();
         var options = new JournalOptions(world.NewPrng().NextUInt64()) { ReserveBytes = 0, SegmentBytes = 1 << 30, SnapshotAfterBytes = 1 << 30 };
-        JournalLog log = JournalLog.Open(storage, options, new Replay(state));
+        JournalLog log = JournalLog.Open(storage, options, new SchedulerReplay(state));
         buffer = log.CreateBuffer();
         journal = new SimulatedJournal(world.Simulation, storage, log, this, syncTime);
         node = new SchedulerNode(
@@ -213,18 +213,6 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
             case SchedulerEffect.Changed changed when node!.State.TryGet(changed.Job, out JobRun? job) && job.End != JobEnd.None:
                 world.Measures.Over(job);
                 break;
-        }
-    }
-
-    private sealed class Replay(SchedulerState state) : IJournalReplay
-    {
-        public void Snapshot(long sequence, in JournalRecord record) => Record(sequence, record);
-
-        public void Record(long sequence, in JournalRecord record)
-        {
-            if (!SchedulerRecords.TryRead(record, out SchedulerRecord? read, out string? error))
-                throw new InvalidOperationException(error);
-            state.Apply(read);
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using Drap.Node.Drivers;
+using Drap.Node.Sandbox;
 using Xunit;
 
 namespace Drap.Node.Tests.Drivers;

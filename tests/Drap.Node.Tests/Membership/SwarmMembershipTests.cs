@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Drap.Core.Membership;
 using Drap.Libp2p.Keys;
 using Drap.Node.Home;
+using Drap.Node.Hosting;
 using Drap.Node.Identity;
 using Drap.Node.Membership;
 using Drap.Node.Overlay;

@@ -17,32 +17,20 @@ public sealed class StoppedHome : IStoppedHome
 
     private static SchedulerNode Read(string folder)
     {
-        var replay = new Replay();
+        var state = new SchedulerState();
         try
         {
-            using JournalLog log = JournalLog.Open(new FrozenStorage(folder), new JournalOptions(Salt: 0), replay);
+            using JournalLog log = JournalLog.Open(new FrozenStorage(folder), new JournalOptions(Salt: 0), new SchedulerReplay(state));
             // Never started: it only holds the state for those who read.
-            return new SchedulerNode(new SchedulerOptions { Scheduler = default }, replay.State, log.CreateBuffer(), new Prng(0));
+            return new SchedulerNode(new SchedulerOptions { Scheduler = default }, state, log.CreateBuffer(), new Prng(0));
         }
         catch (JournalException e)
         {
             throw new ApiException(ErrorCodes.Storage, e.Message, folder);
         }
-    }
-
-    private sealed class Replay : IJournalReplay
-    {
-        public SchedulerState State { get; } = new();
-
-        public void Snapshot(long sequence, in JournalRecord record) => Apply(sequence, record);
-
-        public void Record(long sequence, in JournalRecord record) => Apply(sequence, record);
-
-        private void Apply(long sequence, in JournalRecord record)
+        catch (InvalidDataException e)
         {
-            if (!SchedulerRecords.TryRead(record, out SchedulerRecord? read, out string? error))
-                throw new ApiException(ErrorCodes.Storage, $"the journal's record {sequence} is {error}", null, "the version of drap that wrote it, or a later one");
-            State.Apply(read);
+            throw new ApiException(ErrorCodes.Storage, e.Message, null, "the version of drap that wrote it, or a later one");
         }
     }
 }

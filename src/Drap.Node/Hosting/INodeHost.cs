@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
 using Drap.Api;
+using Drap.Node.Home;
 using Drap.Node.Membership;
 using Drap.Node.Overlay;
 
-namespace Drap.Node.Home;
+namespace Drap.Node.Hosting;
 
 /// <summary>Starts an engine in a home that this process has locked.</summary>
 public interface INodeHostFactory

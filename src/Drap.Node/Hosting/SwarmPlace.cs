@@ -3,12 +3,12 @@ using System.Net;
 using Drap.Core.Membership;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Home;
-using Drap.Node.Hosting;
 using Drap.Node.Identity;
+using Drap.Node.Membership;
 using Drap.Node.Overlay;
 using Microsoft.Extensions.Logging;
 
-namespace Drap.Node.Membership;
+namespace Drap.Node.Hosting;
 
 /// <summary>A home's place in its swarm while it is up: its own membership, and the certificates of its workers.</summary>
 internal sealed class SwarmPlace

@@ -7,12 +7,12 @@ using Drap.Core.Membership;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Home;
-using Drap.Node.Hosting;
 using Drap.Node.Identity;
+using Drap.Node.Membership;
 using Drap.Node.Overlay;
 using Drap.Node.Time;
 
-namespace Drap.Node.Membership;
+namespace Drap.Node.Hosting;
 
 /// <summary>How a home comes to belong to a swarm: it founds one, comes with a ticket, or belongs to one already.</summary>
 public static class SwarmEntry
