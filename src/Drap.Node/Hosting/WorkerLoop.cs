@@ -130,13 +130,6 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         return left.Task;
     }
 
-    private bool IsItsOwn(PeerId from, Message message) => message switch
-    {
-        Ad ad => MaySpeakFor(from, ad.Principal),
-        Confirm confirm => MaySpeakFor(from, confirm.Principal),
-        _ => true,
-    };
-
     public bool Frame(PeerId from, ReadOnlyMemory<byte> frame) => loop.TryPost(new Item(from, frame));
 
     public int Frames(PeerId from, ReadOnlySpan<ReadOnlyMemory<byte>> frames) =>
@@ -245,9 +238,9 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 OnStdin(item.From, chunk);
             else
             {
-                if (!IsItsOwn(item.From, message))
+                if (Imposture.In(item.From, message, MaySpeakFor) is { } fault)
                 {
-                    HostLog.BadFrame(logger, item.From.Short, "it speaks for a principal that its certificate does not name");
+                    HostLog.BadFrame(logger, item.From.Short, fault);
                     continue;
                 }
                 if (message is Ad { Record.IsEmpty: false } ad)

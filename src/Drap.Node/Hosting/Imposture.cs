@@ -1,0 +1,34 @@
+using Drap.Core.Messages;
+
+namespace Drap.Node.Hosting;
+
+/// <summary>What a worker's shell answers for before its machine sees a message: that the sender may say what it says.</summary>
+internal static class Imposture
+{
+    /// <summary>What is wrong with a message, of this sender; null if nothing is.</summary>
+    /// <param name="from">Who sent it, as the overlay proved; for an ad who published it.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="maySpeakFor">Whether a peer's certificate names a principal.</param>
+    public static string? In(PeerId from, Message message, Func<PeerId, Principal, bool> maySpeakFor)
+    {
+        // Whoever is taken for the scheduler gets its offers and results, and ends what it runs.
+        PeerId scheduler = message switch
+        {
+            Ad ad => ad.Scheduler,
+            Confirm confirm => confirm.Scheduler,
+            Heartbeat heartbeat => heartbeat.Scheduler,
+            Reconcile reconcile => reconcile.Scheduler,
+            _ => from,
+        };
+        if (scheduler != from)
+            return $"it names {scheduler.Short} as its scheduler";
+        return message switch
+        {
+            Ad ad when !maySpeakFor(from, ad.Principal) => NotNamed(ad.Principal),
+            Confirm confirm when !maySpeakFor(from, confirm.Principal) => NotNamed(confirm.Principal),
+            _ => null,
+        };
+    }
+
+    private static string NotNamed(Principal principal) => $"it speaks for the principal {principal}, which its certificate does not name";
+}
