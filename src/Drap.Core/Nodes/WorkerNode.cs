@@ -310,7 +310,7 @@ public sealed class WorkerNode
             || !LeaseTable.TryRenew(scheduler, heartbeat.Number, heartbeat.Lease, now))
             return;
         if (begins)
-            Adopt(scheduler, heartbeat.Lease, now, effects);
+            Reconciliation.Adopt(scheduler, heartbeat.Lease, leases, now, effects);
         StoreEpoch(scheduler, effects);
         if (scheduler.LiveStopping > 0)
             effects.Add(new WorkerEffect.LeasesUntil(scheduler.Id, scheduler.RenewedUntil));
@@ -318,33 +318,12 @@ public sealed class WorkerNode
         heartbeats.Add((from, scheduler, heartbeat.Number));
     }
 
-    /// <summary>A scheduler that comes back with a higher epoch takes its orphans on; those that it does not know, it will cancel.</summary>
-    private void Adopt(KnownScheduler scheduler, TimeSpan length, Instant now, List<WorkerEffect> effects)
-    {
-        int adopted = 0;
-        for (Lease? lease = leases.First; lease is not null; lease = LeaseTable.After(lease))
-            if (ReferenceEquals(lease.Scheduler, scheduler) && lease.State == LeaseState.Orphaned && leases.TryAdopt(lease, length, now))
-                adopted++;
-        if (adopted > 0)
-            effects.Add(new WorkerEffect.Observe(new WorkerObservation.Adopted(scheduler.Id, adopted)));
-    }
-
     private void OnReconcile(PeerId from, Reconcile reconcile, Instant now, List<WorkerEffect> effects)
     {
         if (Meet(from, reconcile.Scheduler, reconcile.Epoch, MessageKind.Reconcile, now, effects) is not { } scheduler)
             return;
         StoreEpoch(scheduler, effects);
-        int adopted = 0;
-        foreach (AttemptId id in reconcile.Attempts)
-        {
-            if (!leases.TryGet(id, out Lease? lease) || !ReferenceEquals(lease.Scheduler, scheduler))
-                continue;
-            bool wasOrphaned = lease.State == LeaseState.Orphaned;
-            if (leases.TryAdopt(lease, reconcile.Lease, now) && wasOrphaned)
-                adopted++;
-        }
-        if (adopted > 0)
-            effects.Add(new WorkerEffect.Observe(new WorkerObservation.Adopted(scheduler.Id, adopted)));
+        Reconciliation.Adopt(reconcile, scheduler, leases, now, effects);
         if (!reconcile.Complete)
             return;
         Reconciliation.Answer(from, reconcile.Epoch, reconcile.Round, scheduler, leases, outbox, effects);
