@@ -73,6 +73,25 @@ public sealed class MoneyTests
         Assert.Single(swarm.Executions[new TaskId(id, 1)]);
     }
 
+    /// <summary>The budget bears one task at a time though there are two workers: the next is advertised when money comes back, not as fast as messages go.</summary>
+    [Fact]
+    public void What_the_budget_does_not_bear_yet_is_not_advertised_again_and_again()
+    {
+        var swarm = new SimulatedSwarm(6, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(20), 0) };
+        JobId free = swarm.Submit(Jobs.Of("asks", 1));
+        swarm.RunFor(TimeSpan.FromSeconds(2));
+        Price ask = Job(swarm, free).Tasks.Price(1);
+        Assert.True(swarm.RunToEnd(TimeSpan.FromMinutes(1)));
+        long ads = swarm.Messages[MessageKind.Ad], offers = swarm.Messages[MessageKind.Offer];
+        // Of the first nobody knows how long it takes: a minute's money is set aside for it, and again for the second.
+        JobId id = swarm.Submit(Jobs.Of("poor", 3) with { Budget = ask.For(TimeSpan.FromSeconds(90)) });
+        swarm.RunFor(TimeSpan.FromMinutes(3));
+        Assert.Equal(JobEnd.Succeeded, Job(swarm, id).End);
+        Assert.InRange(swarm.Messages[MessageKind.Ad] - ads, 1, 10);
+        Assert.InRange(swarm.Messages[MessageKind.Offer] - offers, 1, 20);
+        Assert.True(swarm.Executions[new TaskId(id, 2)][0].From - swarm.Executions[new TaskId(id, 1)][0].To < TimeSpan.FromMilliseconds(100));
+    }
+
     /// <summary>Heartbeats measure 40 ms there and back; a task of 5 s costs 5.04.</summary>
     [Fact]
     public void The_lesser_clock_and_a_round_trip_are_paid()

@@ -306,6 +306,25 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
             job.Reopen(number, Ready);
         if (segment.Spec.Concurrency is not null && segment.Queue.Count > 0)
             Wake(job, segment);
+        if (job.IsShort)
+            TryAgain(job);
+    }
+
+    /// <summary>An attempt gave back some of what was set aside for it: what the budget did not bear before is advertised once more.</summary>
+    private void TryAgain(JobRun job)
+    {
+        job.IsShort = false;
+        foreach (SegmentRun segment in job.Segments)
+        {
+            if (segment.ShortOf is null)
+                continue;
+            segment.ShortOf = null;
+            if (segment.Queue.Count == 0)
+                continue;
+            Wake(job, segment);
+            foreach (int group in segment.Groups)
+                context.Allocator.Returned(group);
+        }
     }
 
     /// <summary>Groups of a segment, for <c>explain</c>.</summary>
@@ -340,6 +359,9 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
     private static int Allowed(PlacementGroup group, int places)
     {
         if (group.Job.IsHeld || group.Job.End != JobEnd.None || group.Job.Budget.Available <= Credits.Zero)
+            return 0;
+        // It would be offered, won and let go again, as fast as messages go: nothing changes before an attempt gives some of its money back.
+        if (group.Segment.ShortOf is { } need && group.Job.Budget.Available < need)
             return 0;
         if (group.Segment.Spec.Concurrency is { } most)
             places = Math.Min(places, most - group.Segment.Live);
