@@ -32,6 +32,12 @@ internal sealed record CliContext
     /// <summary>Whether somebody may type into standard input, or something was piped into it; false when it is closed or the null device.</summary>
     public bool HasStdin { get; init; }
 
+    /// <summary>A variable of the environment; null where there is none.</summary>
+    public Func<string, string?> Variable { get; init; } = Environment.GetEnvironmentVariable;
+
+    /// <summary>The names of all of them.</summary>
+    public Func<IEnumerable<string>> VariableNames { get; init; } = () => Environment.GetEnvironmentVariables().Keys.Cast<string>();
+
     /// <summary>Where relative paths are meant.</summary>
     public required string CurrentFolder { get; init; }
 

@@ -49,7 +49,7 @@ internal static class CommandLine
         foreach (Command command in (IEnumerable<Command>)
             [
                 .. RunCommand.All(common), JobCommands.Make(common), .. MarketCommands.All(common), .. UpCommand.All(common), .. SwarmCommands.All(common),
-                .. NodeCommands.All(common), SimCommand.Make(common), DaemonCommand.Make(common), .. ToolCommands.All(common),
+                ConfigCommand.Make(common), .. NodeCommands.All(common), SimCommand.Make(common), DaemonCommand.Make(common), .. ToolCommands.All(common),
             ])
             root.Add(command);
         common.Examples[root] = ["drap run examples/wordcount/job.yaml", "echo hello | drap run -- tr a-z A-Z", "drap job list", "drap market --explain"];
@@ -61,9 +61,9 @@ internal static class CommandLine
         return root;
     }
 
-    // An option that is not known fills an argument where one is free; no argument of ours begins with a dash.
+    // An option that is not known fills an argument where one is free; no argument of ours begins with a dash, but a dash alone is the standard input.
     private static IEnumerable<string> Unknown(ParseResult result) => result.CommandResult.Children.OfType<ArgumentResult>()
-        .SelectMany(a => a.Tokens).Select(t => t.Value).Where(t => t.StartsWith('-')).Concat(result.UnmatchedTokens);
+        .SelectMany(a => a.Tokens).Select(t => t.Value).Where(t => t.StartsWith('-') && t.Length > 1).Concat(result.UnmatchedTokens);
 
     private static int Misused(ParseResult result, string[] unknown, CliContext context, int code)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using Drap.Api;
 using Drap.Cli;
@@ -26,6 +27,15 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
     public Interrupts Interrupts { get; set; } = new();
 
     public byte[]? Stdin { get; set; }
+
+    /// <summary>Variables of the environment; nothing of this process's own.</summary>
+    public Dictionary<string, string> Variables { get; } = [];
+
+    /// <summary>With what an engine was started last.</summary>
+    public NodeHostOptions? Options { get; private set; }
+
+    /// <summary>By what a node was started in the background.</summary>
+    public ImmutableArray<string> Background { get; private set; } = [];
 
     /// <summary>Engines started in this process.</summary>
     public int Started { get; private set; }
@@ -59,13 +69,16 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
             Stdout = () => bytesOut,
             Stderr = () => bytesErr,
             HasStdin = Stdin is not null,
+            Variable = name => Variables.GetValueOrDefault(name),
+            VariableNames = () => Variables.Keys,
             CurrentFolder = Home.Root,
             Interrupts = Interrupts,
             Hosts = this,
             Stopped = this,
-            Background = (_, _) =>
+            Background = (_, command) =>
             {
                 Backgrounds++;
+                Background = command;
                 ServeAsync().GetAwaiter().GetResult();
                 return new BackgroundNode(Home.Folder, null, 0);
             },
@@ -95,6 +108,7 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
     Task<INodeHost> INodeHostFactory.StartAsync(HomeFolder home, NodeHostOptions options, CancellationToken cancel)
     {
         Started++;
+        Options = options;
         return Task.FromResult<INodeHost>(new Host(Node));
     }
 

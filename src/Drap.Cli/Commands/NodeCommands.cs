@@ -3,6 +3,7 @@ using System.CommandLine;
 using Drap.Api.Json;
 using Drap.Cli.Nodes;
 using Drap.Cli.Output;
+using Drap.Node.Config;
 using Drap.Node.Home;
 using Drap.Node.Hosting;
 using Drap.Node.Overlay;
@@ -117,6 +118,7 @@ internal static class NodeCommands
     {
         var worker = new Option<string?>("--worker") { Description = "Be this worker, until the standard input says stop or ends", HelpName = "NAME" };
         var workers = new Option<string?>("--workers") { Description = "The workers of the machine", HelpName = "N|FILE" };
+        var settings = new Option<string?>("--settings") { Description = "What their owner says of them", HelpName = "JSON" };
         var region = new Option<string>("--region") { Description = "The region of the swarm's scheduler", HelpName = "REGION", DefaultValueFactory = _ => ProcessSwarm.Region };
         var overlay = new Option<string>("--overlay") { Description = "What carries it", HelpName = "KIND", DefaultValueFactory = _ => "libp2p" };
         var bootstrap = new Option<string[]>("--bootstrap") { Description = "A peer by which the swarm is found", HelpName = "MULTIADDR" };
@@ -126,7 +128,7 @@ internal static class NodeCommands
         {
             if (call.Get(worker) is { } name)
                 return await WorkerCommand.RunAsync(
-                    call, name, Workers(call, call.Get(workers)), call.Get(region)!, call.Get(overlay)!, call.Get(bootstrap) ?? [], call.Get(member), call.Get(noop));
+                    call, name, Workers(call, call.Get(workers)) with { Terms = Terms(call.Get(settings)) }, call.Get(region)!, call.Get(overlay)!, call.Get(bootstrap) ?? [], call.Get(member), call.Get(noop));
             await using NodeSession session = await NodeSession.EmbedAsync(
                 call.Context, call.Home, new NodeHostOptions { Mode = "background" }, ConsoleLogs.Create(call.Context.Err), call.Cancel);
             // Somebody else was faster: the caller finds that one.
@@ -141,10 +143,13 @@ internal static class NodeCommands
                 // Ended on purpose: the jobs are kept.
             }
             return ExitCode.Ok;
-        }, worker, workers, region, overlay, bootstrap, member, noop);
+        }, worker, workers, settings, region, overlay, bootstrap, member, noop);
         command.Hidden = true;
         return command;
     }
+
+    private static NodeSpec? Terms(string? text) => text is null ? null
+        : NodeSpec.TryParse(text) ?? throw new CliException(ExitCode.Usage, "--settings: found no settings; allowed: those that drap up hands on");
 
     /// <summary>What <c>--workers</c> says.</summary>
     public static NodeHostOptions Workers(Invocation call, string? text)

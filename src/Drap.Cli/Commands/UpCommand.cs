@@ -1,14 +1,12 @@
-using System.Collections.Immutable;
 using System.CommandLine;
 using Drap.Api.Json;
 using Drap.Cli.Nodes;
-using Drap.Cli.Output;
 using Drap.Core.Membership;
-using Drap.Libp2p.Multiformats;
+using Drap.Node.Config;
 using Drap.Node.Home;
 using Drap.Node.Hosting;
+using Drap.Node.Hosting.Workers;
 using Drap.Node.Membership;
-using Drap.Node.Overlay;
 
 namespace Drap.Cli.Commands;
 
@@ -18,20 +16,18 @@ internal sealed class UpCommand
     /// <summary>How long a node in the background may take until it answers: a join over a slow link, and the replay of a large journal.</summary>
     private static readonly TimeSpan startPatience = TimeSpan.FromMinutes(2);
 
-    private readonly Argument<string> ticket = new("TICKET") { Description = "The word that drap up or drap invite printed on a machine of the swarm" };
-    private readonly Option<string?> name = new("--name") { Description = "What people call this node [default: the machine's name]", HelpName = "NAME" };
-    private readonly Option<string?> swarm = new("--swarm") { Description = "What people call a swarm that begins here [default: the node's name]", HelpName = "NAME" };
-    private readonly Option<string?> principal = new("--principal") { Description = "Who is behind this node, where a swarm begins here [default: your user name]", HelpName = "NAME" };
-    private readonly Option<string?> role = new("--role") { Description = "What it is to be now, of what its certificate allows, with commas between [default: all but gateway]", HelpName = "ROLES" };
-    private readonly Option<string[]> listen = new("--listen") { Description = "Where it listens; may be repeated [default: /ip4/0.0.0.0/tcp/ and the port of the last time, or a free one]", HelpName = "MULTIADDR" };
-    private readonly Option<string[]> announce = new("--announce") { Description = "Addresses to tell others besides, such as a router's outside; may be repeated", HelpName = "MULTIADDR" };
-    private readonly Option<bool> quietLan = new("--no-mdns") { Description = "Neither look for nodes on the LAN nor be found there" };
-    private readonly Option<bool> hidden = new("--hidden") { Description = "Nobody can dial this machine: reach it by gateways at once, without finding that out first" };
-    private readonly Option<string> region = new("--region") { Description = "The region of its ads and workers", HelpName = "REGION", DefaultValueFactory = _ => "local" };
-    private readonly Option<string?> workers = new("--workers")
+    /// <summary>Stands for the standard input, where a ticket is not to be seen in the list of processes.</summary>
+    private const string fromStdin = "-";
+
+    /// <summary>Where a ticket may stand instead of on the command line, which everybody on the machine can read.</summary>
+    private const string ticketVariable = "DRAP_TICKET";
+
+    private readonly Argument<string?> ticket = new("TICKET")
     {
-        Description = "How many share this machine, or a file that gives each its resources, labels, region and prices; read again when it changes [default: 1]", HelpName = "N|FILE",
+        Description = $"The word that drap up or drap invite printed on a machine of the swarm; {fromStdin} reads it from the standard input, and without one ${ticketVariable} is it",
+        Arity = ArgumentArity.ZeroOrOne,
     };
+    private readonly SettingOptions settings = new();
     private readonly Option<bool> noTicket = new("--no-ticket") { Description = "Hand out no ticket; drap invite does later" };
     private readonly Option<bool> detach = new("--detach", "-d") { Description = "Return when the node is up; drap stop ends it" };
 
@@ -40,29 +36,53 @@ internal sealed class UpCommand
         var up = new UpCommand();
         yield return common.Command(
             "up", "Be a node of a swarm: of the one that this home belongs to, or of a new one; prints a ticket for the next machine",
-            ["drap up", "drap up --detach --name render-3", "drap up --role scheduler,gateway,inviter --listen /ip4/0.0.0.0/tcp/4001", "drap up -o json"],
+            ["drap up", "drap up --detach --name render-3 --cpu 4", "drap up --gateway --listen /ip4/0.0.0.0/tcp/4001", "drap up --idle-timeout 10m", "drap up -o json"],
             call => up.RunAsync(call, null),
-            [up.name, up.swarm, up.principal, .. up.Shared]);
+            [.. up.settings.All, up.noTicket, up.detach]);
         var join = new UpCommand();
         yield return common.Command(
-            "join", "Join a swarm by a ticket, and be a node of it", ["drap join drap1…", "drap join drap1… --detach --name render-4"],
-            call => join.RunAsync(call, call.Get(join.ticket)!),
-            [join.ticket, join.name, .. join.Shared]);
+            "join", "Join a swarm by a ticket, and be a node of it",
+            ["drap join drap1…", "drap join - < ticket", "drap join drap1… --detach --name render-4", "drap join drap1… --allow render-lab --memory 8GiB"],
+            call => join.RunAsync(call, join.Word(call)),
+            [join.ticket, .. join.settings.All, join.noTicket, join.detach]);
     }
-
-    private Symbol[] Shared => [role, region, workers, listen, announce, hidden, quietLan, noTicket, detach];
 
     private async Task<int> RunAsync(Invocation call, string? word)
     {
-        NodeHostOptions options = Read(call, word);
-        return call.Get(detach) ? await DetachAsync(call, word, options, !call.Get(noTicket)) : await StayAsync(call, options, !call.Get(noTicket));
+        (NodeConfig config, MachineResources machine) = settings.Read(call);
+        NodeHostOptions options = Read(config.Spec, word);
+        return call.Get(detach) ? await DetachAsync(call, word, !call.Get(noTicket)) : await StayAsync(call, options, machine, !call.Get(noTicket));
     }
 
-    private static async Task<int> StayAsync(Invocation call, NodeHostOptions options, bool invites)
+    /// <summary>The ticket, wherever it stands.</summary>
+    private string Word(Invocation call)
+    {
+        string? said = call.Get(ticket);
+        if (said is null && call.Context.Variable(ticketVariable) is { Length: > 0 } hidden)
+        {
+            // Not for what is started here: it is good once.
+            Environment.SetEnvironmentVariable(ticketVariable, null);
+            said = hidden;
+        }
+        if (said == fromStdin)
+        {
+            using var input = new StreamReader(call.Context.Stdin());
+            said = input.ReadLine();
+        }
+        return string.IsNullOrWhiteSpace(said)
+            ? throw new CliException(
+                ExitCode.Usage, call.Get(ticket) == fromStdin ? "no ticket came on the standard input" : "no ticket",
+                $"drap join TICKET, drap join - with the ticket on the standard input, or {ticketVariable}=TICKET; drap invite on a machine of the swarm prints one")
+            : said.Trim();
+    }
+
+    private static async Task<int> StayAsync(Invocation call, NodeHostOptions options, MachineResources machine, bool invites)
     {
         await using NodeSession session = await NodeSession.EmbedAsync(call.Context, call.Home, options, ConsoleLogs.Create(call.Context.Err), call.Cancel);
         if (session.Host is not { } host)
             throw Served(call);
+        if (NodeConfigFile.Make(call.Home, machine.WordsOf))
+            call.Screen.Say(call.Screen.Faint($"its settings are {ConfigSources.FileOf(call.Home)}; drap config show says what holds"));
         await SayAsync(call, session.Node, invites, "Ctrl+C stops it; jobs are kept and resumed when it is up again");
         try
         {
@@ -75,23 +95,26 @@ internal sealed class UpCommand
         return ExitCode.Ok;
     }
 
-    private static async Task<int> DetachAsync(Invocation call, string? word, NodeHostOptions options, bool invites)
+    private async Task<int> DetachAsync(Invocation call, string? word, bool invites)
     {
         await using (NodeSession? present = await NodeSession.FindAsync(call.Home, call.Cancel))
         {
             if (present is not null)
                 throw Served(call);
         }
-        SwarmOptions swarming = options.Swarm!;
-        ImmutableArray<string> command =
-        [
-            .. word is null ? (string[])["up"] : ["join", word], "--no-ticket", "--name", swarming.Name, "--region", swarming.Region, "--workers", options.WorkersFile ?? Words.Of(options.Workers!.Value),
-            .. word is null ? (string[])["--swarm", swarming.SwarmName, "--principal", swarming.Principal] : [],
-            .. swarming.Roles is { } roles ? (string[])["--role", string.Join(',', RoleWords.Of(roles))] : [], .. swarming.Mdns ? (string[])[] : ["--no-mdns"], .. swarming.Hidden ? (string[])["--hidden"] : [],
-            .. swarming.Listen.SelectMany(a => (string[])["--listen", a.ToString()]), .. swarming.Announce.SelectMany(a => (string[])["--announce", a.ToString()]),
-        ];
-        await using NodeSession session = await NodeSession.BackgroundAsync(call.Context, call.Home, command, startPatience, call.Cancel);
-        await SayAsync(call, session.Node, invites, "drap stop ends it; drap up -d starts it again");
+        // Its arguments can be read by everybody as long as it runs, its variables only by its owner.
+        if (word is not null)
+            Environment.SetEnvironmentVariable(ticketVariable, word);
+        try
+        {
+            await using NodeSession session = await NodeSession.BackgroundAsync(
+                call.Context, call.Home, [word is null ? "up" : "join", "--no-ticket", .. settings.Typed(call)], startPatience, call.Cancel);
+            await SayAsync(call, session.Node, invites, "drap stop ends it; drap up -d starts it again");
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(ticketVariable, null);
+        }
         return ExitCode.Ok;
     }
 
@@ -108,26 +131,25 @@ internal sealed class UpCommand
         call.Screen.Say(call.Screen.Faint("next, in another shell: drap node list · drap market · drap run examples/wordcount/job.yaml"));
     }
 
-    private NodeHostOptions Read(Invocation call, string? word)
+    private static NodeHostOptions Read(NodeSpec spec, string? word)
     {
         Ticket? read = null;
-        string? error = null;
-        if (word is not null && !TicketText.TryDecode(word, out read, out error))
+        if (word is not null && !TicketText.TryDecode(word, out read, out string? error))
             throw new CliException(ExitCode.Usage, error, "drap invite on a machine of the swarm prints another");
-        if (!OverlayOptions.TryParseAddresses("--listen", call.Get(listen) ?? [], named: false, out ImmutableArray<Multiaddr> listens, out error)
-            || !OverlayOptions.TryParseAddresses("--announce", call.Get(announce) ?? [], named: false, out ImmutableArray<Multiaddr> announces, out error))
-            throw new CliException(ExitCode.Usage, error);
-        NodeRoles? roles = null;
-        if (call.Get(role) is { } said)
-            roles = RoleWords.TryParse(said, out NodeRoles wanted) ? wanted : throw new CliException(ExitCode.Usage, $"--role: found '{said}'; allowed: {RoleWords.Form}");
-        return NodeCommands.Workers(call, call.Get(workers) ?? "1") with
+        NodeRoles roles = spec.Roles.Aggregate(NodeRoles.None, (all, role) => all | RoleWords.Of(role.ToString().ToLowerInvariant()));
+        string? file = SettingOptions.FileOf(spec);
+        return new NodeHostOptions
         {
             Mode = "up",
             Program = BackgroundNode.Program(),
+            WorkersFile = file,
+            Workers = file is null ? int.Parse(spec.Workers, System.Globalization.CultureInfo.InvariantCulture) : null,
+            Terms = spec,
             Swarm = new SwarmOptions
             {
-                Ticket = read, Name = call.Get(name) ?? "", SwarmName = call.Get(swarm) ?? "", Principal = call.Get(principal) ?? "", Roles = roles, Listen = listens,
-                Announce = announces, Mdns = !call.Get(quietLan), Hidden = call.Get(hidden), Region = call.Get(region)!,
+                Ticket = read, Name = spec.Name ?? "", SwarmName = spec.Swarm ?? "", Principal = spec.Principal ?? "", Roles = roles == NodeRoles.None ? null : roles,
+                IsOnlyGateway = spec.Gateway && roles == NodeRoles.None, Listen = [.. spec.Listen.Select(a => a.Value)], Announce = [.. spec.Announce.Select(a => a.Value)],
+                Mdns = spec.Mdns, Hidden = spec.Hidden, Region = spec.Region,
             },
         };
     }

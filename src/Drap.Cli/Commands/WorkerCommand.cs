@@ -43,7 +43,7 @@ internal static class WorkerCommand
         try
         {
             host = await WorkerHost.StartAsync(
-                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers), region, joins with { Bootstrap = [.. joins.Bootstrap, .. peers] }, isMember, call.Context.Err.WriteLine, handlers,
+                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers, which.Terms), region, joins with { Bootstrap = [.. joins.Bootstrap, .. peers] }, isMember, call.Context.Err.WriteLine, handlers,
                 ConsoleLogs.Create(call.Context.Err), starting.Token);
         }
         catch (OperationCanceledException)

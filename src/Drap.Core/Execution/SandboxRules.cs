@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using Drap.Core.Jobs;
 using Drap.Core.Messages;
 
 namespace Drap.Core.Execution;
@@ -41,6 +43,7 @@ public sealed record SandboxRules
 }
 
 /// <summary>Whose tasks run in a sandbox.</summary>
+[JsonConverter(typeof(WordConverter<SandboxUse>))]
 public enum SandboxUse
 {
     /// <summary>Those of all but the owner.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 namespace Drap.Core.Jobs;
 
@@ -38,6 +39,30 @@ internal sealed record JobNode(JobNodeKind Kind, int Line, int Column)
 
     /// <summary>The value of a field; null if there is none.</summary>
     public JobNode? this[string name] => Fields.FirstOrDefault(f => f.Name == name).Value;
+
+    /// <summary>The node at a path such as <c>workers[0].cpu</c>, or the nearest one around it.</summary>
+    public JobNode At(string path)
+    {
+        JobNode at = this;
+        foreach (string step in StepsOf(path))
+        {
+            JobNode? next = TryIndex(step, out int index) ? index < at.Items.Length ? at.Items[index] : null : at[step];
+            if (next is null)
+                break;
+            at = next;
+        }
+        return at;
+    }
+
+    /// <summary>The steps of a path: names, and places in lists as <c>[0]</c>.</summary>
+    public static string[] StepsOf(string path) => path.Replace("[", ".[", StringComparison.Ordinal).Split('.', StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Whether a step is a place in a list.</summary>
+    public static bool TryIndex(string step, out int index)
+    {
+        index = 0;
+        return step is ['[', .., ']'] && int.TryParse(step.AsSpan(1, step.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out index);
+    }
 
     /// <summary>What a message says that was found.</summary>
     public string Describe() => Kind switch

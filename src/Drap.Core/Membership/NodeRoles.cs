@@ -40,13 +40,16 @@ public static class RoleWords
     /// <summary>The words, in a fixed order; roles of later versions have none here.</summary>
     public static ImmutableArray<string> Of(NodeRoles roles) => [.. Words.Where(w => roles.HasFlag(w.Role)).Select(w => w.Word)];
 
+    /// <summary>The role of a word; none for one that is no word of <see cref="Form"/>.</summary>
+    public static NodeRoles Of(string word) => Words.FirstOrDefault(w => w.Word == word).Role;
+
     /// <summary>Reads words with commas between; false if one is none of <see cref="Form"/>, or there is none.</summary>
     public static bool TryParse(string text, out NodeRoles roles)
     {
         roles = NodeRoles.None;
         foreach (string word in text.Split(',', StringSplitOptions.TrimEntries))
         {
-            NodeRoles role = Words.FirstOrDefault(w => w.Word == word).Role;
+            NodeRoles role = Of(word);
             if (role == NodeRoles.None)
                 return false;
             roles |= role;

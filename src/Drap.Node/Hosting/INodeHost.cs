@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Api;
+using Drap.Node.Config;
 using Drap.Node.Home;
 using Drap.Node.Membership;
 using Drap.Node.Overlay;
@@ -54,6 +55,9 @@ public sealed record NodeHostOptions
 
     /// <summary>A file that gives each worker its resources, labels, region and prices, read again when it changes; null uses the machine's.</summary>
     public string? WorkersFile { get; init; }
+
+    /// <summary>What the owner says of the node and its workers; null for the usual. Only of <c>drap up</c> and <c>drap join</c>.</summary>
+    public NodeSpec? Terms { get; init; }
 
     /// <summary>
     /// Whose libp2p carries the swarm: the first is the scheduler's, the others the workers', in their order; the last that is no daemon's serves all

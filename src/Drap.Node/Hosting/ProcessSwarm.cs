@@ -97,7 +97,7 @@ public sealed class ProcessSwarm : INodeHost
         SwarmPlace? place = options.Swarm is null ? null : await SwarmPlace.TakeAsync(home, identity, options.Swarm, logger, warn, cancel).ConfigureAwait(false);
         if (place is not null)
             options = options with { Overlays = [place.Overlay] };
-        var choice = new WorkerChoice(options.WorkersFile, options.Workers);
+        var choice = new WorkerChoice(options.WorkersFile, options.Workers, options.Terms);
         ImmutableArray<WorkerSpec> specs = place is { Works: false } ? [] : choice.Read(home.Path);
         PeerId self = await OverlayFactory.SelfAsync(options.Overlays[0], identity, cancel).ConfigureAwait(false);
         var swarm = new ProcessSwarm(home, options, self, place, logger, warn) { specs = specs };
@@ -147,7 +147,7 @@ public sealed class ProcessSwarm : INodeHost
     {
         ImmutableArray<string> common =
         [
-            .. options.Program, "serve", "--home", home.Path, "--workers", choice.ToArgument(specs.Length), "--region", region,
+            .. options.Program, "serve", "--home", home.Path, .. choice.ToArguments(specs.Length), "--region", region,
             .. overlay!.Addresses.SelectMany(a => (string[])["--bootstrap", a]), .. arguments,
         ];
         lock (gate)

@@ -24,7 +24,7 @@ internal sealed class SwarmPlace
         this.folder = folder;
         this.identity = identity;
         Membership = membership;
-        roles = options.Roles ?? membership.Self.Roles & ~NodeRoles.Gateway;
+        roles = options.Roles ?? membership.Self.Roles & (options.IsOnlyGateway ? NodeRoles.Gateway | NodeRoles.Inviter : ~NodeRoles.Gateway);
         Overlay = SwarmEntry.Overlay(folder, membership, options with { Roles = roles }, folder.ReadPort());
     }
 
@@ -48,7 +48,7 @@ internal sealed class SwarmPlace
     {
         MembershipFolder folder = await SwarmEntry.EnterAsync(home, identity, options, cancel).ConfigureAwait(false);
         SwarmMembership membership = SwarmMembership.Open(folder, identity, NodeRoles.Worker, logger, warn);
-        if (options.Roles is { } wanted && (wanted & ~membership.Self.Roles) != 0)
+        if ((options.Roles ?? (options.IsOnlyGateway ? NodeRoles.Gateway : NodeRoles.None)) is var wanted && (wanted & ~membership.Self.Roles) != 0)
             throw new HomeException(
                 HomeProblem.NotUsable, $"this node's certificate does not give the role {string.Join(", ", RoleWords.Of(wanted & ~membership.Self.Roles))}",
                 $"it gives {string.Join(", ", RoleWords.Of(membership.Self.Roles))}; for more drap leave, then drap join with a ticket that gives it (drap invite --role)");

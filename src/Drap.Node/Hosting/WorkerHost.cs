@@ -105,7 +105,7 @@ public sealed class WorkerHost : IAsyncDisposable
         void Configure(ImmutableArray<WorkerSpec> changed)
         {
             if (changed.FirstOrDefault(s => s.Name == name) is { } mine)
-                loop.Configure(Told(mine));
+                loop.Configure(Told(choice.Under(mine)));
             else
                 loop.Drain(TimeSpan.FromDays(7));
         }
@@ -114,6 +114,8 @@ public sealed class WorkerHost : IAsyncDisposable
         Core.Nodes.WorkerOptions Told(WorkerSpec said) => said.Options with
         {
             Name = membership?.Self.Name ?? name, AlsoHears = [region],
+            // Who lets others in by name lets himself in.
+            Principals = membership is null || said.Options.Principals.IsEmpty ? said.Options.Principals : [.. said.Options.Principals.Append(membership.Self.Principal).Distinct()],
             Sandbox = membership is null ? said.Options.Sandbox : said.Options.Sandbox with { Owner = membership.Self.Principal },
         };
     }

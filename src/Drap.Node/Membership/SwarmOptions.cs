@@ -22,6 +22,9 @@ public sealed record SwarmOptions
     /// <summary>What of its roles it takes on now; null for all that its certificate gives but gateway.</summary>
     public NodeRoles? Roles { get; init; }
 
+    /// <summary>Whether to be a gateway and, where the certificate lets it, to invite; nothing else. Default false; where true, <see cref="Roles"/> is null.</summary>
+    public bool IsOnlyGateway { get; init; }
+
     /// <summary>Where to listen; empty for every IPv4 address of the machine, on the port of the last time, or a free one.</summary>
     public ImmutableArray<Multiaddr> Listen { get; init; } = [];
 

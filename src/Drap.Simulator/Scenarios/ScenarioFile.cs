@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Text;
 using Drap.Core.Jobs;
 
@@ -61,7 +60,7 @@ public static class ScenarioFile
                 Schedulers = spec.Schedulers.IsEmpty ? [new SchedulerGroupSpec { Region = spec.Workers.IsEmpty ? "local" : spec.Workers[0].Region }] : spec.Schedulers,
             };
             foreach (JobProblem problem in ScenarioRules.Check(spec))
-                problems.Add((Locate(root, problem.Path), problem));
+                problems.Add((root.At(problem.Path), problem));
         }
         ImmutableArray<JobFileError> errors =
         [
@@ -87,7 +86,7 @@ public static class ScenarioFile
         try
         {
             JobNode value = YamlNodes.Read(set[(equals + 1)..] is { Length: > 0 } text ? text : "\"\"");
-            root = With(root, Steps(set[..equals]), value);
+            root = With(root, JobNode.StepsOf(set[..equals]), value);
             problem = null;
             return true;
         }
@@ -98,13 +97,11 @@ public static class ScenarioFile
         }
     }
 
-    private static string[] Steps(string path) => path.Replace("[", ".[", StringComparison.Ordinal).Split('.', StringSplitOptions.RemoveEmptyEntries);
-
     private static JobNode With(JobNode node, ReadOnlySpan<string> steps, JobNode value)
     {
         if (steps.IsEmpty)
             return value;
-        if (TryIndex(steps[0], out int index))
+        if (JobNode.TryIndex(steps[0], out int index))
         {
             if (index >= node.Items.Length)
                 throw new JobSyntaxException(1, 1, $"there is no {steps[0]}", $"[0] to [{node.Items.Length - 1}]");
@@ -117,26 +114,6 @@ public static class ScenarioFile
         JobNode before = field >= 0 ? node.Fields[field].Value : new JobNode(JobNodeKind.Mapping, value.Line, value.Column);
         var after = new JobField(name, field >= 0 ? node.Fields[field].Key : value, With(before, steps[1..], value));
         return node with { Fields = field >= 0 ? node.Fields.SetItem(field, after) : node.Fields.Add(after) };
-    }
-
-    private static bool TryIndex(string step, out int index)
-    {
-        index = 0;
-        return step is ['[', .., ']'] && int.TryParse(step.AsSpan(1, step.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out index);
-    }
-
-    /// <summary>The node of a path, or the nearest one around it.</summary>
-    private static JobNode Locate(JobNode root, string path)
-    {
-        JobNode at = root;
-        foreach (string step in Steps(path))
-        {
-            JobNode? next = TryIndex(step, out int index) ? index < at.Items.Length ? at.Items[index] : null : at[step];
-            if (next is null)
-                break;
-            at = next;
-        }
-        return at;
     }
 
     private static ScenarioFileResult Failed(string file, int line, int column, JobProblem problem) => new(null, [new JobFileError(file, line, column, problem)]);

@@ -241,6 +241,9 @@ internal sealed class FakeNode : INodeService
         return File.WriteAllBytesAsync(request.Path, Bytes(cid), cancel);
     }
 
+    public Task<MembershipDocument> SwarmAsync(CancellationToken cancel) =>
+        Task.FromResult(new MembershipDocument { Name = "lab", Nodes = [new MemberDocument("ant", default) { Roles = ["worker"] }] });
+
     public Task ShutdownAsync(CancellationToken cancel)
     {
         ShutDown.TrySetResult();

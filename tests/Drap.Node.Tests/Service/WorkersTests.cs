@@ -50,14 +50,18 @@ public sealed class WorkersTests
         string example = guide.Split("```")[1]["yaml\n".Length..];
         WorkerSpec last = WorkersFile.Parse(example, "workers.md")[^1];
         Assert.Equal("gpu-box", last.Name);
-        string refused = Assert.Throws<ApiException>(() => WorkersFile.Parse("workers: [{none: 1}]", "w.yaml")).Message;
-        Assert.All(refused.Split("allowed: ")[1].Split('\n')[0].Split(", "), field => Assert.Contains($" {field}: ", example, StringComparison.Ordinal));
+        string refused = Assert.Throws<ApiException>(() => WorkersFile.Parse("workers: [{nonesuch: 1}]", "w.yaml")).Message;
+        string[] fields = refused.Split("allowed: ")[1].Split('\n')[0].Split(", ");
+        Assert.Equal(15, fields.Length);
+        Assert.All(fields, field => Assert.Contains($" {field}: ", example, StringComparison.Ordinal));
     }
 
     [Theory]
     [InlineData("workers: [{name: a, cpu: lots}]", "w.yaml:1:26: workers[0].cpu: found 'lots'; allowed: a number of cores such as 2 or 0.5, with at most three decimals")]
-    [InlineData("workers: [{name: a, ram: 1}]", "w.yaml:1:21: workers[0]: an unknown field 'ram'; allowed: name, cpu, memory, disk, network, gpus, named, labels, region, zone, architecture, prices, factor, hourly, sandbox")]
-    [InlineData("workers: []", "w.yaml:1:1: workers: 0 workers; allowed: 1 to 256")]
+    [InlineData("workers: [{name: a, ram: 1}]", "w.yaml:1:21: workers[0].ram: unknown field 'ram'; did you mean 'memory'?")]
+    [InlineData("workers: [{name: a, hourly: [1]}]", "w.yaml:1:29: workers[0].hourly: 1 factors; allowed: 24 of them, one for each hour in UTC")]
+    [InlineData("workers: [{name: a, sandbox: {shows: [data]}}]", "w.yaml:1:39: workers[0].sandbox.shows[0]: found 'data'; allowed: an absolute path without '..'")]
+    [InlineData("workers: []", "w.yaml:1:10: workers: 0 workers; allowed: 1 to 256")]
     public void What_is_wrong_is_said_with_its_place_and_what_is_allowed(string text, string message) =>
         Assert.Equal(message, Assert.Throws<ApiException>(() => WorkersFile.Parse(text, "w.yaml")).Message);
 

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Drap.Core;
+using Drap.Core.Jobs;
 using Drap.Core.Market.Pricing;
 using Drap.Core.Nodes;
+using Drap.Node.Config;
 
 namespace Drap.Node.Hosting.Workers;
 
@@ -36,6 +38,18 @@ public sealed record MachineResources
     /// <summary>Its GPUs.</summary>
     public ImmutableArray<GpuDevice> Gpus { get; init; } = [];
 
+    /// <summary>Its NUMA nodes; 1 where the kernel tells none.</summary>
+    public int NumaNodes { get; init; } = 1;
+
+    /// <summary>Network, in Mbit/s, as its owner says: it is not measured.</summary>
+    public long NetworkMbps { get; init; }
+
+    /// <summary>Countable things of its owner's, ordered by name.</summary>
+    public ImmutableArray<NamedAmount> Named { get; init; } = [];
+
+    /// <summary>What is kept back of memory and of disk, in permille; nothing where the owner said how much there is.</summary>
+    private (int Memory, int Disk) Kept { get; init; } = (KeptPermille, KeptPermille);
+
     /// <summary>Looks at the machine. What cannot be found out is left out; nothing here fails.</summary>
     /// <param name="home">The state folder, whose disk counts; it need not be there yet.</param>
     public static MachineResources Detect(string home)
@@ -50,9 +64,40 @@ public sealed record MachineResources
             DiskBytes = FreeDisk(home),
             Architecture = ArchitectureName,
             CpuModel = ProcFiles.CpuModel(),
-            Gpus = NvidiaSmi.List(),
+            Gpus = NvidiaSmi.List() is { IsEmpty: false } listed ? listed : KernelGpus.List("/"),
+            NumaNodes = ProcFiles.NumaNodes(),
         };
     }
+
+    /// <summary>Memory that its workers get where their owner says nothing, in bytes.</summary>
+    public long UsualMemoryBytes => Left(MemoryBytes, KeptPermille);
+
+    /// <summary>Disk likewise.</summary>
+    public long UsualDiskBytes => Left(DiskBytes, KeptPermille);
+
+    /// <summary>What was measured of a setting's kind and is used where nothing is said, as a file of settings would have it.</summary>
+    /// <param name="setting"><c>cpu</c>, <c>memory</c>, <c>disk</c> or <c>gpus</c>.</param>
+    public string WordsOf(string setting) => setting switch
+    {
+        "cpu" => new Cores(MilliCpus).ToString(),
+        "memory" => MachineClaims.Mebibytes(UsualMemoryBytes),
+        "disk" => MachineClaims.Mebibytes(UsualDiskBytes),
+        _ => $"[{string.Join(", ", Gpus.Select(g => g.Index))}]",
+    };
+
+    /// <summary>
+    /// What its owner lets be used. A claim above what was measured counts as that: <see cref="MachineClaims"/> has told him.
+    /// </summary>
+    public MachineResources Limit(WorkerTerms terms) => this with
+    {
+        MilliCpus = Math.Max(1, Math.Min(terms.Cpu?.Milli ?? long.MaxValue, MilliCpus)),
+        MemoryBytes = Math.Min(terms.Memory?.Bytes ?? long.MaxValue, MemoryBytes),
+        DiskBytes = Math.Min(terms.Disk?.Bytes ?? long.MaxValue, DiskBytes),
+        Kept = (terms.Memory is null ? KeptPermille : 0, terms.Disk is null ? KeptPermille : 0),
+        Gpus = terms.Gpus is { } claimed ? MachineClaims.Devices(claimed, Gpus) : Gpus,
+        NetworkMbps = terms.Network,
+        Named = TermsReading.Named(terms),
+    };
 
     /// <summary>The machine's architecture as uname has it.</summary>
     public static string ArchitectureName => RuntimeInformation.OSArchitecture switch
@@ -72,11 +117,11 @@ public sealed record MachineResources
         int count = Math.Clamp(workers ?? (MilliCpus >= 4000 ? 3 : MilliCpus >= 2000 ? 2 : 1), 1, WorkersMax);
         long[] cpus = Shares(count);
         var specs = ImmutableArray.CreateBuilder<WorkerSpec>(count);
-        long given = 0, givenMemory = 0, givenDisk = 0;
+        long given = 0, givenMemory = 0, givenDisk = 0, allMemory = Left(MemoryBytes, Kept.Memory), allDisk = Left(DiskBytes, Kept.Disk);
         for (int i = 0; i < count; i++)
         {
             given += cpus[i];
-            long memory = Part(MemoryBytes, given) - givenMemory, disk = Part(DiskBytes, given) - givenDisk;
+            long memory = Part(allMemory, given) - givenMemory, disk = Part(allDisk, given) - givenDisk;
             givenMemory += memory;
             givenDisk += disk;
             string name = $"w{i + 1}";
@@ -88,7 +133,9 @@ public sealed record MachineResources
                     MilliCpus = cpus[i],
                     MemoryBytes = memory,
                     DiskBytes = disk,
+                    NetworkMbps = Share(NetworkMbps, count, i),
                     Gpus = [.. Gpus.Where((_, index) => index % count == i)],
+                    Named = [.. Named.Select(n => n with { Amount = Share(n.Amount, count, i) })],
                 },
                 Traits = new NodeTraits { Architecture = Architecture, CpuModel = CpuModel, Drivers = ["dotnet", "process"] },
                 Pricing = new PricingOptions { OwnerPermille = factors[i % factors.Length] },
@@ -112,7 +159,12 @@ public sealed record MachineResources
         return shares;
     }
 
-    private long Part(long total, long cpus) => (long)((Int128)total * (1000 - KeptPermille) / 1000 * cpus / MilliCpus);
+    private static long Left(long total, int keptPermille) => (long)((Int128)total * (1000 - keptPermille) / 1000);
+
+    private long Part(long total, long cpus) => (long)((Int128)total * cpus / MilliCpus);
+
+    /// <summary>What cannot be halved goes to the first ones.</summary>
+    private static long Share(long total, int count, int index) => total / count + (index < total % count ? 1 : 0);
 
     private static long FreeDisk(string home)
     {

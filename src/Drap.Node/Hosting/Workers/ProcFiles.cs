@@ -25,6 +25,19 @@ internal static class ProcFiles
 
     public static string CpuModel() => Field("/proc/cpuinfo", "model name") ?? "";
 
+    /// <summary>Memory banks with processors of their own, at least one.</summary>
+    public static int NumaNodes()
+    {
+        try
+        {
+            return Math.Max(1, Directory.GetDirectories("/sys/devices/system/node", "node*").Count(d => Path.GetFileName(d).AsSpan(4).IndexOfAnyExceptInRange('0', '9') < 0));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return 1;
+        }
+    }
+
     private static string? Field(string file, string name)
     {
         foreach (string line in Lines(file))

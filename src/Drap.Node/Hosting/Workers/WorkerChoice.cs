@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Api;
+using Drap.Node.Config;
 
 namespace Drap.Node.Hosting.Workers;
 
@@ -9,18 +10,29 @@ namespace Drap.Node.Hosting.Workers;
 /// </summary>
 /// <param name="File">The file; null for a number.</param>
 /// <param name="Count">How many share the machine; null takes as many as suit it.</param>
-public sealed record WorkerChoice(string? File, int? Count)
+/// <param name="Terms">What their owner says of all of them; null for the usual.</param>
+public sealed record WorkerChoice(string? File, int? Count, NodeSpec? Terms = null)
 {
     /// <summary>All of them.</summary>
     /// <param name="home">The state folder, whose disk is shared.</param>
     /// <exception cref="ApiException">The file is not right.</exception>
     public ImmutableArray<WorkerSpec> Read(string home)
     {
-        ImmutableArray<WorkerSpec> specs = File is not null ? WorkersFile.Read(File) : MachineResources.Detect(home).Split(Count);
-        return [.. specs.Select(s => s with { Options = s.Options with { Name = s.Name } })];
+        ImmutableArray<WorkerSpec> specs = File is not null ? WorkersFile.Read(File) : Share(MachineResources.Detect(home));
+        return [.. specs.Select(s => Under(s with { Options = s.Options with { Name = s.Name } }))];
     }
 
-    /// <summary>As the command line says it.</summary>
+    /// <summary>A worker of the file as it is then, under what holds for all.</summary>
+    public WorkerSpec Under(WorkerSpec worker) => Terms is null ? worker : worker with { Options = worker.Options.Under(Terms) };
+
+    /// <summary>As the command line of a worker's process says it.</summary>
     /// <param name="count">How many there are.</param>
-    public string ToArgument(int count) => File ?? count.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    public ImmutableArray<string> ToArguments(int count) =>
+    [
+        "--workers", File ?? count.ToString(System.Globalization.CultureInfo.InvariantCulture), .. Terms is null ? (string[])[] : ["--settings", Terms.ToArgument()],
+    ];
+
+    private ImmutableArray<WorkerSpec> Share(MachineResources machine) => Terms is null
+        ? machine.Split(Count)
+        : [.. machine.Limit(Terms).Split(Count).Select(s => s with { Options = s.Options.With(Terms) })];
 }

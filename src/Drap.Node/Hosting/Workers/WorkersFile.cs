@@ -2,10 +2,9 @@ using System.Collections.Immutable;
 using System.Text;
 using Drap.Api;
 using Drap.Core;
-using Drap.Core.Execution;
 using Drap.Core.Jobs;
-using Drap.Core.Market.Pricing;
 using Drap.Core.Nodes;
+using Drap.Node.Config;
 
 namespace Drap.Node.Hosting.Workers;
 
@@ -20,6 +19,9 @@ public static class WorkersFile
 
     /// <summary>Workers in one file: each is two threads and a folder.</summary>
     private const int WorkersMax = 256;
+
+    /// <summary>Problems that are said: a person mends the first ones first.</summary>
+    private const int ProblemsMax = 20;
 
     private const string nameForm = "a name of letters, digits, '.', '_' and '-', at most 64 characters, each once";
 
@@ -47,30 +49,31 @@ public static class WorkersFile
     /// <exception cref="ApiException">It breaks the form.</exception>
     public static ImmutableArray<WorkerSpec> Parse(string text, string path)
     {
-        var fields = new FileFields(path);
-        var workers = ImmutableArray.CreateBuilder<WorkerSpec>();
+        var found = new List<(JobNode Node, JobProblem Problem)>();
+        ImmutableArray<WorkerSpec> workers = [];
         try
         {
             JobNode root = YamlNodes.Read(text);
-            if (fields.TryMapping(root, "", "workers"))
+            WorkersSpec? spec = new SpecReader(NoName, _ => [], found).Read<WorkersSpec>(root, "");
+            if (found.Count == 0 && spec is not null)
             {
-                IReadOnlyList<JobNode> nodes = fields.List(root["workers"], "workers", "a list of workers");
-                if (nodes.Count is 0 or > WorkersMax)
-                    fields.Add(root, "workers", $"{nodes.Count} workers", $"1 to {WorkersMax}");
-                var names = new HashSet<string>(StringComparer.Ordinal);
-                int gpus = 0;
-                for (int i = 0; i < Math.Min(nodes.Count, WorkersMax); i++)
-                    if (Worker(nodes[i], $"workers[{i}]", fields, names, ref gpus) is { } worker)
-                        workers.Add(worker);
+                found.AddRange(Check(spec).Select(p => (root.At(p.Path), p)));
+                workers = Make(spec);
             }
         }
         catch (JobSyntaxException e)
         {
-            fields.Add(e.Line, e.Column, "", e.Message, e.Allowed);
+            found.Add((new JobNode(JobNodeKind.Null, e.Line, e.Column), new JobProblem("", e.Message, e.Allowed)));
         }
-        return fields.Problems.Count == 0
-            ? workers.DrainToImmutable()
-            : throw new ApiException(ErrorCodes.BadRequest, string.Join('\n', fields.Problems), path);
+        return found.Count == 0 ? workers : throw new ApiException(
+            ErrorCodes.BadRequest,
+            string.Join('\n', found.Select(p => new JobFileError(path, p.Node.Line, p.Node.Column, p.Problem)).OrderBy(e => e.Line).ThenBy(e => e.Column).Take(ProblemsMax)), path);
+
+        static bool NoName(string name, out TemplateValue value)
+        {
+            value = default;
+            return false;
+        }
     }
 
     /// <summary>
@@ -85,119 +88,63 @@ public static class WorkersFile
     /// <summary>What to say of a worker that a changed file does not name any more.</summary>
     internal static string IsGone(string name) => $"worker {name} is not in the file any more: it takes no new work";
 
-    private static WorkerSpec? Worker(JobNode node, string path, FileFields fields, HashSet<string> names, ref int gpus)
+    private static IEnumerable<JobProblem> Check(WorkersSpec spec)
     {
-        if (!fields.TryMapping(node, path, "name", "cpu", "memory", "disk", "network", "gpus", "named", "labels", "region", "zone", "architecture", "prices", "factor", "hourly", "sandbox"))
-            return null;
-        string name = fields.Text(node["name"], $"{path}.name", "");
-        if (!IsName(name) || !names.Add(name))
-            fields.Add(node["name"] ?? node, $"{path}.name", $"found '{name}'", nameForm);
-        var options = new WorkerOptions
+        if (spec.Workers.Length is 0 or > WorkersMax)
+            yield return new JobProblem("workers", $"{spec.Workers.Length} workers", $"1 to {WorkersMax}");
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (int i = 0; i < spec.Workers.Length; i++)
         {
-            Name = name,
-            Resources = new NodeResources
-            {
-                MilliCpus = fields.MilliCpus(node["cpu"], $"{path}.cpu", 1000),
-                MemoryBytes = fields.Bytes(node["memory"], $"{path}.memory", 1L << 30),
-                DiskBytes = fields.Bytes(node["disk"], $"{path}.disk", 10L << 30),
-                NetworkMbps = fields.Number(node["network"], $"{path}.network", 0, 0, 1_000_000),
-                Gpus = Gpus(node["gpus"], $"{path}.gpus", fields, ref gpus),
-                Named = Named(node["named"], $"{path}.named", fields),
-            },
-            Traits = new NodeTraits
-            {
-                Labels = Labels(node["labels"], $"{path}.labels", fields),
-                Region = fields.Text(node["region"], $"{path}.region", "local"),
-                Zone = fields.Text(node["zone"], $"{path}.zone", ""),
-                Architecture = fields.Text(node["architecture"], $"{path}.architecture", MachineResources.ArchitectureName),
-                CpuModel = ProcFiles.CpuModel(),
-                Drivers = ["dotnet", "process"],
-            },
-            Sandbox = Sandbox(node["sandbox"], $"{path}.sandbox", fields),
-            Pricing = new PricingOptions
-            {
-                Table = Prices(node["prices"], $"{path}.prices", fields),
-                OwnerPermille = fields.Permille(node["factor"], $"{path}.factor", 1000, PricingOptions.FactorMaxPermille),
-                HourlyPermille = Hourly(node["hourly"], $"{path}.hourly", fields),
-            },
-        };
-        return new WorkerSpec(name, options);
+            string name = spec.Workers[i].Name;
+            if (!NodeRules.IsName(name) || !names.Add(name))
+                yield return new JobProblem($"workers[{i}].name", $"found '{name}'", nameForm);
+            foreach (JobProblem problem in NodeRules.Check(spec.Workers[i], $"workers[{i}]."))
+                yield return problem;
+        }
     }
 
-    private static ImmutableArray<GpuDevice> Gpus(JobNode? node, string path, FileFields fields, ref int next)
+    private static ImmutableArray<WorkerSpec> Make(WorkersSpec spec)
     {
-        var devices = ImmutableArray.CreateBuilder<GpuDevice>();
-        foreach (JobNode item in fields.List(node, path, "a list of devices with model and memory"))
+        var workers = ImmutableArray.CreateBuilder<WorkerSpec>(spec.Workers.Length);
+        int next = 0;
+        foreach (WorkerEntrySpec entry in spec.Workers)
         {
-            string at = $"{path}[{devices.Count}]";
-            if (!fields.TryMapping(item, at, "index", "model", "memory"))
-                continue;
             // Devices count through the file, as they do on the machine: two workers do not share one unless the file says so.
-            int index = (int)fields.Number(item["index"], $"{at}.index", next, 0, 1023);
-            next = index + 1;
-            devices.Add(new GpuDevice(index, fields.Text(item["model"], $"{at}.model", ""), fields.Bytes(item["memory"], $"{at}.memory", 0)));
+            var devices = ImmutableArray.CreateBuilder<GpuDevice>();
+            foreach (DeviceSpec device in entry.Gpus ?? [])
+            {
+                devices.Add(new GpuDevice(device.Index ?? next, device.Model, device.Memory?.Bytes ?? 0));
+                next = devices[^1].Index + 1;
+            }
+            workers.Add(new WorkerSpec(entry.Name, new WorkerOptions
+            {
+                Name = entry.Name,
+                Resources = new NodeResources
+                {
+                    MilliCpus = entry.Cpu?.Milli ?? 1000,
+                    MemoryBytes = entry.Memory?.Bytes ?? 1L << 30,
+                    DiskBytes = entry.Disk?.Bytes ?? 10L << 30,
+                    NetworkMbps = entry.Network,
+                    Gpus = devices.DrainToImmutable(),
+                    Named = TermsReading.Named(entry),
+                },
+                Traits = new NodeTraits { Architecture = entry.Architecture ?? MachineResources.ArchitectureName, CpuModel = ProcFiles.CpuModel(), Drivers = ["dotnet", "process"] },
+            }.With(entry)));
         }
-        return devices.DrainToImmutable();
+        return workers.MoveToImmutable();
     }
+}
 
-    private static ImmutableArray<NamedAmount> Named(JobNode? node, string path, FileFields fields) =>
-        [.. fields.Map(node, path, "named amounts").Take(ResourceRequest.NamedMax)
-            .Select(f => new NamedAmount(f.Name, fields.Number(f.Value, $"{path}.{f.Name}", 0, 0, ResourceRequest.AmountMax)))
-            .OrderBy(n => n.Name, StringComparer.Ordinal)];
+/// <summary>A workers' file.</summary>
+internal sealed record WorkersSpec
+{
+    public ImmutableArray<WorkerEntrySpec> Workers { get; init; } = [];
+}
 
-    private static ImmutableArray<string> Labels(JobNode? node, string path, FileFields fields) =>
-        [.. fields.List(node, path, "a list of words").Select(l => fields.Text(l, path, "")).Distinct().Order(StringComparer.Ordinal)];
+/// <summary>One worker of it.</summary>
+internal sealed record WorkerEntrySpec : WorkerTerms
+{
+    public string Name { get; init; } = "";
 
-    private static PriceTable Prices(JobNode? node, string path, FileFields fields)
-    {
-        PriceTable table = PriceTable.Default;
-        if (!fields.TryMapping(node, path, "core", "memory", "disk", "network", "gpu", "gpus", "named"))
-            return table;
-        return table with
-        {
-            Core = fields.Price(node["core"], $"{path}.core", table.Core),
-            MemoryGiB = fields.Price(node["memory"], $"{path}.memory", table.MemoryGiB),
-            DiskGiB = fields.Price(node["disk"], $"{path}.disk", table.DiskGiB),
-            NetworkMbps = fields.Price(node["network"], $"{path}.network", table.NetworkMbps),
-            Gpu = fields.Price(node["gpu"], $"{path}.gpu", table.Gpu),
-            Gpus = [.. fields.Map(node["gpus"], $"{path}.gpus", "prices by a word of the model's name")
-                .Select(f => new GpuPrice(f.Name, fields.Price(f.Value, $"{path}.gpus.{f.Name}", table.Gpu)))],
-            Named = [.. fields.Map(node["named"], $"{path}.named", "prices by the resource's name")
-                .Select(f => new NamedPrice(f.Name, fields.Price(f.Value, $"{path}.named.{f.Name}", Price.Zero)))],
-        };
-    }
-
-    private static ImmutableArray<int> Hourly(JobNode? node, string path, FileFields fields)
-    {
-        if (node is null)
-            return new PricingOptions().HourlyPermille;
-        IReadOnlyList<JobNode> hours = fields.List(node, path, "a list of 24 factors, one for each hour in UTC");
-        if (hours.Count != 24)
-            fields.Add(node, path, $"{hours.Count} factors", "24 of them, one for each hour in UTC");
-        return [.. hours.Select((h, i) => fields.Permille(h, $"{path}[{i}]", 1000, PricingOptions.FactorMaxPermille))];
-    }
-
-    private static SandboxRules Sandbox(JobNode? node, string path, FileFields fields)
-    {
-        if (!fields.TryMapping(node, path, "tasks", "network", "shows"))
-            return new SandboxRules();
-        var shows = ImmutableArray.CreateBuilder<string>();
-        foreach (JobNode item in fields.List(node["shows"], $"{path}.shows", "a list of absolute paths"))
-        {
-            string shown = fields.Text(item, $"{path}.shows", "");
-            if (Path.IsPathFullyQualified(shown) && !shown.Contains("/..", StringComparison.Ordinal))
-                shows.Add(shown);
-            else
-                fields.Add(item, $"{path}.shows", $"found '{shown}'", "an absolute path without '..'");
-        }
-        return new SandboxRules
-        {
-            Use = fields.Word(node["tasks"], $"{path}.tasks", SandboxUse.Others),
-            Network = fields.Flag(node["network"], $"{path}.network", false),
-            Shows = shows.ToImmutable(),
-        };
-    }
-
-    private static bool IsName(string name) =>
-        name.Length is > 0 and <= 64 && char.IsAsciiLetterOrDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
+    public string? Architecture { get; init; }
 }
