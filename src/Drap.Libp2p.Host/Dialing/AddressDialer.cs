@@ -65,9 +65,10 @@ internal sealed class AddressDialer(ConnectionHub hub, Upgrader upgrader)
         if (target.EndPoint is null)
             return await Circuits!.DialAsync(peer, target.Address, refused, ct).ConfigureAwait(false);
         var socket = new Socket(target.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        SocketLink link;
         try
         {
-            await socket.ConnectAsync(target.EndPoint, ct).ConfigureAwait(false);
+            link = await SocketLink.ConnectAsync(socket, target.EndPoint, ct).ConfigureAwait(false);
         }
         catch (Exception)
         {
@@ -76,7 +77,7 @@ internal sealed class AddressDialer(ConnectionHub hub, Upgrader upgrader)
         }
         var local = (IPEndPoint)socket.LocalEndPoint!;
         return await upgrader.DialAsync(
-            new SocketLink(socket), peer, target.Address.WithoutPeer()!, Multiaddr.FromTcp(local.Address, local.Port), refused, ct).ConfigureAwait(false);
+            link, peer, target.Address.WithoutPeer()!, Multiaddr.FromTcp(local.Address, local.Port), refused, ct).ConfigureAwait(false);
     }
 
     private static async Task LookUpAsync(Multiaddr address, DnsEndPoint name, List<DialTarget> targets, List<string> reasons, CancellationToken ct)

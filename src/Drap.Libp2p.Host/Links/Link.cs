@@ -9,6 +9,12 @@ internal abstract class Link
     /// <summary>Waits until there is something to read, the end included. No buffer is held while nothing comes.</summary>
     public abstract ValueTask<int> WaitAsync();
 
+    /// <summary>
+    /// As <see cref="WaitAsync"/>, for who runs nothing that others wrote, but where <see cref="Polling.Poller.MayLend"/> allows it: he may go on on the thread that
+    /// waits for all sockets.
+    /// </summary>
+    public virtual ValueTask<int> WaitHereAsync() => WaitAsync();
+
     /// <summary>Reads what there is; 0 at the end, -1 if there is nothing after all.</summary>
     public abstract ValueTask<int> ReceiveAsync(Memory<byte> buffer);
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Drap.Libp2p.Host.Polling;
 
 namespace Drap.Libp2p.Host.Streams;
 
@@ -36,6 +37,11 @@ internal readonly struct Meanwhile(ValueTask<int> waited, IThreadPoolWorkItem? w
     {
         IThreadPoolWorkItem? mine = work;
         awaiter.UnsafeOnCompleted(continuation);
-        mine?.Execute();
+        if (mine is null)
+            return;
+        if (Poller.MayLend)
+            mine.Execute();
+        else
+            ThreadPool.UnsafeQueueUserWorkItem(mine, preferLocal: false);
     }
 }

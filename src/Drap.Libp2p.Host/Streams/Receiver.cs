@@ -73,7 +73,7 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
                 {
                     // The read that should have brought more found nothing.
                     EndGrownBatch(keepsOne: isOnItsOwn);
-                    await Meanwhile.Await(link.WaitAsync(), TakeWoken());
+                    await Meanwhile.Await(link.WaitHereAsync(), TakeWoken());
                     isOnItsOwn = true;
                 }
                 buffer ??= chunks.Rent();
