@@ -1,3 +1,4 @@
+using System.Net;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
 using Drap.Libp2p.Yamux;
@@ -10,8 +11,19 @@ public sealed record HostOptions
     /// <summary>Who the host is. The host does not dispose it.</summary>
     public required PrivateKey Key { get; init; }
 
-    /// <summary>Where it listens: TCP addresses, port 0 for any free one. Default none: then it only dials.</summary>
+    /// <summary>
+    /// Where it listens: TCP addresses, port 0 for any free one, and Unix sockets (<c>/unix/PATH</c>), which are for this user alone and of which peers are not told.
+    /// Default none: then it only dials.
+    /// </summary>
     public IReadOnlyList<Multiaddr> Listen { get; init; } = [];
+
+    /// <summary>
+    /// Whether addresses of Unix sockets are dialed. Default false: peers name addresses, too, and would choose which of this machine's services is written to.
+    /// </summary>
+    public bool DialsUnixSockets { get; init; }
+
+    /// <summary>Who is asked for the texts of <c>/dnsaddr</c> names, in this order. Default null: those of <c>/etc/resolv.conf</c>.</summary>
+    public IReadOnlyList<IPEndPoint>? NameServers { get; init; }
 
     /// <summary>Addresses that others are told besides those on which it listens, such as a router's outside. Default none.</summary>
     public IReadOnlyList<Multiaddr> Announce { get; init; } = [];

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.NetworkInformation;
+using System.Net.Sockets;
 using Drap.Libp2p.Host.Connections;
 using Drap.Libp2p.Host.Dialing;
 using Drap.Libp2p.Host.Protocols;
@@ -23,7 +24,7 @@ public sealed class Libp2pHost : IAsyncDisposable
     private readonly ConnectionHub hub;
     private readonly Upgrader upgrader;
     private readonly Dialer dialer;
-    private readonly List<TcpListener> listeners = [];
+    private readonly List<SocketListener> listeners = [];
     private readonly RunningTasks running = new();
     private readonly IdentifyService identify;
     private IReadOnlyList<Multiaddr> listening = [];
@@ -37,10 +38,10 @@ public sealed class Libp2pHost : IAsyncDisposable
         hub = new ConnectionHub(options);
         PeerBook = new PeerBook(options.Limits.KnownPeersMax, peer => hub.Table.Find(peer) is not null);
         upgrader = new Upgrader(hub, options);
-        var addresses = new AddressDialer(hub, upgrader);
+        var addresses = new AddressDialer(hub, upgrader, options);
         dialer = new Dialer(hub, addresses, PeerBook);
         addresses.Circuits = new Circuits(hub, upgrader, dialer);
-        identify = new IdentifyService(hub, options, PeerBook, () => ListenAddresses, running);
+        identify = new IdentifyService(hub, options, PeerBook, () => [.. ListenAddresses.Where(a => !a.TryGetUnixPath(out _))], running);
         lookAround = new CallAt(() => running.Run(async () =>
         {
             await Task.Yield();
@@ -172,7 +173,7 @@ public sealed class Libp2pHost : IAsyncDisposable
             return;
         NetworkChange.NetworkAddressChanged -= NetworkChanged;
         hub.Deadlines.Clear(lookAround);
-        foreach (TcpListener listener in listeners)
+        foreach (SocketListener listener in listeners)
             await listener.DisposeAsync().ConfigureAwait(false);
         dialer.Dispose();
         List<PeerConnection> open = hub.Table.Close();
@@ -204,7 +205,7 @@ public sealed class Libp2pHost : IAsyncDisposable
     // The system's own addresses may have changed: where a socket listens on any, the host is reached elsewhere now.
     private void LookAround()
     {
-        IReadOnlyList<Multiaddr> now = [.. listeners.SelectMany(listener => InterfaceAddresses.Of(listener.EndPoint)).Concat(announced).Distinct()];
+        IReadOnlyList<Multiaddr> now = [.. listeners.SelectMany(listener => listener.Addresses).Concat(announced).Distinct()];
         CloseLost();
         if (now.SequenceEqual(listening))
             return;
@@ -239,15 +240,13 @@ public sealed class Libp2pHost : IAsyncDisposable
         var addresses = new List<Multiaddr>();
         foreach (Multiaddr address in options.Listen)
         {
-            if (!address.TryGetTcp(out EndPoint? endPoint, out _) || endPoint is not IPEndPoint ip)
-                throw new Libp2pException($"{address} is no address to listen on: an IP address and a TCP port are needed");
             try
             {
-                var listener = new TcpListener(ip, hub, upgrader, strangers);
+                var listener = new SocketListener(PlaceOf(address), hub, upgrader, strangers);
                 listeners.Add(listener);
-                addresses.AddRange(InterfaceAddresses.Of(listener.EndPoint));
+                addresses.AddRange(listener.Addresses);
             }
-            catch (System.Net.Sockets.SocketException failure)
+            catch (Exception failure) when (failure is SocketException or IOException or UnauthorizedAccessException)
             {
                 throw new Libp2pException($"cannot listen on {address}: {failure.Message}", failure);
             }
@@ -256,6 +255,23 @@ public sealed class Libp2pHost : IAsyncDisposable
         listening = [.. addresses.Concat(announced).Distinct()];
         NetworkChange.NetworkAddressChanged += NetworkChanged;
         await Task.CompletedTask.WaitAsync(ct).ConfigureAwait(false);
+    }
+
+    private static EndPoint PlaceOf(Multiaddr address)
+    {
+        if (!address.TryGetUnixPath(out string? path))
+        {
+            return address.TryGetTcp(out EndPoint? endPoint, out _) && endPoint is IPEndPoint
+                ? endPoint : throw new Libp2pException($"{address} is no address to listen on: an IP address and a TCP port, or a Unix socket's path are needed");
+        }
+        try
+        {
+            return new UnixDomainSocketEndPoint(path);
+        }
+        catch (ArgumentException)
+        {
+            throw new Libp2pException($"{path} is too long for a Unix socket");
+        }
     }
 
     private async Task<P2pStream> ConnectAndOpenAsync(PeerId peer, IReadOnlyList<string> protocols, CancellationToken ct)

@@ -47,7 +47,9 @@ internal static class DaemonCommand
                 var options = new HostOptions
                 {
                     Key = identity,
-                    Listen = [.. (call.Get(listen) ?? []).Select(text => Address("--listen", text, ListenForm, a => a.TryGetTcp(out _, out _)))],
+                    Listen = [.. (call.Get(listen) ?? []).Select(text => Address("--listen", text, ListenForm, a => a.TryGetUnixPath(out _) || a.TryGetTcp(out _, out _)))],
+                    // The program that it serves says where to connect to.
+                    DialsUnixSockets = true,
                     // A program connects to peers and comes back to them later: only when there are too many connections are some closed.
                     Limits = new HostLimits { IdleAfter = Timeout.InfiniteTimeSpan },
                 };
@@ -79,7 +81,7 @@ internal static class DaemonCommand
     };
 
     private const string ControlForm = "/unix/PATH, /ip4/ADDRESS/tcp/PORT, /ip6/ADDRESS/tcp/PORT";
-    private const string ListenForm = "/ip4/ADDRESS/tcp/PORT, /ip6/ADDRESS/tcp/PORT";
+    private const string ListenForm = "/ip4/ADDRESS/tcp/PORT, /ip6/ADDRESS/tcp/PORT, /unix/PATH";
 
     // The words of go's daemon, for which programs wait.
     private static void Say(Invocation call, Libp2pHost host, DaemonServer server)

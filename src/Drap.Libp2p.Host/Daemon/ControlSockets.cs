@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Drap.Libp2p.Host.Links;
 using Drap.Libp2p.Multiformats;
 
 namespace Drap.Libp2p.Host.Daemon;
@@ -47,7 +48,7 @@ internal static class ControlSockets
         try
         {
             if (endPoint is UnixDomainSocketEndPoint unix)
-                BindUnix(socket, unix);
+                UnixSockets.Bind(socket, unix);
             else
                 socket.Bind(endPoint);
             socket.Listen(Backlog);
@@ -91,36 +92,4 @@ internal static class ControlSockets
         IPEndPoint => new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
         _ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
     };
-
-    private static void BindUnix(Socket socket, UnixDomainSocketEndPoint endPoint)
-    {
-        string path = endPoint.ToString()!;
-        try
-        {
-            socket.Bind(endPoint);
-        }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse && IsLeftBehind(endPoint))
-        {
-            File.Delete(path);
-            socket.Bind(endPoint);
-        }
-        // Nobody gets in before it listens. On Windows the folder's rights decide.
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-    }
-
-    // A socket on which nobody listens is one of a process that has gone.
-    private static bool IsLeftBehind(UnixDomainSocketEndPoint endPoint)
-    {
-        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            probe.Connect(endPoint);
-            return false;
-        }
-        catch (SocketException e)
-        {
-            return e.SocketErrorCode == SocketError.ConnectionRefused;
-        }
-    }
 }

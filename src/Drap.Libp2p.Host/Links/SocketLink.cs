@@ -47,7 +47,8 @@ internal sealed class SocketLink : Link
         {
             socket.Connect(to);
         }
-        catch (SocketException failure) when (failure.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+        // A Unix socket has no such state: there the listener has no room.
+        catch (SocketException failure) when (to.AddressFamily != AddressFamily.Unix && failure.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
         {
             isUnderWay = true;
         }

@@ -8,6 +8,9 @@ public enum DnsType
     /// <summary>An IPv4 address.</summary>
     A = 1,
 
+    /// <summary>Another name of the same.</summary>
+    Cname = 5,
+
     /// <summary>The name of something: of a service, each of its instances.</summary>
     Ptr = 12,
 
@@ -35,7 +38,7 @@ public readonly record struct DnsQuestion(string Name, DnsType Type);
 /// <param name="Ttl">How many seconds it holds; 0 takes it back.</param>
 public sealed record DnsRecord(string Name, DnsType Type, uint Ttl)
 {
-    /// <summary>The name that a <see cref="DnsType.Ptr"/> points to, or the host of an <see cref="DnsType.Srv"/>.</summary>
+    /// <summary>The name that a <see cref="DnsType.Ptr"/> or <see cref="DnsType.Cname"/> points to, or the host of an <see cref="DnsType.Srv"/>.</summary>
     public string Target { get; init; } = "";
 
     /// <summary>The port of an <see cref="DnsType.Srv"/>.</summary>

@@ -92,9 +92,10 @@ public ref struct DnsReader
                     record = new DnsRecord(name, (DnsType)type, ttl) { Address = message.Slice(at, length).ToArray() };
                     break;
                 case DnsType.Ptr:
+                case DnsType.Cname:
                     if (!TryReadName(out string target) || at != end)
                         return false;
-                    record = new DnsRecord(name, DnsType.Ptr, ttl) { Target = target };
+                    record = new DnsRecord(name, (DnsType)type, ttl) { Target = target };
                     break;
                 case DnsType.Srv:
                     at += 4; // priority and weight

@@ -46,6 +46,7 @@ internal sealed class DnsWriter
         switch (record.Type)
         {
             case DnsType.Ptr:
+            case DnsType.Cname:
                 Name(record.Target);
                 break;
             case DnsType.Srv:

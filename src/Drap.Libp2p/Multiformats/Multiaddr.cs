@@ -220,6 +220,34 @@ public sealed class Multiaddr : IEquatable<Multiaddr>
         return endPoint is not null;
     }
 
+    /// <summary>
+    /// The name whose texts hold addresses, if this begins with one (<c>/dnsaddr/NAME</c>), and what follows it, with which each of those must end; null if nothing
+    /// does.
+    /// </summary>
+    public bool TryGetDnsaddr([NotNullWhen(true)] out string? name, out Multiaddr? rest)
+    {
+        name = null;
+        rest = null;
+        MultiaddrComponents parts = Components;
+        if (!parts.MoveNext() || parts.Current.Protocol != MultiaddrProtocol.DnsAddr)
+            return false;
+        name = parts.Current.ValueText;
+        int length = parts.Current.Length;
+        rest = length == bytes.Length ? null : new Multiaddr(bytes[length..]);
+        return true;
+    }
+
+    /// <summary>Whether its last parts are these.</summary>
+    public bool EndsWith(Multiaddr end)
+    {
+        foreach (MultiaddrComponent part in Components)
+        {
+            if (part.Start == bytes.Length - end.bytes.Length)
+                return Bytes[part.Start..].SequenceEqual(end.bytes);
+        }
+        return false;
+    }
+
     /// <summary>The path of a Unix socket, if this is one.</summary>
     public bool TryGetUnixPath([NotNullWhen(true)] out string? path)
     {

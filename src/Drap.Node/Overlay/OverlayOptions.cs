@@ -108,7 +108,7 @@ public sealed record OverlayOptions
         {
             if (!Multiaddr.TryParse(text, out Multiaddr? address))
                 error = $"{option} {text}: no multiaddr, such as /ip4/192.0.2.1/tcp/4001{(named ? "/p2p/12D3KooW…" : "")}";
-            else if (!address.IsCircuit && !address.TryGetTcp(out _, out _))
+            else if (!address.IsCircuit && !address.TryGetTcp(out _, out _) && !(named && address.TryGetDnsaddr(out _, out _)))
                 error = $"{option} {text}: an IP address or a name with a TCP port is expected, such as /ip4/192.0.2.1/tcp/4001";
             else if (named && address.Peer is null)
                 error = $"{option} {text}: does not end with the peer's name, /p2p/12D3KooW…";

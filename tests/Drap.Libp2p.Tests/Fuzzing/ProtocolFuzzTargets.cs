@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Net;
 using Drap.Libp2p.Daemon;
+using Drap.Libp2p.Dnsaddr;
 using Drap.Libp2p.Envelope;
 using Drap.Libp2p.Gossipsub;
 using Drap.Libp2p.Identify;
@@ -38,6 +40,7 @@ internal static class ProtocolFuzzTargets
         new("relay", 5_000, n => 12_000 + (60L * n), [.. RelayMessages().Select(m => m.Encode(isStop: false)), .. RelayMessages()[..2].Select(m => m.Encode(isStop: true))], Relays),
         new("relay-voucher", 500, n => 24_000 + (60L * n), [new RelayVoucher(Peer, Peer, Utc).Seal(Key).Encoded.ToArray()], Vouchers),
         new("dns", 5_000, n => 24_000 + (60L * n), Packets(), DnsMessages),
+        new("dnsaddr", 3_000, n => 80_000 + (200L * n), [DnsaddrAnswer()], DnsaddrAnswers),
         new("mdns", 2_000, n => 80_000 + (100L * n), Packets(), Mdns),
         new("daemon-request", 5_000, n => 12_000 + (60L * n), [.. Requests().Select(DaemonRequestWriter.Encode)], DaemonRequests),
         new("daemon-response", 5_000, n => 12_000 + (60L * n), [.. Responses().Select(r => r.Encode())], DaemonResponses),
@@ -150,6 +153,30 @@ internal static class ProtocolFuzzTargets
         if (!DnsReader.TryRead(bytes, out DnsMessage? message))
             return "none";
         return $"{message.IsResponse} {Math.Min(message.Questions.Length, 3)} {Math.Min(message.Answers.Length, 3)} {Math.Min(message.Additional.Length, 3)}";
+    }
+
+    private static byte[] DnsaddrAnswer() => DnsWriter.Write(new DnsMessage(7, IsResponse: true)
+    {
+        Questions = [new DnsQuestion("_dnsaddr.a.b", DnsType.Txt)],
+        Answers =
+        [
+            new DnsRecord("_dnsaddr.a.b", DnsType.Cname, 60) { Target = "c.d" },
+            new DnsRecord("c.d", DnsType.Txt, 60) { Texts = [System.Text.Encoding.ASCII.GetBytes($"dnsaddr={Address}/p2p/{Peer}")] },
+            new DnsRecord("c.d", DnsType.Txt, 60) { Texts = [[.. "dnsaddr=/dnsaddr/"u8], [.. "e.f"u8]] },
+        ],
+    }, isLegacy: true);
+
+    // A name server's answer, and where it leads.
+    private static string DnsaddrAnswers(byte[] bytes)
+    {
+        TxtStatus status = TxtCodec.Read(bytes, 7, "_dnsaddr.a.b", out ImmutableArray<string> texts);
+        FuzzTargets.Must(status == TxtStatus.Answered || texts.IsEmpty);
+        var walk = new DnsaddrWalk(Multiaddr.Parse("/dnsaddr/a.b"));
+        FuzzTargets.Must(walk.TryNext(out _));
+        walk.Answered(texts);
+        bool leadsOn = walk.TryNext(out string? name);
+        FuzzTargets.Must(!leadsOn || TxtCodec.IsName(name!));
+        return $"{status} {Math.Min(texts.Length, 3)} {walk.Found.Count > 0} {leadsOn}";
     }
 
     // A packet to a node of its own: what it answers can be read, and it finds nobody who is not named.

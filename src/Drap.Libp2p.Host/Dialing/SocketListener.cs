@@ -8,12 +8,13 @@ using Drap.Libp2p.Multiformats;
 
 namespace Drap.Libp2p.Host.Dialing;
 
-/// <summary>Takes connections on one address, as many at a time as the host has room for strangers.</summary>
-internal sealed class TcpListener : IAsyncDisposable
+/// <summary>Takes connections on one TCP address or Unix socket, as many at a time as the host has room for strangers.</summary>
+internal sealed class SocketListener : IAsyncDisposable
 {
     private const int BacklogMax = 512;
 
     private readonly Socket socket;
+    private readonly UnixDomainSocketEndPoint? unix;
     private readonly ConnectionHub hub;
     private readonly Upgrader upgrader;
     private readonly Strangers strangers;
@@ -22,18 +23,22 @@ internal sealed class TcpListener : IAsyncDisposable
     private readonly Task accepting;
 
     /// <summary>Listens; throws a <see cref="SocketException"/> if it cannot.</summary>
-    public TcpListener(IPEndPoint endPoint, ConnectionHub hub, Upgrader upgrader, Strangers strangers)
+    public SocketListener(EndPoint endPoint, ConnectionHub hub, Upgrader upgrader, Strangers strangers)
     {
         this.hub = hub;
         this.upgrader = upgrader;
         this.strangers = strangers;
-        socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        unix = endPoint as UnixDomainSocketEndPoint;
+        socket = new Socket(endPoint.AddressFamily, SocketType.Stream, unix is null ? ProtocolType.Tcp : ProtocolType.Unspecified);
         try
         {
             // An IPv6 socket is for IPv6: who wants both names both.
             if (endPoint.AddressFamily == AddressFamily.InterNetworkV6)
                 socket.DualMode = false;
-            socket.Bind(endPoint);
+            if (unix is null)
+                socket.Bind(endPoint);
+            else
+                UnixSockets.Bind(socket, unix);
             socket.Listen(BacklogMax);
         }
         catch (Exception)
@@ -41,12 +46,12 @@ internal sealed class TcpListener : IAsyncDisposable
             socket.Dispose();
             throw;
         }
-        EndPoint = (IPEndPoint)socket.LocalEndPoint!;
         accepting = AcceptAsync();
     }
 
-    /// <summary>Where it listens, with the port that the system chose.</summary>
-    public IPEndPoint EndPoint { get; }
+    /// <summary>Where it is reached, with the port that the system chose: where it listens on any address, at all that the machine has now.</summary>
+    public IEnumerable<Multiaddr> Addresses =>
+        unix is null ? InterfaceAddresses.Of((IPEndPoint)socket.LocalEndPoint!) : [Multiaddr.FromUnix(unix.ToString()!)];
 
     public async ValueTask DisposeAsync()
     {
@@ -54,6 +59,8 @@ internal sealed class TcpListener : IAsyncDisposable
         socket.Dispose();
         await accepting.ConfigureAwait(false);
         await handshakes.DrainAsync().ConfigureAwait(false);
+        if (unix is not null)
+            File.Delete(unix.ToString()!);
         stopping.Dispose();
     }
 
@@ -76,25 +83,26 @@ internal sealed class TcpListener : IAsyncDisposable
             {
                 return;
             }
-            if (accepted.RemoteEndPoint is not IPEndPoint from || !strangers.TryEnter(from.Address))
+            // Who has gone again has no address any more. Who comes over a Unix socket has none: it is this machine's.
+            IPAddress? place = unix is null ? (accepted.RemoteEndPoint as IPEndPoint)?.Address : IPAddress.Loopback;
+            if (place is null || !strangers.TryEnter(place))
             {
                 accepted.Dispose();
                 continue;
             }
-            handshakes.Run(() => ShakeAsync(accepted, from));
+            handshakes.Run(() => ShakeAsync(accepted, place));
         }
     }
 
-    private async Task ShakeAsync(Socket accepted, IPEndPoint from)
+    private async Task ShakeAsync(Socket accepted, IPAddress place)
     {
         // Off the loop that accepts: the cryptography of one is not to hold up the next.
         await Task.Yield();
         try
         {
             using var limit = new TimedCancellation(hub.Deadlines, hub.Clock.Now + hub.Limits.HandshakeTimeout, stopping.Token);
-            var to = (IPEndPoint)accepted.LocalEndPoint!;
             await upgrader.AcceptAsync(
-                new SocketLink(accepted), Multiaddr.FromTcp(from.Address, from.Port), Multiaddr.FromTcp(to.Address, to.Port), limit.Token).ConfigureAwait(false);
+                new SocketLink(accepted), AddressOf(accepted.RemoteEndPoint!), AddressOf(accepted.LocalEndPoint!), limit.Token).ConfigureAwait(false);
         }
         catch (Exception)
         {
@@ -103,7 +111,11 @@ internal sealed class TcpListener : IAsyncDisposable
         }
         finally
         {
-            strangers.Leave(from.Address);
+            strangers.Leave(place);
         }
     }
+
+    // Both ends of a Unix socket are its path: who connects to it has none.
+    private Multiaddr AddressOf(EndPoint endPoint) =>
+        endPoint is IPEndPoint ip ? Multiaddr.FromTcp(ip.Address, ip.Port) : Multiaddr.FromUnix(unix!.ToString()!);
 }
