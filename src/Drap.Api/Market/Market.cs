@@ -49,6 +49,9 @@ public sealed record MarketNode
     /// <summary>How that price came about, factor by factor; where it was asked for.</summary>
     public ImmutableArray<PriceFactor> Factors { get; set; } = [];
 
+    /// <summary>In how many seconds it ends, as a batch system's job does; null if it is to stay.</summary>
+    public TimeSpan? EndsInSeconds { get; set; }
+
     /// <summary>Why it is avoided for now; null when it is not.</summary>
     public Reason? Avoided { get; set; }
 }

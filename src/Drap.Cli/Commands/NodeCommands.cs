@@ -123,12 +123,13 @@ internal static class NodeCommands
         var overlay = new Option<string>("--overlay") { Description = "What carries it", HelpName = "KIND", DefaultValueFactory = _ => "libp2p" };
         var bootstrap = new Option<string[]>("--bootstrap") { Description = "A peer by which the swarm is found", HelpName = "MULTIADDR" };
         var member = new Option<bool>("--member") { Description = "It belongs to a swarm by the certificates in its folder" };
+        var endsAt = new Option<long?>("--ends-at") { Description = "When the node ends, in nanoseconds since the machine's boot", HelpName = "TIME" };
         var noop = new Option<bool>("--noop") { Description = "Serve the handler noop, for benchmarks" };
         Command command = common.Command("serve", "Serve a home in the background until its last job has ended", [], async call =>
         {
             if (call.Get(worker) is { } name)
                 return await WorkerCommand.RunAsync(
-                    call, name, Workers(call, call.Get(workers)) with { Terms = Terms(call.Get(settings)) }, call.Get(region)!, call.Get(overlay)!, call.Get(bootstrap) ?? [], call.Get(member), call.Get(noop));
+                    call, name, Workers(call, call.Get(workers)) with { Terms = Terms(call.Get(settings)) }, call.Get(region)!, call.Get(overlay)!, call.Get(bootstrap) ?? [], call.Get(member), call.Get(endsAt), call.Get(noop));
             await using NodeSession session = await NodeSession.EmbedAsync(
                 call.Context, call.Home, new NodeHostOptions { Mode = "background" }, ConsoleLogs.Create(call.Context.Err), call.Cancel);
             // Somebody else was faster: the caller finds that one.
@@ -143,7 +144,7 @@ internal static class NodeCommands
                 // Ended on purpose: the jobs are kept.
             }
             return ExitCode.Ok;
-        }, worker, workers, settings, region, overlay, bootstrap, member, noop);
+        }, worker, workers, settings, region, overlay, bootstrap, member, endsAt, noop);
         command.Hidden = true;
         return command;
     }

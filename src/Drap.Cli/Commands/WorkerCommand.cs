@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Drap.Cli.Nodes;
+using Drap.Core.Nodes;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Drivers;
 using Drap.Node.Hosting;
@@ -17,7 +18,7 @@ namespace Drap.Cli.Commands;
 internal static class WorkerCommand
 {
     public static async Task<int> RunAsync(
-        Invocation call, string name, NodeHostOptions which, string region, string overlay, string[] bootstrap, bool isMember, bool serveNoop)
+        Invocation call, string name, NodeHostOptions which, string region, string overlay, string[] bootstrap, bool isMember, long? endsAt, bool serveNoop)
     {
         if (!OverlayOptions.TryParse(overlay, out OverlayOptions? joins, out string? error)
             || !OverlayOptions.TryParseAddresses("--bootstrap", bootstrap, named: true, out ImmutableArray<Multiaddr> peers, out error))
@@ -43,7 +44,7 @@ internal static class WorkerCommand
         try
         {
             host = await WorkerHost.StartAsync(
-                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers, which.Terms), region, joins with { Bootstrap = [.. joins.Bootstrap, .. peers] }, isMember, call.Context.Err.WriteLine, handlers,
+                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers, which.Terms), region, joins with { Bootstrap = [.. joins.Bootstrap, .. peers] }, isMember, endsAt is { } at ? new Instant(at) : null, call.Context.Err.WriteLine, handlers,
                 ConsoleLogs.Create(call.Context.Err), starting.Token);
         }
         catch (OperationCanceledException)
@@ -55,10 +56,13 @@ internal static class WorkerCommand
             call.Context.Interrupts.Leaving = host.Abort;
             await call.Context.Out.WriteLineAsync(new WorkerReport(host.Peer.ToString(), host.Addresses).ToLine());
             await call.Context.Out.FlushAsync(CancellationToken.None);
-            if (await Task.WhenAny(draining.Task, end.Task, host.Completion) == draining.Task)
+            if (await Task.WhenAny(draining.Task, end.Task, host.WentByItself, host.Completion) == draining.Task)
                 host.Drain();
-            if (await Task.WhenAny(end.Task, host.Completion) == host.Completion)
+            Task first = await Task.WhenAny(end.Task, host.WentByItself, host.Completion);
+            if (first == host.Completion)
                 await host.Completion;
+            else if (first == host.WentByItself)
+                await call.Context.Err.WriteLineAsync(await host.WentByItself == LeaveCause.Idle ? "nobody had a task for it" : "the node's time is over");
             else if (!await end.Task)
                 host.Abort();
         }

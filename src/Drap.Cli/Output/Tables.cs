@@ -104,7 +104,8 @@ internal static class Tables
                 $"{Words.Bytes(node.Free.MemoryBytes)}/{Words.Bytes(node.Total.MemoryBytes)}",
                 node.Total.Gpus.IsEmpty ? "-" : $"{Words.Of(node.Free.Gpus.Length)}/{Words.Of(node.Total.Gpus.Length)}", Words.Of(node.Running), node.CorePrice.ToString(),
                 string.Join(',', node.Traits.Labels),
-                node.SilentSeconds is { } silent ? $"silent for {Words.Of(silent)}" : node.Avoided is { } avoided ? avoided.Message : "");
+                node.SilentSeconds is { } silent ? $"silent for {Words.Of(silent)}" : node.Avoided is { } avoided ? avoided.Message
+                    : node.EndsInSeconds is { } end ? $"ends in {Words.Of(end)}" : "");
         table.Write(output);
         output.WriteLine($"{Words.Count(market.Waiting, "task")} waiting, {market.Running} running");
         foreach (MarketNode node in market.Nodes.Where(n => !n.Factors.IsEmpty))

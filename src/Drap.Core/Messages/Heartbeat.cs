@@ -79,6 +79,9 @@ public sealed record NodeState
     /// <summary>Whether it takes no new work.</summary>
     public bool Draining { get; init; }
 
+    /// <summary>In how long the node itself ends, as a batch system's job does; null if it is to stay.</summary>
+    public TimeSpan? EndsIn { get; init; }
+
     /// <summary>The factors of its price for one core with 1 GiB for an hour, in order, last the price itself.</summary>
     public ImmutableArray<PriceFactor> Prices { get; init; } = [];
 

@@ -116,10 +116,11 @@ internal readonly struct NodeStateShape : IShape<NodeState>
         bool draining = f.Flag(8, nameof(m.Draining), m.Draining);
         var prices = f.List<PriceFactor, PriceFactorShape>(9, nameof(m.Prices), m.Prices, PricesMax);
         var enforcement = f.Texts(10, nameof(m.Enforcement), m.Enforcement, EnforcementMax, CborLimits.TextBytes);
+        TimeSpan? endsIn = f.DurationOrNull(11, nameof(m.EndsIn), m.EndsIn);
         return !f.Reads ? m : new NodeState
         {
             Name = name, Total = total, Free = free, Traits = traits, Running = running, Waiting = waiting, Holds = holds,
-            Draining = draining, Prices = prices, Enforcement = enforcement,
+            Draining = draining, EndsIn = endsIn, Prices = prices, Enforcement = enforcement,
         };
     }
 }

@@ -12,7 +12,7 @@ internal static class NodeView
     // What its price is quoted for: the smallest bundle that people compare by.
     private static readonly ResourceRequest Quoted = new() { MilliCpus = 1000, MemoryBytes = 1L << 30 };
 
-    public static NodeState Of(WorkerOptions options, Capacity capacity, Executor executor, Arbiter arbiter, UtcTime utc, bool isDraining) => new()
+    public static NodeState Of(WorkerOptions options, Capacity capacity, Executor executor, Arbiter arbiter, Instant now, UtcTime utc, bool isDraining) => new()
     {
         Name = options.Name,
         Total = options.Resources,
@@ -22,6 +22,7 @@ internal static class NodeView
         Waiting = executor.Waiting,
         Holds = arbiter.Holds.Count,
         Draining = isDraining,
+        EndsIn = arbiter.EndsAt == Instant.Never ? null : arbiter.EndsAt > now ? arbiter.EndsAt - now : TimeSpan.Zero,
         Prices = Explain(arbiter.Pricer.Quote(arbiter.WithoutHolds(), Quoted, utc)),
         Enforcement = options.Enforcement,
     };

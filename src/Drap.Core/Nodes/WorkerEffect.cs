@@ -52,7 +52,21 @@ public abstract record WorkerEffect
     public sealed record Observe(WorkerObservation What) : WorkerEffect;
 
     /// <summary>The drain is over: nothing runs, nothing stands in line. Results may still wait in the outbox.</summary>
-    public sealed record Left : WorkerEffect;
+    /// <param name="Cause">Why it went.</param>
+    public sealed record Left(LeaveCause Cause) : WorkerEffect;
+}
+
+/// <summary>Why a worker goes.</summary>
+public enum LeaveCause
+{
+    /// <summary>It was told to.</summary>
+    Told,
+
+    /// <summary>The node's own time is over, as a batch system's job is.</summary>
+    TimeOver,
+
+    /// <summary>Nobody had a task for it for as long as its owner waits.</summary>
+    Idle,
 }
 
 /// <summary>How an attempt is told to end.</summary>

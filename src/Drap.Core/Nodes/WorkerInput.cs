@@ -57,6 +57,12 @@ public abstract record WorkerInput
     /// </summary>
     public sealed record Drain(TimeSpan Within) : WorkerInput;
 
+    /// <summary>
+    /// The node itself ends in so long, as a batch system's job does: the worker offers for nothing that is thought to run longer, takes nothing new shortly before, and
+    /// ends what runs then. A second one may shorten the time.
+    /// </summary>
+    public sealed record Ends(TimeSpan Within) : WorkerInput;
+
     /// <summary>The node cannot do something any more (start processes, keep outputs); until <see cref="Recovered"/> it offers nothing. What runs goes on.</summary>
     public sealed record Degraded(string What) : WorkerInput;
 

@@ -52,7 +52,7 @@ public sealed class WorkerNode
         told = new Told();
         hearing = new Hearing(self);
         receipts = new Receipts();
-        departure = new Departure(arbiter, executor, leases);
+        departure = new Departure(arbiter, executor, leases, outbox);
         Apply(options);
     }
 
@@ -71,7 +71,7 @@ public sealed class WorkerNode
         get
         {
             Instant next = Instant.Min(Instant.Min(leases.NextDeadline, executor.NextDeadline), Instant.Min(outbox.NextDeadline, arbiter.NextDeadline));
-            return Instant.Min(next, Instant.Min(Instant.Min(told.NextDeadline, receipts.NextDeadline), departure.EndsAt));
+            return Instant.Min(next, Instant.Min(Instant.Min(told.NextDeadline, receipts.NextDeadline), departure.NextDeadline));
         }
     }
 
@@ -109,6 +109,9 @@ public sealed class WorkerNode
             case WorkerInput.Drain drain:
                 departure.Drain(drain.Within, now, UtcAt(now), GiveBack, effects);
                 break;
+            case WorkerInput.Ends ends:
+                departure.EndWithin(ends.Within, now);
+                break;
             case WorkerInput.Degraded d:
                 departure.SetDegraded(d.What);
                 break;
@@ -137,7 +140,7 @@ public sealed class WorkerNode
         foreach ((PeerId to, KnownScheduler scheduler, long number) in heartbeats)
             effects.Add(new WorkerEffect.Send(to, new HeartbeatReply(number, scheduler.LeaseSet, Told.StartedOf(scheduler, leases))));
         heartbeats.Clear();
-        departure.Flush(effects);
+        departure.Flush(now, effects);
     }
 
     /// <summary>What must hold after a flush if this code is right. Walks everything: for tests and simulations.</summary>
@@ -153,7 +156,7 @@ public sealed class WorkerNode
     }
 
     /// <summary>What it shows of itself on the market.</summary>
-    public NodeState Describe(Instant now) => NodeView.Of(Options, capacity, executor, arbiter, UtcAt(now), departure.IsUnderWay);
+    public NodeState Describe(Instant now) => NodeView.Of(Options, capacity, executor, arbiter, now, UtcAt(now), departure.IsUnderWay);
 
     private UtcTime UtcAt(Instant now) => utcAtSet + (now - utcSetAt);
 
@@ -165,7 +168,7 @@ public sealed class WorkerNode
         arbiter.RunDue(now, effects);
         outbox.RunDue(now, UtcAt(now), schedulers, effects);
         told.RunDue(now);
-        departure.RunDue(now, UtcAt(now), effects);
+        departure.RunDue(now, UtcAt(now), GiveBack, effects);
     }
 
     /// <summary>
@@ -452,6 +455,7 @@ public sealed class WorkerNode
         executor.Reserve = options.Pricing.Reserve;
         executor.Sandbox = options.Sandbox;
         arbiter.Configure(options);
+        departure.SetIdleTimeout(options.IdleTimeout);
         hearing.Changed();
     }
 

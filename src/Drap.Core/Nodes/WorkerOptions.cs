@@ -43,6 +43,9 @@ public sealed record WorkerOptions
     /// <summary>What the sandbox enforces, a line a resource, for <c>drap market</c>; empty if all is.</summary>
     public ImmutableArray<string> Enforcement { get; init; } = [];
 
+    /// <summary>After how long without a task the worker goes; null, the default, for never. While a result waits for its scheduler, twice as long.</summary>
+    public TimeSpan? IdleTimeout { get; init; }
+
     /// <summary>How long a result waits for its scheduler. Default seven days; then it is dropped and counted.</summary>
     public TimeSpan OutboxAge { get; init; } = TimeSpan.FromDays(7);
 

@@ -24,6 +24,9 @@ public sealed class ProcessSwarm : INodeHost
     /// <summary>How long the start waits for workers: beyond it they join when they are there.</summary>
     private static readonly TimeSpan JoinPatience = TimeSpan.FromSeconds(30);
 
+    /// <summary>What a worker may need at its end from TERM to KILL, and to tell of it.</summary>
+    private static readonly TimeSpan WorkerPatience = Core.Execution.Executor.Grace + TimeSpan.FromSeconds(3);
+
     private readonly Lifetime life = new();
     private readonly HomeScheduler scheduler;
     private readonly Action<string> warn;
@@ -36,6 +39,8 @@ public sealed class ProcessSwarm : INodeHost
     private readonly Func<string, string> nameOf;
     private ImmutableArray<WorkerSpec> specs = [];
     private IDisposable? watching;
+    private NodeEnd? end;
+    private Task? leaving;
 
     private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, SwarmPlace? place, ILogger logger, Action<string> warn)
     {
@@ -114,8 +119,12 @@ public sealed class ProcessSwarm : INodeHost
             else if (options.Overlays[0].Listen.Any(a => !a.TryGetTcp(out EndPoint? at, out _) || at is not IPEndPoint ip || !IPAddress.IsLoopback(ip.Address)))
                 warn("the swarm is open: whoever reaches this machine's addresses can offer and run tasks in it, until there are certificates");
             swarm.scheduler.Start(swarm.overlay, sharesBlobs: false);
+            if (options.Terms is { } terms and not { TimeLimit: null, IdleTimeout: null })
+                swarm.end = new NodeEnd(terms, swarm.scheduler.Clock);
             swarm.StartWorkers(home, options, choice, place is null ? arguments : [.. arguments, "--member"]);
             await swarm.WhenAllUpAsync(cancel).ConfigureAwait(false);
+            if (swarm.end is { } end)
+                swarm.leaving = swarm.LeaveAsync(end);
             if (choice.File is { } file)
                 swarm.watching = WorkersFile.Watch(file, swarm.OnFileChanged, warn);
             return swarm;
@@ -134,6 +143,7 @@ public sealed class ProcessSwarm : INodeHost
     public ValueTask DisposeAsync() => life.EndAsync(async () =>
     {
         watching?.Dispose();
+        end?.Dispose();
         await Task.WhenAll(workers.Select(w => w.DisposeAsync().AsTask())).ConfigureAwait(false);
         await scheduler.DisposeAsync().ConfigureAwait(false);
         if (overlay is not null)
@@ -149,6 +159,7 @@ public sealed class ProcessSwarm : INodeHost
         [
             .. options.Program, "serve", "--home", home.Path, .. choice.ToArguments(specs.Length), "--region", region,
             .. overlay!.Addresses.SelectMany(a => (string[])["--bootstrap", a]), .. arguments,
+            .. end?.At is { } at ? (string[])["--ends-at", at.Nanoseconds.ToString(System.Globalization.CultureInfo.InvariantCulture)] : [],
         ];
         lock (gate)
             workers = [.. specs.Select((spec, i) => new WorkerProcess(
@@ -173,6 +184,29 @@ public sealed class ProcessSwarm : INodeHost
         {
             warn($"{taken.Message}; it listens on another port, which older tickets do not name");
             return await OverlayFactory.JoinAsync(joins with { Listen = joins.Beside().Listen }, identity, loop, cancel).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Ends the node when its own end has come. Nobody waits for this: it is what ends all else.</summary>
+    private async Task LeaveAsync(NodeEnd own)
+    {
+        try
+        {
+            Task? gone = workers.IsEmpty ? null : Task.WhenAll(workers.Select(w => w.Gone));
+            string why = await own.WhenOverAsync(gone, IdleAsync).ConfigureAwait(false);
+            // At the end workers end what still runs, which may need its grace.
+            if (gone is not null)
+                await Task.WhenAny(gone, Task.Delay(WorkerPatience)).ConfigureAwait(false);
+            warn($"the node leaves: {why}; jobs are kept and resumed when it is up again");
+            await DisposeAsync().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // It ends otherwise.
+        }
+        catch (Exception e)
+        {
+            life.Fail(e);
         }
     }
 

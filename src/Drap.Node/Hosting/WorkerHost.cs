@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Membership;
+using Drap.Core.Nodes;
 using Drap.Node.Blobs;
 using Drap.Node.Drivers;
 using Drap.Node.Home;
@@ -53,6 +54,7 @@ public sealed class WorkerHost : IAsyncDisposable
     /// <param name="region">The region of the swarm's scheduler.</param>
     /// <param name="joins">How it joins.</param>
     /// <param name="isMember">Whether it belongs to a swarm by certificates, which lie in its folder.</param>
+    /// <param name="endsAt">When the node ends; null if it is to stay.</param>
     /// <param name="warn">What its owner must know.</param>
     /// <param name="handlers">What <c>dotnet</c> tasks may call.</param>
     /// <param name="loggers">Where its log lines go.</param>
@@ -60,7 +62,7 @@ public sealed class WorkerHost : IAsyncDisposable
     /// <exception cref="HomeException">There is no such worker, or another process is it.</exception>
     /// <exception cref="OverlayException">It cannot listen, or its daemon does not answer.</exception>
     public static async Task<WorkerHost> StartAsync(
-        HomeFolder home, string name, WorkerChoice choice, string region, OverlayOptions joins, bool isMember, Action<string> warn, HandlerRegistry handlers, ILoggerFactory loggers, CancellationToken cancel)
+        HomeFolder home, string name, WorkerChoice choice, string region, OverlayOptions joins, bool isMember, Instant? endsAt, Action<string> warn, HandlerRegistry handlers, ILoggerFactory loggers, CancellationToken cancel)
     {
         ILogger logger = loggers.CreateLogger("drap");
         WorkerSpec spec = choice.Read(home.Path).FirstOrDefault(s => s.Name == name)
@@ -98,6 +100,8 @@ public sealed class WorkerHost : IAsyncDisposable
             throw;
         }
         loop.Start(overlay);
+        if (endsAt is { } end)
+            loop.EndAt(end);
         // What is wrong with the file says the process that starts the workers, once for all.
         IDisposable? watching = choice.File is { } file ? WorkersFile.Watch(file, Configure, _ => { }) : null;
         return new WorkerHost(blobs, clock, loop, overlay, watching, logger, life);
@@ -111,7 +115,7 @@ public sealed class WorkerHost : IAsyncDisposable
         }
 
         // In a swarm whose nodes have certificates its owner is who stands there, and not who was at the terminal.
-        Core.Nodes.WorkerOptions Told(WorkerSpec said) => said.Options with
+        WorkerOptions Told(WorkerSpec said) => said.Options with
         {
             Name = membership?.Self.Name ?? name, AlsoHears = [region],
             // Who lets others in by name lets himself in.
@@ -119,6 +123,9 @@ public sealed class WorkerHost : IAsyncDisposable
             Sandbox = membership is null ? said.Options.Sandbox : said.Options.Sandbox with { Owner = membership.Self.Principal },
         };
     }
+
+    /// <summary>Completes when it has gone without being told, since the node's time is over or nobody needed it. One that was told to drain stays, to be seen.</summary>
+    public Task<LeaveCause> WentByItself => loop.WentByItself;
 
     /// <summary>Takes nothing new from now on; what runs ends by itself, at most a week later.</summary>
     public void Drain() => loop.Drain(TimeSpan.FromDays(7));

@@ -41,6 +41,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     private readonly List<StoredResult> toStore = [];
     private IDriver? launchesFor;
     private readonly TaskCompletionSource left = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<LeaveCause> wentByItself = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly OutputPins? pins;
     private readonly bool ownsBlobs;
     private InputFetcher? inputs;
@@ -122,6 +123,12 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
 
     /// <summary>Takes no new work from now on.</summary>
     public void Drain(TimeSpan within) => loop.Post(new Item(new WorkerInput.Drain(within)));
+
+    /// <summary>The node itself ends at a time, whatever this does.</summary>
+    public void EndAt(Instant at) => loop.Post(new Item(new WorkerInput.Ends(at > BootClock.Now ? at - BootClock.Now : TimeSpan.Zero)));
+
+    /// <summary>Completes when it has gone without being told.</summary>
+    public Task<LeaveCause> WentByItself => wentByItself.Task;
 
     /// <summary>Takes no new work, and completes when nothing is left.</summary>
     public Task DrainAsync(TimeSpan within)
@@ -323,8 +330,10 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             case WorkerEffect.Observe observe:
                 HostLog.Worker(logger, name, observe.What);
                 break;
-            case WorkerEffect.Left:
+            case WorkerEffect.Left gone:
                 left.TrySetResult();
+                if (gone.Cause != LeaveCause.Told)
+                    wentByItself.TrySetResult(gone.Cause);
                 break;
         }
     }

@@ -29,6 +29,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
     private readonly Action<string> said;
     private readonly Action<WorkerProcess, WorkerReport> ready;
     private readonly CancellationTokenSource stop = new();
+    private readonly TaskCompletionSource gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock gate = new();
     private readonly Task running;
     private Process? process;
@@ -49,6 +50,9 @@ internal sealed class WorkerProcess : IAsyncDisposable
 
     /// <summary>The worker.</summary>
     public string Name { get; }
+
+    /// <summary>Completes when it has left by itself, in order.</summary>
+    public Task Gone => gone.Task;
 
     /// <summary>Its process now; 0 while there is none.</summary>
     public int Pid
@@ -144,6 +148,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
                 if (code == 0)
                 {
                     said($"worker {Name} has left; it comes back with the next start");
+                    gone.TrySetResult();
                     return;
                 }
                 how = code > 128 ? $"was ended by signal {code - 128}" : $"ended with {code}";

@@ -13,6 +13,7 @@ public sealed class WorkerNodeTests
     [InlineData("gangs")]
     [InlineData("gathering")]
     [InlineData("holds")]
+    [InlineData("idle")]
     [InlineData("leases")]
     [InlineData("main_path")]
     [InlineData("one_by_one")]
@@ -21,6 +22,7 @@ public sealed class WorkerNodeTests
     [InlineData("patient")]
     [InlineData("refusals")]
     [InlineData("sandbox")]
+    [InlineData("time_over")]
     [InlineData("restart")]
     [InlineData("shrink")]
     public void A_worker_behaves_as_the_script_tells(string script) => WorkerScript.Run(script);

@@ -162,6 +162,9 @@ internal sealed class WorkerScript
             case "drain":
                 Step(new WorkerInput.Drain(Span(plain[0])));
                 break;
+            case "ends":
+                Step(new WorkerInput.Ends(Span(plain[0])));
+                break;
             case "degraded":
                 Step(new WorkerInput.Degraded(plain[0]));
                 break;
@@ -217,6 +220,7 @@ internal sealed class WorkerScript
             Table = new() { Core = new Price(100_000), MemoryGiB = Price.Zero, DiskGiB = Price.Zero },
             Discount = new(int.Parse(a.GetValueOrDefault("bundle", "1000000"), CultureInfo.InvariantCulture), 20),
         },
+        IdleTimeout = a.TryGetValue("idle", out string? idle) ? Span(idle) : null,
         OutboxBytesMax = long.Parse(a.GetValueOrDefault("outbox", "1000000"), CultureInfo.InvariantCulture),
     };
 
@@ -271,7 +275,8 @@ internal sealed class WorkerScript
         WorkerEffect.DropOutbox drop => $"drop {Names(drop.Attempts)}",
         WorkerEffect.StoreEpoch epoch => $"store epoch {epoch.Epoch} of {Name(epoch.Scheduler)}",
         WorkerEffect.DropEpoch epoch => $"drop epoch of {Name(epoch.Scheduler)}",
-        WorkerEffect.Left => "left",
+        WorkerEffect.Left { Cause: LeaveCause.Told } => "left",
+        WorkerEffect.Left left => $"left: {left.Cause}",
         WorkerEffect.Observe observe => Show(observe.What),
         _ => null,
     };
@@ -291,7 +296,7 @@ internal sealed class WorkerScript
         Notice notice => $"Notice {notice.Kind} {Names(notice.Attempts)}".TrimEnd(),
         Drap.Core.Messages.Receipt receipt => $"Receipt {receipt.Principal}" + string.Concat(receipt.Entries.Select(e => $" {Name(e.Attempt)} {Span(e.Billed)} {e.Amount.Micro}")),
         ProbeReply { State: { } s } => $"ProbeReply free {s.Free.MilliCpus}m of {s.Total.MilliCpus}m running {s.Running} waiting {s.Waiting} holds {s.Holds}"
-            + (s.Draining ? " draining" : "") + $" ask {s.Prices[^1].Amount}",
+            + (s.Draining ? " draining" : "") + (s.EndsIn is { } left ? $" ends in {Span(left)}" : "") + $" ask {s.Prices[^1].Amount}",
         _ => message.ToString(),
     };
 

@@ -62,6 +62,9 @@ internal sealed class Arbiter
     /// <summary>Why nothing is offered at all; null if it is.</summary>
     public RefusalEntry? Closed { get; set; }
 
+    /// <summary>When the node itself ends: what is thought to run longer is not offered for. Never if it is to stay.</summary>
+    public Instant EndsAt { get; set; } = Instant.Never;
+
     /// <summary>Credit lines of principals; null without.</summary>
     public CreditLines? Credit { get; set; }
 

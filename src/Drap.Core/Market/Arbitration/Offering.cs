@@ -111,7 +111,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         if (arbiter.Reservation is not null && IsReservedAgainst(group, ExpectedTime(group), now) && KeptPlaces(group.Group) == 0)
             return false;
         return (executor.Placed < Executor.PlacedMax && capacity.Free.Fits(group.Group.Resources))
-            || (arbiter.Holds.Count > 0 && !group.Group.FirmOnly) || WantsBacklog(group, 0) > 0;
+            || (arbiter.Holds.Count > 0 && !group.Group.FirmOnly) || WantsBacklog(group, 0, now) > 0;
     }
 
     /// <summary>Patient ones, then gangs by age, then the others by principal and rank.</summary>
@@ -239,6 +239,8 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         TimeSpan expected = ExpectedTime(group);
         if (now + expected > group.Deadline || now >= group.Deadline)
             return Eligibility.Refuse(task, RefusalReason.Deadline);
+        if (now + expected > arbiter.EndsAt)
+            return Eligibility.Refuse(task, RefusalReason.Draining, "the node ends too soon for its estimate");
         if (IsReservedAgainst(group, expected, now))
             most = Math.Min(most, KeptPlaces(task));
         if (most == 0)
@@ -257,7 +259,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             isFirm = false;
         }
         // Whether it fits comes before what it costs: a full worker's price is no evidence that a higher bid would help.
-        if (count == 0 && WantsBacklog(group, 0) == 0)
+        if (count == 0 && WantsBacklog(group, 0, now) == 0)
         {
             // What is free and not given is kept: for a device's own work, for better payers, for other principals.
             ImmutableArray<Shortage> shortages = Eligibility.Cut(capacity.Free.Shortages(task.Resources));
@@ -266,7 +268,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         BidAnswer answer = count > 0 ? Ask(group, ref count, utc) : arbiter.Pricer.Answer(task.Bid, groups.Find(group.Key)!.Ask);
         if (answer.Kind == BidAnswerKind.Refusal)
             return Eligibility.Refuse(task, RefusalReason.Price, ask: answer.Price);
-        int backlog = Math.Clamp(group.Remaining - count, 0, WantsBacklog(group, count));
+        int backlog = Math.Clamp(group.Remaining - count, 0, WantsBacklog(group, count, now));
         assessment = new Assessment(count, backlog, answer.Price, isFirm && count > 0);
         return null;
     }
@@ -372,13 +374,16 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         return (quote with { Discount = Factor.One }).AskFor(arbiter.Options.Pricing.Table.BaseOf(request, capacity.Empty.Total));
     }
 
-    private int WantsBacklog(StandingGroup group, int offered)
+    private int WantsBacklog(StandingGroup group, int offered, Instant now)
     {
         TaskGroup task = group.Group;
         if (task.FirmOnly || group.IsGang || task.PerWorkerMax > 0 || groups.Find(group.Key) is not { IsMeasured: true } here)
             return 0;
         int target = Backlog.For(here.Mean, here.IsMeasured, here.Placed + offered);
         int missing = Math.Min(target - here.Waiting, Executor.WaitingMax - executor.Waiting);
+        // A line is no longer than what the places of the group get through before the node ends.
+        if (arbiter.EndsAt != Instant.Never && here.Mean > TimeSpan.Zero)
+            missing = (int)Math.Min(missing, (arbiter.EndsAt - now).Ticks / here.Mean.Ticks * (here.Placed + offered) - here.Waiting);
         // Half empty, or with an offer that goes out anyway: else each end would make one.
         return missing > 0 && (offered > 0 || here.Waiting <= Math.Min(target, group.Filled) / 2) ? Math.Min(missing, Confirm.TasksMax - offered) : 0;
     }

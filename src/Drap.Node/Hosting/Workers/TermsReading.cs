@@ -27,6 +27,7 @@ internal static class TermsReading
     public static WorkerOptions Under(this WorkerOptions worker, NodeSpec node) => worker with
     {
         Principals = [.. node.Allow.Distinct().Order(StringComparer.Ordinal).Select(name => new Principal(name))],
+        IdleTimeout = node.IdleTimeout,
         OutboxAge = node.KeepResultsFor,
         OutboxBytesMax = node.KeepResultsUpTo.Bytes,
     };

@@ -23,6 +23,7 @@ internal static class MarketView
             Total = state.Total,
             Free = state.Free,
             Running = state.Running,
+            EndsInSeconds = state.EndsIn,
             CorePrice = state.Prices.IsEmpty ? Price.Zero : state.Prices[^1].Amount,
             Factors = explain ? [.. state.Prices.Select(f => Of(f, state))] : [],
             Avoided = avoided.Length > 0 ? new Reason(ReasonCodes.BackOff, avoided) : null,

@@ -56,7 +56,7 @@ internal static class Verdicts
             RefusalReason.Driver => [new Refusal(ReasonCodes.Constraint, "driver", no.Detail)],
             RefusalReason.Deadline => [new Refusal(ReasonCodes.Deadline, "deadline", Available: "it could not begin or end in time", Ever: true)],
             RefusalReason.Principal => [new Refusal(ReasonCodes.Credit, "principal", Available: no.Detail, Ever: true)],
-            RefusalReason.Draining => [new Refusal(ReasonCodes.NoRoom, "draining", Available: "it takes no new work", Ever: true)],
+            RefusalReason.Draining => [new Refusal(ReasonCodes.NoRoom, "draining", Available: no.Detail.Length > 0 ? no.Detail : "it takes no new work", Ever: true)],
             RefusalReason.Reserved => [new Refusal(ReasonCodes.NoRoom, "reserve", Available: "what is free is kept for others", Ever: true)],
             _ => [new Refusal(ReasonCodes.WorkerFault, null, Available: no.Detail, Ever: true)],
         };

@@ -1,0 +1,35 @@
+using System.Globalization;
+using Xunit;
+
+namespace Drap.Tests.Cli.EndToEnd;
+
+/// <summary>A node of a swarm as a batch system starts it: it goes by itself, in order.</summary>
+public sealed class UpTests : IAsyncDisposable
+{
+    private static readonly string[] alone = ["up", "--no-ticket", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"];
+
+    private readonly DrapProgram drap = new();
+
+    public ValueTask DisposeAsync() => drap.DisposeAsync();
+
+    [Fact]
+    public async Task A_node_that_nobody_needs_leaves_with_0_and_its_settings_stay()
+    {
+        DrapProgram.Ended ended = await drap.RunAsync([.. alone, "--idle-timeout", "1s"]);
+        Assert.Equal((0, ""), (ended.Code, ended.Out.Trim()));
+        Assert.Contains("worker w1 has left", ended.Err, StringComparison.Ordinal);
+        Assert.Contains("the node leaves: nobody needs it", ended.Err, StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(drap.Home.Folder.Path, "node.yaml")));
+        Assert.Equal(0, (await drap.RunAsync("config", "check")).Code);
+    }
+
+    [Fact]
+    public async Task In_a_Slurm_job_a_node_leaves_before_its_end()
+    {
+        DateTimeOffset end = DateTimeOffset.UtcNow + TimeSpan.FromSeconds(12);
+        drap.Environment["SLURM_JOB_END_TIME"] = end.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        DrapProgram.Ended ended = await drap.RunAsync(alone);
+        Assert.Equal(0, ended.Code);
+        Assert.Contains("the node leaves: its time is over", ended.Err, StringComparison.Ordinal);
+    }
+}
