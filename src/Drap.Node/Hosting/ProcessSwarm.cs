@@ -235,11 +235,13 @@ public sealed class ProcessSwarm : INodeHost
 
     private async Task WhenAllUpAsync(CancellationToken cancel)
     {
-        await Task.WhenAny(allUp.Task, life.Completion, Task.Delay(JoinPatience, cancel)).ConfigureAwait(false);
+        // Workers that are idle from the start may go before anybody heard of them.
+        Task gone = workers.IsEmpty ? allUp.Task : Task.WhenAll(workers.Select(w => w.Gone));
+        await Task.WhenAny(allUp.Task, gone, life.Completion, Task.Delay(JoinPatience, cancel)).ConfigureAwait(false);
         cancel.ThrowIfCancellationRequested();
         if (life.Completion.IsCompleted)
             await life.Completion.ConfigureAwait(false);
-        if (allUp.Task.IsCompleted)
+        if (allUp.Task.IsCompleted || gone.IsCompleted)
             return;
         ImmutableArray<PeerId> hearers = scheduler.Loop.AudienceOf(scheduler.CommonTopic);
         lock (gate)
