@@ -128,6 +128,9 @@ public static class ReasonCodes
     /// <summary>The job's own limit on how much of it runs at once.</summary>
     public const string Throttle = "throttle";
 
+    /// <summary>The disk of the scheduler's node is full: nothing is placed until there is room.</summary>
+    public const string DiskFull = "disk_full";
+
     /// <summary>Fewer nodes keep outputs than the job asks for.</summary>
     public const string Durability = "durability";
 

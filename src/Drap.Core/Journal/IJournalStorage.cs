@@ -8,6 +8,9 @@ namespace Drap.Core.Journal;
 /// </summary>
 public interface IJournalStorage
 {
+    /// <summary>Bytes that this process may still write there, as the file system says it: a hint, which quotas and other programs make wrong.</summary>
+    long FreeBytes { get; }
+
     /// <summary>Names of the files in the directory, in any order; those that are not the journal's own are ignored by it.</summary>
     IReadOnlyList<string> List();
 

@@ -12,7 +12,8 @@ public sealed class JournalLog : IDisposable
     private readonly IJournalStorage storage;
     private readonly JournalOptions options;
     private readonly List<long> segments;
-    private SegmentWriter current;
+    private readonly Func<SegmentWriter>? make;
+    private SegmentWriter? current;
     private bool writing;
     private JournalException? failure;
 
@@ -22,6 +23,7 @@ public sealed class JournalLog : IDisposable
         this.options = options;
         segments = recovery.Segments;
         current = recovery.Current;
+        make = recovery.Make;
         DurableSequence = recovery.LastSequence;
         SnapshotSequence = recovery.SnapshotSequence;
         Report = recovery.Report;
@@ -39,7 +41,8 @@ public sealed class JournalLog : IDisposable
     /// <summary>
     /// Opens the journal in a directory, or makes one where there is none, and hands over all it holds. A torn tail, which a crash leaves
     /// of what was never acknowledged, is left out; whatever was read is safe on the disk when this returns. Other damage is a
-    /// <see cref="JournalCorruptException"/>. Records handed over before an exception are to be thrown away.
+    /// <see cref="JournalCorruptException"/>. Records handed over before an exception are to be thrown away. On a full disk it is opened too; then
+    /// what was read is safe only when the first write has returned, and nobody is to be told of it as if it were before that.
     /// </summary>
     public static JournalLog Open(IJournalStorage storage, JournalOptions options, IJournalReplay replay)
     {
@@ -63,8 +66,9 @@ public sealed class JournalLog : IDisposable
         Invariant.Check(!batches.IsEmpty);
         try
         {
+            current ??= make!();
             if (current.Position >= options.SegmentBytes)
-                StartSegment();
+                current = StartSegment(current);
             long next = DurableSequence + 1;
             long bytes = 0;
             foreach (JournalBatch batch in batches)
@@ -115,14 +119,14 @@ public sealed class JournalLog : IDisposable
     }
 
     /// <summary>Closes the files. Nothing is written: what was not acknowledged is lost.</summary>
-    public void Dispose() => current.Dispose();
+    public void Dispose() => current?.Dispose();
 
-    private void StartSegment()
+    private SegmentWriter StartSegment(SegmentWriter full)
     {
         SegmentWriter next = SegmentWriter.Create(storage, options, DurableSequence + 1, []);
-        current.Dispose();
-        current = next;
+        full.Dispose();
         segments.Add(DurableSequence + 1);
+        return next;
     }
 
     /// <summary>The flag stays up when anything at all breaks a write off, so that no kind of exception can leave half a write behind.</summary>

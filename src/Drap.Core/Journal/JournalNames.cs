@@ -27,6 +27,9 @@ internal static class JournalNames
     public static bool IsNew(string name) =>
         TryParse(name, SegmentSuffix + NewSuffix, out _) || TryParse(name, SnapshotSuffix + NewSuffix, out _);
 
+    /// <summary>Whether this is a snapshot that is being made.</summary>
+    public static bool IsNewSnapshot(string name) => TryParse(name, SnapshotSuffix + NewSuffix, out _);
+
     private static string Number(long number) => number.ToString("d19", CultureInfo.InvariantCulture);
 
     private static bool TryParse(string name, string suffix, out long number)

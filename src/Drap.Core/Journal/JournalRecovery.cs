@@ -15,7 +15,11 @@ internal sealed class JournalRecovery(IJournalStorage storage, JournalOptions op
     /// <summary>First records of the segments that remain, in order; the last is <see cref="Current"/>.</summary>
     public List<long> Segments { get; } = [];
 
-    public SegmentWriter Current { get; private set; } = null!;
+    /// <summary>The newest, on which the log goes on; null where there was no room to make it.</summary>
+    public SegmentWriter? Current { get; private set; }
+
+    /// <summary>Makes <see cref="Current"/> where it is not there, once there is room; reads the segment before it again.</summary>
+    public Func<SegmentWriter>? Make { get; private set; }
 
     public long LastSequence { get; private set; }
 
@@ -58,8 +62,7 @@ internal sealed class JournalRecovery(IJournalStorage storage, JournalOptions op
         if (SnapshotSequence > 0)
             throw new JournalCorruptException(
                 JournalNames.Snapshot(SnapshotSequence), 0, "there is a snapshot, but no segment of the log after it");
-        Current = SegmentWriter.Create(storage, options, 1, []);
-        Segments.Add(1);
+        TryMake(() => Create(1, []));
     }
 
     private void ReadSnapshot(IJournalReplay replay)
@@ -137,7 +140,7 @@ internal sealed class JournalRecovery(IJournalStorage storage, JournalOptions op
             if (goesOn)
                 Current = new SegmentWriter(file, options, fileHeader.Salt, end);
             else
-                CarryOver(firstUnsafe, FramesBetween(file, fileHeader.Salt, safeTo, end));
+                CarryOver(first, firstUnsafe, fileHeader.Salt, safeTo, end);
         }
         finally
         {
@@ -199,11 +202,34 @@ internal sealed class JournalRecovery(IJournalStorage storage, JournalOptions op
     /// only, and after a failed sync the system believes that it is not there to be written; and to write it in place again would put
     /// records at risk that may be safe.
     /// </summary>
-    private void CarryOver(long first, IEnumerable<Frame> group)
+    private void CarryOver(long from, long first, ulong salt, long start, long end) => TryMake(() =>
     {
-        Current = SegmentWriter.Create(storage, options, first, group);
-        if (Segments[^1] != first)
+        using IJournalFile file = storage.Open(JournalNames.Segment(from));
+        return Create(first, FramesBetween(file, salt, start, end));
+    });
+
+    /// <summary>
+    /// On a full disk the journal is open all the same, so that what it holds can be seen; then the first write makes the segment, and nothing that was
+    /// read counts as safe before.
+    /// </summary>
+    private void TryMake(Func<SegmentWriter> make)
+    {
+        try
+        {
+            Current = make();
+        }
+        catch (JournalStorageException e) when (e.Fault == JournalStorageFault.DiskFull)
+        {
+            Make = make;
+        }
+    }
+
+    private SegmentWriter Create(long first, IEnumerable<Frame> carried)
+    {
+        SegmentWriter made = SegmentWriter.Create(storage, options, first, carried);
+        if (Segments.Count == 0 || Segments[^1] != first)
             Segments.Add(first);
+        return made;
     }
 
     private static IEnumerable<Frame> FramesBetween(IJournalFile file, ulong salt, long start, long end)

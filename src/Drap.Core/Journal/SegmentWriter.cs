@@ -32,12 +32,14 @@ internal sealed class SegmentWriter : IDisposable
 
     /// <summary>
     /// Makes a segment whose first record is <paramref name="firstSequence"/>, with frames carried over from another one or none. It gets
-    /// its name when all that is safe, in place of a segment that had the name, and is written on when its name is safe [JOURNAL-6].
+    /// its name when all that is safe, in place of a segment that had the name, and is written on when its name is safe [JOURNAL-6]. Where it fails for want
+    /// of room all is as it was, and it may be tried again.
     /// </summary>
     public static SegmentWriter Create(IJournalStorage storage, JournalOptions options, long firstSequence, IEnumerable<Frame> carried)
     {
         string name = JournalNames.Segment(firstSequence);
-        IJournalFile file = storage.Create(JournalNames.New(name));
+        string made = JournalNames.New(name);
+        IJournalFile file = storage.Create(made);
         try
         {
             long end = FileHeader.Size;
@@ -55,14 +57,29 @@ internal sealed class SegmentWriter : IDisposable
             if (options.ReserveBytes > 0)
                 file.Write(end, new byte[options.ReserveBytes]);
             file.Sync();
-            storage.Rename(JournalNames.New(name), name);
-            storage.SyncDirectory();
+            storage.Rename(made, name);
+            SyncName(storage);
             return new SegmentWriter(file, options, options.Salt, end);
         }
-        catch
+        catch (Exception e)
         {
             file.Dispose();
+            if (e is JournalStorageException { Fault: JournalStorageFault.DiskFull })
+                storage.Delete(made);
             throw;
+        }
+    }
+
+    /// <summary>From here on the name is there, and perhaps not for good: that is no want of room, which could be waited out.</summary>
+    private static void SyncName(IJournalStorage storage)
+    {
+        try
+        {
+            storage.SyncDirectory();
+        }
+        catch (JournalStorageException e) when (e.Fault == JournalStorageFault.DiskFull)
+        {
+            throw new JournalStorageException(JournalStorageFault.Failed, e.Path, e.Message, e);
         }
     }
 

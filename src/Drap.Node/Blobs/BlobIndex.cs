@@ -69,6 +69,8 @@ internal sealed class BlobIndex
     /// <summary>Throws <see cref="BlobStoreFullException"/> where one more blob of <paramref name="more"/> bytes has no room.</summary>
     public void CheckRoom(long more)
     {
+        if (options.IsShort())
+            throw new BlobStoreFullException($"the disk of {options.Folder} is full; what is left of it is kept for the journal");
         if (more > options.CapacityBytes - Bytes)
             throw new BlobStoreFullException(
                 $"the store in {options.Folder} holds {Bytes} of at most {options.CapacityBytes} bytes; no room for {more} more");

@@ -10,6 +10,11 @@ public sealed record BlobStoreOptions
     public long CapacityBytes { get; init; } = long.MaxValue;
 
     /// <summary>
+    /// Whether the disk is full, as who keeps room on it for something else knows: an add throws <see cref="BlobStoreFullException"/> then. Default: it never is.
+    /// </summary>
+    public Func<bool> IsShort { get; init; } = static () => false;
+
+    /// <summary>
     /// Blobs up to this size go into packs. Default 16 KiB: up to there writing the bytes twice at a compaction costs less than a
     /// file (about 30 µs to make, 4 KiB of slack). At most <see cref="Drap.Core.Transfer.UnixFs.ChunkBytes"/>.
     /// </summary>

@@ -29,7 +29,15 @@ internal sealed class PinTable : IDisposable
         this.path = path;
         log = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
         Load();
-        Rewrite();
+        try
+        {
+            Rewrite();
+        }
+        catch (BlobStoreFullException)
+        {
+            // A full disk: what there is is written on, without a tail that a crash tore.
+            RandomAccess.SetLength(log, records * RecordBytes);
+        }
     }
 
     public void Pin(JobId owner, Cid cid, bool durable)
@@ -123,6 +131,7 @@ internal sealed class PinTable : IDisposable
             {
                 if (!TryApply(block.AsSpan(at, RecordBytes)))
                     return;
+                records++;
             }
             if (have < block.Length)
                 return;
@@ -180,6 +189,7 @@ internal sealed class PinTable : IDisposable
         catch
         {
             fresh.Dispose();
+            File.Delete(tmp);
             throw;
         }
         log.Dispose();

@@ -6,6 +6,7 @@ using Drap.Core.Messages;
 using Drap.Node.Blobs;
 using Drap.Node.Drivers;
 using Drap.Node.Sandbox;
+using Drap.Node.Time;
 
 namespace Drap.Node.Hosting;
 
@@ -17,11 +18,15 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
 {
     private const string CheckFailedFile = ".drap-check-failed";
 
+    /// <summary>So long its outputs wait for room on a full disk, a night and half a day; then the attempt has failed, and its task runs again.</summary>
+    private static readonly TimeSpan RoomWait = TimeSpan.FromHours(24), RoomLook = TimeSpan.FromSeconds(1);
+
     private readonly List<Materialised> inputs = [];
     private readonly List<BlobHold> holds = [];
     private ImmutableArray<TaskOutput> outputs = [];
     private ImmutableArray<Cid> missing = [];
     private AttemptEnd? end;
+    private volatile bool isWanted = true;
 
     public LaunchOrder Order { get; } = order;
 
@@ -32,6 +37,12 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
 
     /// <summary>What of each of its output streams goes to its scheduler; all where a client reads along, whom the task then waits for.</summary>
     public LogWindow Kept => new(Task.Stdin ? long.MaxValue : Task.MaxLog.Bytes);
+
+    /// <summary>Called with why, each time that its outputs have no room on the disk; on the driver's thread.</summary>
+    public Action<string>? NoRoom { get; init; }
+
+    /// <summary>It is to end: what waits for room waits no longer.</summary>
+    public void WaitNoLonger() => isWanted = false;
 
     public LaunchPlan Plan()
     {
@@ -171,12 +182,30 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
             return;
         try
         {
-            TakeOutputs(folder);
+            // What it made is not thrown away because others filled the disk.
+            Instant until = BootClock.Now + RoomWait;
+            while (!TryTakeOutputs(folder, mayWait: isWanted && BootClock.Now < until))
+                Thread.Sleep(RoomLook);
         }
         catch (BlobRefusedException e)
         {
             // What a task leaves is its own fault: another node would refuse it too.
             end = new AttemptEnd(EndKind.OutputMissing, 0, Short(e.Message));
+        }
+    }
+
+    /// <summary>False where there was no room and there may be some later; what is taken a second time is there already.</summary>
+    private bool TryTakeOutputs(WorkFolder folder, bool mayWait)
+    {
+        try
+        {
+            TakeOutputs(folder);
+            return true;
+        }
+        catch (Exception e) when (mayWait && (e is BlobStoreFullException || (e is IOException io && FileCalls.IsFull(io))))
+        {
+            NoRoom?.Invoke($"no room for the outputs of task .{Order.Attempt.Task.Number}: {e.Message}");
+            return false;
         }
     }
 

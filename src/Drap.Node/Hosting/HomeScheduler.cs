@@ -45,11 +45,11 @@ internal sealed class HomeScheduler : IAsyncDisposable
     {
         this.region = region;
         idleTime = mode == "background" ? BackgroundIdleTime : IdleTime;
-        Blobs = BlobStore.Open(new BlobStoreOptions { Folder = home.BlobFolder });
-        logs = new LogStore(home.LogFolder);
+        Blobs = BlobStore.Open(new BlobStoreOptions { Folder = home.BlobFolder, IsShort = IsShort });
+        logs = new LogStore(home.LogFolder) { IsShort = IsShort };
         logs.Failed += (job, e) => HostLog.LogFailed(logger, job, e.Message);
         var terms = new SchedulerOptions { Scheduler = self, Principal = principal, Region = region, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
-        Loop = new SchedulerLoop(home.JournalFolder, terms, logs, Clock, logger, failed);
+        Loop = new SchedulerLoop(home.JournalFolder, JournalReserve.Read(), terms, logs, Clock, logger, failed);
         Loop.Before(Resume);
         service = new NodeService(Loop, Blobs, logs, home, _ => shutdown())
         {
@@ -62,6 +62,8 @@ internal sealed class HomeScheduler : IAsyncDisposable
 
     /// <summary>The loop.</summary>
     public SchedulerLoop Loop { get; }
+
+    private bool IsShort() => Loop is { IsShort: true };
 
     /// <summary>Its blobs.</summary>
     public BlobStore Blobs { get; }

@@ -21,6 +21,12 @@ internal static partial class HostLog
     [LoggerMessage(1004, LogLevel.Warning, "the snapshot of the journal up to {Sequence} failed: {Error}; the journal grows until one succeeds")]
     public static partial void SnapshotFailed(ILogger logger, long sequence, string error);
 
+    [LoggerMessage(1010, LogLevel.Warning, "the disk of {Folder} is full ({Free} bytes left): what runs goes on and nothing is lost, but no job is taken and no task placed; free some space on it, and all goes on by itself")]
+    public static partial void DiskFull(ILogger logger, string folder, long free);
+
+    [LoggerMessage(1011, LogLevel.Warning, "the disk of {Folder} has room again: jobs are taken and tasks placed")]
+    public static partial void RoomAgain(ILogger logger, string folder);
+
     [LoggerMessage(1005, LogLevel.Warning, "worker {Name} ended {Count} processes that an earlier run had left")]
     public static partial void Leftovers(ILogger logger, string name, int count);
 
@@ -32,6 +38,9 @@ internal static partial class HostLog
 
     [LoggerMessage(1009, LogLevel.Warning, "unused blobs cannot be collected: {Error}")]
     public static partial void CollectFailed(ILogger logger, string error);
+
+    [LoggerMessage(1012, LogLevel.Warning, "worker {Name} can write its state again, and offers")]
+    public static partial void Recovered(ILogger logger, string name);
 
     [LoggerMessage(1006, LogLevel.Warning, "worker {Name} cannot keep its outbox: {Error}")]
     public static partial void OutboxFailed(ILogger logger, string name, string error);

@@ -44,20 +44,25 @@ internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job,
             return null;
         string gathered = folder + ".glob";
         var moved = new List<string>();
-        foreach (string match in Matches(root, pattern))
+        try
         {
-            string name = Path.GetRelativePath(folder, match), target = Path.Combine(gathered, name);
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            Move(match, target);
-            moved.Add(name);
+            foreach (string match in Matches(root, pattern))
+            {
+                string name = Path.GetRelativePath(folder, match), target = Path.Combine(gathered, name);
+                Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+                Move(match, target);
+                moved.Add(name);
+            }
+            return moved.Count > 0 ? TakeFolder(gathered, add) : null;
         }
-        if (moved.Count == 0)
-            return null;
-        (Cid Content, long Bytes, bool Executable) taken = TakeFolder(gathered, add);
-        foreach (string name in moved)
-            Move(Path.Combine(gathered, name), Path.Combine(folder, name));
-        Directory.Delete(gathered, recursive: true);
-        return taken;
+        finally
+        {
+            // Also where there was no room for them: they are taken again then.
+            foreach (string name in moved)
+                Move(Path.Combine(gathered, name), Path.Combine(folder, name));
+            if (Directory.Exists(gathered))
+                Directory.Delete(gathered, recursive: true);
+        }
     }
 
     /// <summary>In the order of their names; what lies in a folder that matches goes with it.</summary>

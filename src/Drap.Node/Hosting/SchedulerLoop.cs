@@ -27,7 +27,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     /// </summary>
     private static readonly TimeSpan OffersWait = TimeSpan.FromMilliseconds(1), RemoteOffersWait = TimeSpan.FromMilliseconds(4);
 
+    private readonly string folder;
     private readonly FileJournalStorage storage;
+    private readonly ReservedStorage room;
     private readonly JournalThread journal;
     private readonly JournalBuffer buffer;
     private readonly SchedulerNode node;
@@ -55,25 +57,38 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     private Prng Prng { get; } = new(BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)));
 
     /// <summary>Opens the journal in <paramref name="folder"/> and replays it; nothing runs yet.</summary>
-    public SchedulerLoop(string folder, SchedulerOptions options, LogStore logs, BootClock clock, ILogger logger, Action<Exception> failed)
+    /// <param name="folder">Where the journal is, or will be.</param>
+    /// <param name="reserve">How much room it keeps for itself on its disk, in bytes.</param>
+    /// <param name="options">What the scheduler is told.</param>
+    /// <param name="logs">Where tasks' output goes.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="logger">For its lines.</param>
+    /// <param name="failed">Its machine or its journal broke.</param>
+    public SchedulerLoop(string folder, long reserve, SchedulerOptions options, LogStore logs, BootClock clock, ILogger logger, Action<Exception> failed)
     {
+        this.folder = folder;
         this.logs = logs;
         this.logger = logger;
         this.failed = failed;
         this.clock = clock;
         Self = options.Scheduler;
         storage = FileJournalStorage.OpenDirectory(folder);
+        room = new ReservedStorage(storage, reserve, OnRoom);
+        room.Look();
         var state = new SchedulerState();
-        JournalLog log = JournalLog.Open(storage, new JournalOptions(Prng.NextUInt64()), new SchedulerReplay(state));
+        JournalLog log = JournalLog.Open(room, new JournalOptions(Prng.NextUInt64()), new SchedulerReplay(state));
         buffer = log.CreateBuffer();
         node = new SchedulerNode(options, state, buffer, Prng);
         loop = new MachineLoop<Item>("scheduler", InboxMax, clock, Run, OnFailed);
-        journal = new JournalThread(storage, log, this);
+        journal = new JournalThread(room, log, this);
         clock.UtcJumped += OnUtcJumped;
     }
 
     /// <summary>The scheduler as a role.</summary>
     public PeerId Self { get; }
+
+    /// <summary>Whether the journal's disk is full, so that nothing new is taken.</summary>
+    public bool IsShort => room.IsShort;
 
     /// <summary>Shows what the journal held, before anything runs.</summary>
     public void Before(Action<SchedulerState> look) => look(node.State);
@@ -98,6 +113,8 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         offersWait = joined.Abilities.HasFlag(OverlayAbilities.Network) ? RemoteOffersWait : OffersWait;
         outputs = fetcher;
         node.Start(BootClock.UtcNow, BootClock.Now, effects);
+        if (room.IsShort)
+            node.Step(new SchedulerInput.Room(true), BootClock.Now, effects);
         node.Flush(BootClock.Now, effects);
         Perform();
         loop.Start();
@@ -307,6 +324,17 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
             SchedulerRecords.Add(snapshot, record);
         buffer.EndSnapshot(snapshot);
         journal.Submit(snapshot);
+    }
+
+    /// <summary>The disk got full, or has room again; on the journal's thread.</summary>
+    private void OnRoom(bool isShort)
+    {
+        if (isShort)
+            HostLog.DiskFull(logger, folder, storage.FreeBytes);
+        else
+            HostLog.RoomAgain(logger, folder);
+        if (loop is not null)
+            Post(new SchedulerInput.Room(isShort));
     }
 
     private void OnUtcJumped() => Post(new SchedulerInput.Utc(BootClock.UtcNow));

@@ -56,14 +56,21 @@ internal sealed class WorkerFolder
     public void StoreEpoch(PeerId scheduler, Epoch epoch)
     {
         epochs[scheduler] = epoch;
-        WriteEpochs();
+        StoreEpochs();
     }
 
     public void DropEpoch(PeerId scheduler)
     {
         if (epochs.Remove(scheduler))
-            WriteEpochs();
+            StoreEpochs();
     }
+
+    /// <summary>Writes all epochs that it was told, also those of which an earlier write failed.</summary>
+    public void StoreEpochs() =>
+        DurableFile.Write(epochsFile, System.Text.Encoding.UTF8.GetBytes(string.Concat(epochs.Select(e => $"{e.Key} {e.Value}\n"))));
+
+    /// <summary>Bytes that may still be written on its disk.</summary>
+    public long FreeBytes => FileCalls.FreeBytes(Path);
 
     /// <summary>Keeps results until <see cref="Drop"/>; they are on disk when it returns.</summary>
     public void Store(IReadOnlyList<StoredResult> results)
@@ -87,9 +94,6 @@ internal sealed class WorkerFolder
         foreach (StoredResult result in results)
             stored[result.Result.Attempt] = batch;
     }
-
-    private void WriteEpochs() =>
-        DurableFile.Write(epochsFile, System.Text.Encoding.UTF8.GetBytes(string.Concat(epochs.Select(e => $"{e.Key} {e.Value}\n"))));
 
     private sealed class StoredBatch(string file)
     {

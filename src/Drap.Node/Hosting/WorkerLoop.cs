@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Drap.Core.Execution;
+using Drap.Core.Journal;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
 using Drap.Node.Blobs;
@@ -24,6 +25,11 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     /// <summary>Bytes of standard input that may be on their way to one attempt.</summary>
     private const int StdinWindow = 1 << 20;
 
+    // As much as a home's scheduler wants to have beside its reserve before it takes new work.
+    private const long RoomMin = 8 << 20;
+
+    private static readonly TimeSpan StoresAgain = TimeSpan.FromSeconds(1);
+
     private readonly string name;
     private readonly WorkerFolder folder;
     private readonly BlobStore blobs;
@@ -39,6 +45,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     private readonly List<WorkerEffect> effects = [];
     private readonly List<LaunchPlan> launches = [];
     private readonly List<StoredResult> toStore = [];
+    private readonly Dictionary<AttemptId, StoredResult> unstored = [];
+    private readonly Timer storesAgain;
     private IDriver? launchesFor;
     private readonly TaskCompletionSource left = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<LeaveCause> wentByItself = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -82,6 +90,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         Options = Complete(options, process, handlers);
         node = new WorkerNode(self, Options, new Prng(BitConverter.ToUInt64(self.Bytes[^8..]) ^ (ulong)BootClock.Now.Nanoseconds));
         loop = new MachineLoop<Item>($"worker {name}", InboxMax, clock, Run, failed);
+        storesAgain = new Timer(_ => loop.Post(new Item(StoreAgain)));
         clock.UtcJumped += OnUtcJumped;
     }
 
@@ -212,9 +221,12 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     {
         clock.UtcJumped -= OnUtcJumped;
         loop.Dispose();
+        foreach (AttemptRun run in runs.Values)
+            run.WaitNoLonger();
         inputs?.Dispose();
         foreach (IDriver driver in drivers)
             driver.Dispose();
+        storesAgain.Dispose();
         exchange?.Dispose();
         overlay?.Dispose();
         left.TrySetResult();
@@ -237,8 +249,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         {
             if (item.Input is { } input)
                 Take(input);
-            else if (item.Fetched is { } fetched)
-                OnFetched(fetched.Run, fetched.Fetch);
+            else if (item.Own is { } own)
+                own();
             else if (!MessageCodec.TryDecode(item.Frame.Span, out Message? message, out Core.Cbor.CodecError error))
                 HostLog.BadFrame(logger, item.From.Short, error.ToString());
             else if (message is StdinChunk chunk)
@@ -319,13 +331,14 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 break;
             case WorkerEffect.DropOutbox drop:
                 foreach (AttemptId attempt in drop.Attempts)
-                    folder.Drop(attempt);
+                    if (!unstored.Remove(attempt))
+                        folder.Drop(attempt);
                 break;
             case WorkerEffect.StoreEpoch store:
-                Store(() => folder.StoreEpoch(store.Scheduler, store.Epoch));
+                TryStore(() => folder.StoreEpoch(store.Scheduler, store.Epoch));
                 break;
             case WorkerEffect.DropEpoch drop:
-                Store(() => folder.DropEpoch(drop.Scheduler));
+                TryStore(() => folder.DropEpoch(drop.Scheduler));
                 break;
             case WorkerEffect.Observe observe:
                 HostLog.Worker(logger, name, observe.What);
@@ -340,6 +353,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
 
     private void Signal(WorkerEffect.Signal signal)
     {
+        if (runs.TryGetValue(signal.Attempt, out AttemptRun? run))
+            run.WaitNoLonger();
         foreach (IDriver driver in drivers)
             if (driver.Signal(signal.Attempt, signal.Kind == Core.Nodes.AttemptSignal.Term ? Drivers.AttemptSignal.Term : Drivers.AttemptSignal.Kill))
                 break;
@@ -350,26 +365,57 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     {
         if (toStore.Count == 0)
             return;
-        Store(() => folder.Store(toStore));
+        if (!TryStore(() => folder.Store(toStore)))
+            foreach (StoredResult result in toStore)
+                unstored[result.Result.Attempt] = result;
         toStore.Clear();
     }
 
-    private void Store(Action store)
+    private bool TryStore(Action store)
     {
         try
         {
             store();
+            return true;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JournalStorageException)
         {
             HostLog.OutboxFailed(logger, name, e.Message);
-            loop.Post(new Item(new WorkerInput.Degraded($"cannot write its state folder: {e.Message}")));
+            Degrade($"cannot write its state folder: {e.Message}");
+            return false;
+        }
+    }
+
+    /// <summary>Offers nothing until <see cref="StoreAgain"/> finds that all is well.</summary>
+    private void Degrade(string why)
+    {
+        loop.Post(new Item(new WorkerInput.Degraded(why)));
+        storesAgain.Change(StoresAgain, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>What could not be stored is, once there is room.</summary>
+    private void StoreAgain()
+    {
+        try
+        {
+            if (folder.FreeBytes < RoomMin)
+                throw new IOException("the disk is full");
+            folder.StoreEpochs();
+            foreach (StoredResult[] part in unstored.Values.Chunk(StoredTogetherMax))
+                folder.Store(part);
+            unstored.Clear();
+            HostLog.Recovered(logger, name);
+            Step(new WorkerInput.Recovered());
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JournalStorageException)
+        {
+            storesAgain.Change(StoresAgain, Timeout.InfiniteTimeSpan);
         }
     }
 
     private void Prepare(LaunchOrder order)
     {
-        var run = new AttemptRun(order, blobs);
+        var run = new AttemptRun(order, blobs) { NoRoom = Degrade };
         runs[order.Attempt] = run;
         if (run.Task.Stdin)
         {
@@ -382,7 +428,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             return;
         }
         run.HoldInputs();
-        if (!inputs.TryBegin(run, (fetched, end) => loop.Post(new Item(new FetchedInputs(fetched, end)))))
+        if (!inputs.TryBegin(run, (fetched, end) => loop.Post(new Item(() => OnFetched(fetched, end)))))
             Launch(run);
     }
 
@@ -448,7 +494,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             overlay!.Send(relay.Scheduler, MessageCodec.Encode(new StdinCredit(attempt, taken + StdinWindow)));
     }
 
-    private readonly record struct Item(PeerId From, ReadOnlyMemory<byte> Frame, WorkerInput? Input, FetchedInputs? Fetched)
+    private readonly record struct Item(PeerId From, ReadOnlyMemory<byte> Frame, WorkerInput? Input, Action? Own)
     {
         public Item(WorkerInput input) : this(default, default, input, null)
         {
@@ -458,11 +504,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         {
         }
 
-        public Item(FetchedInputs fetched) : this(default, default, null, fetched)
+        public Item(Action own) : this(default, default, null, own)
         {
         }
     }
-
-    /// <summary>How fetching an attempt's inputs ended. An object of its own: there are few, and every message of the queue would carry its size.</summary>
-    private sealed record FetchedInputs(AttemptRun Run, BlobFetch Fetch);
 }

@@ -24,6 +24,7 @@ internal static class Refuse
         {
             RefusedBecause.NotFound => ErrorCodes.NotFound,
             RefusedBecause.Busy => ErrorCodes.Busy,
+            RefusedBecause.NoRoom => ErrorCodes.Storage,
             _ => ErrorCodes.Conflict,
         },
         refused.Message);

@@ -87,6 +87,16 @@ internal static unsafe partial class FileCalls
         return status[0];
     }
 
+    /// <summary>Bytes that this process may still write to the file system at <paramref name="path"/>.</summary>
+    public static long FreeBytes(string path)
+    {
+        // f_bfree and f_bavail are the fourth and fifth, in units of f_frsize, the tenth; where that is 0, of f_bsize, the second.
+        long* status = stackalloc long[32];
+        Check(statfs(path, status), "examine", path);
+        long unit = status[9] > 0 ? status[9] : status[1];
+        return (Environment.IsPrivilegedProcess ? status[3] : status[4]) * unit;
+    }
+
     private static void Check(int result, string what, string path)
     {
         if (result != 0)

@@ -39,6 +39,8 @@ public sealed class FileJournalStorage : IJournalStorage, IDisposable
         return new FileJournalStorage(directory, FileCalls.Open(directory, FileCalls.OpenReadOnly));
     }
 
+    public long FreeBytes => FileCalls.FreeBytes(directory);
+
     public IReadOnlyList<string> List()
     {
         try

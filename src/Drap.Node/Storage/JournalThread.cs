@@ -14,6 +14,9 @@ namespace Drap.Node.Storage;
 /// </remarks>
 public sealed class JournalThread : IDisposable
 {
+    /// <summary>While the disk is full, whether there is room again is looked at this often.</summary>
+    private static readonly TimeSpan LooksForRoom = TimeSpan.FromSeconds(1);
+
     private readonly IJournalStorage storage;
     private readonly JournalLog log;
     private readonly IJournalListener listener;
@@ -33,6 +36,8 @@ public sealed class JournalThread : IDisposable
         this.storage = storage;
         this.log = log;
         this.listener = listener;
+        if (storage is ReservedStorage reserved)
+            reserved.MayTryAgain = WaitForRoom;
         thread = new Thread(Run) { Name = "journal", IsBackground = true };
         thread.Start();
     }
@@ -126,10 +131,39 @@ public sealed class JournalThread : IDisposable
                     break;
                 if (isStopping)
                     return false;
-                Monitor.Wait(gate);
+                if (storage is ReservedStorage { IsShort: true } reserved)
+                {
+                    // Not under the gate: whoever hands something over does not wait for the disk.
+                    Monitor.Exit(gate);
+                    try
+                    {
+                        reserved.Look();
+                    }
+                    finally
+                    {
+                        Monitor.Enter(gate);
+                    }
+                    if (waiting.Count == 0 && !isStopping)
+                        Monitor.Wait(gate, LooksForRoom);
+                }
+                else
+                {
+                    Monitor.Wait(gate);
+                }
             }
             (group, waiting) = (waiting, group);
             return true;
+        }
+    }
+
+    /// <summary>A write found no room, not even in the reserve: it waits for some, on this thread, until the journal is closed.</summary>
+    private bool WaitForRoom()
+    {
+        lock (gate)
+        {
+            if (!isStopping)
+                Monitor.Wait(gate, LooksForRoom);
+            return !isStopping;
         }
     }
 

@@ -32,6 +32,12 @@ public sealed class FaultyStorage(Prng prng, TraceHash? trace = null) : IJournal
     /// <summary>Bytes that fit on the disk; default without limit. A write that would exceed it writes what fits and fails.</summary>
     public long CapacityBytes { get; set; } = long.MaxValue;
 
+    /// <summary>Bytes that lie on the disk.</summary>
+    public long UsedBytes => visible.Values.Sum(inode => (long)inode.Length);
+
+    /// <inheritdoc/>
+    public long FreeBytes => Math.Max(0, CapacityBytes - UsedBytes);
+
     /// <summary>
     /// The machine starts again after a crash, or after the power was taken from it now: all that no finished sync covered is lost, kept
     /// or mangled, piece by piece. Files that were open stay dead.
@@ -168,8 +174,6 @@ public sealed class FaultyStorage(Prng prng, TraceHash? trace = null) : IJournal
     private static KeyValuePair<string, SimulatedInode>[] Sorted(Dictionary<string, SimulatedInode> names) =>
         [.. names.OrderBy(entry => entry.Key, StringComparer.Ordinal)];
 
-    private long Used() => visible.Values.Sum(inode => (long)inode.Length);
-
     private sealed class File(FaultyStorage disk, string name, SimulatedInode inode) : IJournalFile
     {
         private readonly int generation = disk.generation;
@@ -204,7 +208,7 @@ public sealed class FaultyStorage(Prng prng, TraceHash? trace = null) : IJournal
             disk.trace?.Add(offset);
             disk.trace?.Add(bytes);
             long grows = Math.Max(0, offset + copy.Length - inode.Length);
-            long excess = Math.Max(0, disk.Used() + grows - disk.CapacityBytes);
+            long excess = Math.Max(0, disk.UsedBytes + grows - disk.CapacityBytes);
             int fits = (int)Math.Max(0, copy.Length - excess);
             inode.Write(offset, copy[..fits]);
             if (fits < copy.Length)

@@ -9,6 +9,11 @@ namespace Drap.Simulator.Storage;
 public sealed class SimulatedJournal(
     Simulation simulation, IJournalStorage storage, JournalLog log, IJournalListener listener, TimeSpan syncTime)
 {
+    // A new segment's zeros, and more than its header and what is carried over.
+    private const long SegmentBytesMin = 320 << 10;
+
+    private static readonly TimeSpan RoomTime = TimeSpan.FromSeconds(1);
+
     private readonly List<JournalBatch> waiting = [];
     private JournalSnapshot? snapshot;
     private SimulatedEvent? underWay;
@@ -48,6 +53,11 @@ public sealed class SimulatedJournal(
 
     private void Write()
     {
+        if (WaitsForRoom())
+        {
+            underWay = simulation.After(RoomTime, Write);
+            return;
+        }
         try
         {
             if (waiting.Count > 0)
@@ -67,6 +77,11 @@ public sealed class SimulatedJournal(
         if (waiting.Count > 0)
             Begin();
     }
+
+    /// <summary>A full disk whose reserve is used up: the node's thread stays in its write, and tries again.</summary>
+    private bool WaitsForRoom() =>
+        storage is ReservedStorage { IsShort: true } && !storage.List().Contains(ReservedStorage.FileName)
+        && storage.FreeBytes < waiting.Sum(b => b.Bytes) + SegmentBytesMin;
 
     private void InstallSnapshot()
     {

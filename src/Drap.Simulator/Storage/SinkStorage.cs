@@ -8,6 +8,9 @@ public sealed class SinkStorage : IJournalStorage
     private readonly Dictionary<string, SinkFile> files = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
+    public long FreeBytes => long.MaxValue;
+
+    /// <inheritdoc/>
     public IReadOnlyList<string> List() => [.. files.Keys];
 
     /// <inheritdoc/>

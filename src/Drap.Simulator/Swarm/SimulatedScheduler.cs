@@ -71,14 +71,19 @@ public sealed class SimulatedScheduler : IJournalListener
     /// <summary>How often it came up.</summary>
     public int Starts { get; private set; }
 
+    /// <summary>How much room its journal keeps for itself on the disk; from the next start on. Default: none.</summary>
+    public long ReserveBytes { get; set; }
+
     /// <summary>Comes up from what the disk holds.</summary>
     public void Start()
     {
         Starts++;
         var state = new SchedulerState();
-        log = JournalLog.Open(Storage, new JournalOptions(swarm.Simulation.NewPrng().NextUInt64()) { SegmentBytes = 64 * 1024, SnapshotAfterBytes = 256 * 1024 }, new SchedulerReplay(state));
+        var room = new ReservedStorage(Storage, ReserveBytes, isShort => Post(new SchedulerInput.Room(isShort)));
+        room.Look();
+        log = JournalLog.Open(room, new JournalOptions(swarm.Simulation.NewPrng().NextUInt64()) { SegmentBytes = 64 * 1024, SnapshotAfterBytes = 256 * 1024 }, new SchedulerReplay(state));
         buffer = log.CreateBuffer();
-        journal = new SimulatedJournal(swarm.Simulation, Storage, log, this, SyncTime);
+        journal = new SimulatedJournal(swarm.Simulation, room, log, this, SyncTime);
         node = new SchedulerNode(new SchedulerOptions { Scheduler = Peer }, state, buffer, swarm.Simulation.NewPrng());
         swarm.Attach(Peer, Receive);
         node.Start(swarm.Utc, swarm.Simulation.Now, effects);
@@ -87,6 +92,10 @@ public sealed class SimulatedScheduler : IJournalListener
         foreach ((string topic, ImmutableArray<PeerId> members) in swarm.Audiences())
             Post(new SchedulerInput.Audience(topic, members));
         Post(SchedulerInput.Tick.Instance);
+        if (room.IsShort)
+            Post(new SchedulerInput.Room(true));
+        if (ReserveBytes > 0)
+            LookForRoom(room, node);
     }
 
     /// <summary>The process is gone, with all that was not on disk; with the machine's power, also what was not synced.</summary>
@@ -145,6 +154,16 @@ public sealed class SimulatedScheduler : IJournalListener
     }
 
     internal void AudienceChanged(string topic, ImmutableArray<PeerId> members) => Post(new SchedulerInput.Audience(topic, members));
+
+    /// <summary>Once a second, as the node's journal thread does, while this start of it is up.</summary>
+    private void LookForRoom(ReservedStorage room, SchedulerNode started) => swarm.Simulation.After(TimeSpan.FromSeconds(1), () =>
+    {
+        if (node != started)
+            return;
+        if (room.IsShort)
+            room.Look();
+        LookForRoom(room, started);
+    });
 
     private void Receive(PeerId from, Message message)
     {

@@ -23,6 +23,8 @@ internal sealed class MemoryStorage : IJournalStorage
         return copy;
     }
 
+    public long FreeBytes => long.MaxValue;
+
     public IReadOnlyList<string> List() => [.. Files.Keys.Reverse()];
 
     public IJournalFile Open(string name) => new File(this, name);

@@ -13,15 +13,19 @@ namespace Drap.Node.Tests.Hosting;
 /// <summary>An embedded swarm in a home of its own, which can be stopped and started again.</summary>
 internal sealed class SwarmRoom : IAsyncDisposable
 {
-    private readonly TemporaryHome home = new();
+    private readonly TemporaryHome home;
+    private readonly bool ownsHome;
     private HomeLock? taken;
     private EmbeddedSwarm? swarm;
 
     private readonly string? workers;
 
     /// <param name="workers">A workers' file's text; null for two that share the machine.</param>
-    public SwarmRoom(string? workers = null)
+    /// <param name="home">Where it lives, which stays its owner's. Default: a home of its own.</param>
+    public SwarmRoom(string? workers = null, TemporaryHome? home = null)
     {
+        this.home = home ?? new TemporaryHome();
+        ownsHome = home is null;
         this.workers = workers;
         Start();
     }
@@ -99,7 +103,8 @@ internal sealed class SwarmRoom : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
-        home.Dispose();
+        if (ownsHome)
+            home.Dispose();
     }
 
     private void Start()

@@ -20,6 +20,8 @@ internal sealed class GatedStorage(FileJournalStorage inner) : IJournalStorage, 
     /// <summary>Waits until a sync is held up.</summary>
     public void AwaitSync() => Assert(arrived.Wait(TimeSpan.FromSeconds(30)), "no sync came within 30 s");
 
+    public long FreeBytes => inner.FreeBytes;
+
     public IReadOnlyList<string> List() => inner.List();
 
     public IJournalFile Open(string name) => new File(this, inner.Open(name));

@@ -15,6 +15,7 @@ internal sealed class JournalScenario : IJournalReplay
     private readonly Prng prng;
     private readonly JournalOptions options;
     private readonly ulong seed;
+    private readonly long reserve;
 
     // What each record ever made says, record n at n - 1; where batches end; and the state as the machine has it after the last start.
     private readonly List<ulong> made = [];
@@ -23,8 +24,9 @@ internal sealed class JournalScenario : IJournalReplay
     private JournalLog? log;
     private JournalBuffer? buffer;
 
-    public JournalScenario(ulong seed)
+    public JournalScenario(ulong seed, long reserve = 0)
     {
+        this.reserve = reserve;
         this.seed = seed;
         prng = new Prng(seed);
         options = new JournalOptions(prng.NextUInt64())
@@ -37,13 +39,18 @@ internal sealed class JournalScenario : IJournalReplay
 
     public FaultyStorage Disk { get; }
 
+    /// <summary>The disk as the journal sees it.</summary>
+    public ReservedStorage Room { get; private set; } = null!;
+
     /// <summary>Records that were acknowledged, or found at a start and built upon.</summary>
     public int Acknowledged { get; private set; }
 
     public void Start()
     {
         state.Clear();
-        log = JournalLog.Open(Disk, options with { Salt = prng.NextUInt64() }, this);
+        Room = new ReservedStorage(Disk, reserve);
+        Room.Look();
+        log = JournalLog.Open(Room, options with { Salt = prng.NextUInt64() }, this);
         buffer = log.CreateBuffer();
         Check(state.Count >= Acknowledged, $"{Acknowledged} records were acknowledged, {state.Count} are there");
         Check(state.SequenceEqual(made.Take(state.Count)), "the records there are not those made");
@@ -91,6 +98,9 @@ internal sealed class JournalScenario : IJournalReplay
 
     private void TakeSnapshot()
     {
+        // It would be refused, and the log goes on without it.
+        if (Room.IsShort)
+            return;
         JournalSnapshot snapshot = buffer!.BeginSnapshot();
         byte[] body = new byte[8];
         foreach (ulong content in state)
@@ -99,7 +109,14 @@ internal sealed class JournalScenario : IJournalReplay
             snapshot.Add(2, 1, body);
         }
         buffer.EndSnapshot(snapshot);
-        snapshot.WriteTo(Disk);
+        try
+        {
+            snapshot.WriteTo(Room);
+        }
+        catch (JournalStorageException e) when (e.Fault == JournalStorageFault.DiskFull && reserve > 0)
+        {
+            return;
+        }
         log!.Install(snapshot);
     }
 

@@ -356,8 +356,10 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
             context.Allocator.Wake(group);
     }
 
-    private static int Allowed(PlacementGroup group, int places)
+    private int Allowed(PlacementGroup group, int places)
     {
+        if (context.IsShort)
+            return 0;
         if (group.Job.IsHeld || group.Job.End != JobEnd.None || group.Job.Budget.Available <= Credits.Zero)
             return 0;
         // It would be offered, won and let go again, as fast as messages go: nothing changes before an attempt gives some of its money back.

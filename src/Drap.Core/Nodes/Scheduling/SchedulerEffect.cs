@@ -111,6 +111,9 @@ public enum RefusedBecause
 
     /// <summary>A bound is reached.</summary>
     Busy = 3,
+
+    /// <summary>The disk is full.</summary>
+    NoRoom = 4,
 }
 
 /// <summary>Non-binding quotes for one segment.</summary>

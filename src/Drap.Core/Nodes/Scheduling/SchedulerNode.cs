@@ -137,6 +137,11 @@ public sealed class SchedulerNode
             case SchedulerInput.Fetched fetched:
                 settlement.OnFetched(fetched);
                 break;
+            case SchedulerInput.Room room:
+                context.IsShort = room.IsShort;
+                foreach (JobRun job in context.State.Jobs.Where(j => j.End == JobEnd.None))
+                    placement.WakeAll(job);
+                break;
             case SchedulerInput.Utc utc:
                 context.SetUtc(utc.Time);
                 break;
@@ -173,6 +178,9 @@ public sealed class SchedulerNode
 
     /// <summary>How often the market side looked at a group of tasks since the start: grows with what happens, not with what waits.</summary>
     public long GroupsLookedAt => context.Allocator.Looks;
+
+    /// <summary>Whether the disk of the journal is full, so that nothing new is taken or placed.</summary>
+    public bool IsShort => context.IsShort;
 
     /// <summary>How often a gang was looked at since the start: when its time came, and when a rank of it had changed.</summary>
     public long GangsLookedAt => gangs.Looks + jobs.GangLooks;

@@ -48,6 +48,9 @@ public sealed class LogStore : IDisposable
         writer.Start();
     }
 
+    /// <summary>Whether the disk is full, and what is left of it kept for the journal: pieces are lost then as if it had refused them.</summary>
+    public Func<bool> IsShort { get; init; } = static () => false;
+
     /// <summary>Pieces could not be written and are lost: told once a job, on the writer's thread, since a full disk refuses each piece.</summary>
     public event Action<JobId, Exception>? Failed;
 
@@ -180,6 +183,8 @@ public sealed class LogStore : IDisposable
         JobId job = chunk.Attempt.Task.Job;
         try
         {
+            if (IsShort())
+                throw new IOException("the disk is full; what is left of it is kept for the journal");
             if (!files.TryGetValue(job, out LogFile? file))
             {
                 if (files.Count >= FilesMax)

@@ -11,6 +11,8 @@ internal sealed class FrozenStorage(string folder) : IJournalStorage
     private readonly Dictionary<string, MemoryFile> made = new(StringComparer.Ordinal);
     private readonly HashSet<string> deleted = new(StringComparer.Ordinal);
 
+    public long FreeBytes => long.MaxValue;
+
     public IReadOnlyList<string> List()
     {
         try

@@ -1,0 +1,52 @@
+using System.Diagnostics;
+using Drap.Api;
+using Drap.Core.Jobs;
+using Drap.Node.Tests.Storage;
+using Drap.Tests;
+using Xunit;
+
+namespace Drap.Node.Tests.Hosting;
+
+/// <summary>A home whose disk something else fills while a job runs.</summary>
+public sealed class FullDiskTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_was_made_is_kept_new_jobs_are_refused_and_all_goes_on_with_room()
+    {
+        using var home = new TemporaryHome();
+        using var disk = new SmallDisk(Path.Combine(home.Root, "home"), mebibytes: 48);
+        await using var room = new SwarmRoom(home: home);
+        string up = Path.Combine(home.Root, "up"), go = Path.Combine(home.Root, "go");
+        foreach (string pipe in (string[])[up, go])
+            await Process.Start("mkfifo", pipe).WaitForExitAsync(Cancel);
+        SegmentSpec make = SwarmRoom.Script("make", $"head -c 20000 /dev/zero > \"$DRAP_OUT/made\"; echo up > '{up}'; cat '{go}'") with
+        {
+            Outputs = JobJson.EmptyMap<OutputSpec>().Add("made", new OutputSpec { Path = "made" }),
+        };
+        SubmitRequest first = SwarmRoom.Request(make);
+        await room.Service.SubmitAsync(first, Cancel);
+        Assert.Equal("up\n", await File.ReadAllTextAsync(up, Cancel));
+
+        disk.Fill();
+        // The task ends, and its output finds no room.
+        await File.WriteAllTextAsync(go, "", Cancel);
+        SubmitRequest late = SwarmRoom.Request(SwarmRoom.Script("late", "true"));
+        ApiException refused = await Assert.ThrowsAsync<ApiException>(async () =>
+        {
+            // The first record that is written finds the disk full: that of a job which is taken is one.
+            for (int i = 0; i < 100; i++)
+                await room.Service.SubmitAsync(late with { Id = new JobId(Guid.NewGuid()) }, Cancel);
+        });
+        Assert.Equal(ErrorCodes.Storage, refused.Error.Code);
+        Assert.Contains("disk of this node's home is full", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(JobState.Running, (await room.Service.JobAsync(first.Id, Cancel)).Job.State);
+
+        disk.Free();
+        JobDocument job = await room.EndAsync(first.Id);
+        Assert.Equal(JobState.Finished, job.Job.State);
+        Assert.Equal(1, Assert.Single((await room.Service.TasksAsync(first.Id, 1, 10, true, Cancel)).Tasks).Attempts);
+        Assert.Equal(JobState.Finished, (await room.RunAsync(late)).Job.State);
+    }
+}
