@@ -49,7 +49,7 @@ internal static class CommandLine
         foreach (Command command in (IEnumerable<Command>)
             [
                 .. RunCommand.All(common), JobCommands.Make(common), .. MarketCommands.All(common), .. UpCommand.All(common), .. SwarmCommands.All(common),
-                ConfigCommand.Make(common), .. NodeCommands.All(common), SimCommand.Make(common), DaemonCommand.Make(common), .. ToolCommands.All(common),
+                ConfigCommand.Make(common), DoctorCommand.Make(common), .. NodeCommands.All(common), SimCommand.Make(common), DaemonCommand.Make(common), .. ToolCommands.All(common),
             ])
             root.Add(command);
         common.Examples[root] = ["drap run examples/wordcount/job.yaml", "echo hello | drap run -- tr a-z A-Z", "drap job list", "drap market --explain"];

@@ -104,6 +104,20 @@ public sealed class ConfigTests : IAsyncDisposable
             Assert.Equal(ticket, TicketText.Encode(cli.Options!.Swarm!.Ticket!));
     }
 
+    [Fact]
+    public async Task The_doctor_says_of_each_thing_how_it_stands_and_ends_with_1_where_no_node_would_work()
+    {
+        CliRunner.Result well = await cli.RunAsync("doctor", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0", "-o", "json");
+        using JsonDocument json = JsonDocument.Parse(well.Out);
+        Assert.Equal((ExitCode.Ok, true), (well.Code, json.RootElement.GetProperty("works").GetBoolean()));
+        Assert.Contains(json.RootElement.GetProperty("findings").EnumerateArray(), f => f.GetProperty("name").GetString() == "settings" && f.GetProperty("level").GetString() == "ok");
+        string file = Settings("cpu: 1000000\n");
+        CliRunner.Result ill = await cli.RunAsync("doctor", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0");
+        Assert.Equal(ExitCode.Error, ill.Code);
+        Assert.Contains($"fail  settings   {file}:1:6: cpu: found 1000000; allowed: more than 0 and at most ", ill.Out, StringComparison.Ordinal);
+        Assert.Contains("→ mend them", ill.Out, StringComparison.Ordinal);
+    }
+
     private const string ticket =
         "drap1abmigaiduuavqjqaeqeaceradnptpvc7xhaspaa57eewwge22akcynophqbbaefhf6bwucaxd6lqfanbafeai7yaaaaqnhvxaninjdqxordoiryzc4uslhmiz2vkcbadaunqaaabuidcz4l7fcvlaqq";
 
