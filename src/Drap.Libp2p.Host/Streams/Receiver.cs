@@ -154,7 +154,7 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
 
     private async Task WaitForReadersAsync()
     {
-        Instant until = mux.Clock.Now + Patience;
+        var waited = new WatchedTime(LookEvery, mux.Clock.Now);
         var look = new CallAt(() =>
         {
             lock (mux.Gate)
@@ -171,7 +171,8 @@ internal sealed class Receiver(Multiplexer mux, Link link, Sealing sealing, Chun
                     room = null;
                     return;
                 }
-                if (mux.Clock.Now >= until && mux.TryResetLargest())
+                waited.Look(mux.Clock.Now);
+                if (waited.Seen >= Patience && mux.TryResetLargest())
                     continue;
                 room = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 wait = room.Task;

@@ -109,6 +109,38 @@ public sealed class RegionSearchTests
     }
 
     [Fact]
+    public void The_dead_are_asked_twice_and_no_more_however_many_walks_hear_of_them()
+    {
+        KadMachine node = Knowing(0);
+        // More than k stand in every part down to the eighth, so that there is a walk to each; a quarter is dead, and everybody tells of them.
+        KadPeer[] all = [.. Enumerable.Range(0, 400).Select(_ => Somebody())];
+        HashSet<PeerId> dead = [.. all.Take(100).Select(peer => peer.Id)];
+        var asked = new Dictionary<PeerId, int>();
+        node.Identified(all[^1], speaks: true, Start, effects);
+        long search = node.FindMembers(All, 1000, Start, effects);
+        // One request after the other, so that its end is known before the next walk comes to the same peer.
+        for (var waiting = new Stack<KadEffect.Send>(); ;)
+        {
+            foreach (KadEffect.Send send in effects.OfType<KadEffect.Send>())
+                waiting.Push(send);
+            effects.RemoveAll(effect => effect is KadEffect.Send);
+            if (!waiting.TryPop(out KadEffect.Send? next))
+                break;
+            asked[next.To.Id] = asked.GetValueOrDefault(next.To.Id) + 1;
+            KadKey key = KadKey.Of(next.Message.Key);
+            if (dead.Contains(next.To.Id))
+                node.Failed(next.Request, Start, effects);
+            else
+                node.Answered(next.Request, new KadMessage(next.Message.Type, next.Message.Key) { Closer = [.. all.OrderBy(peer => peer.Key ^ key).Take(20)] }, Start, effects);
+            node.CheckInvariants();
+        }
+        KadOutcome.Members found = Outcome(search);
+        Assert.Equal(all.Select(peer => peer.Id).Where(id => !dead.Contains(id)).ToHashSet(), [.. found.Found.Select(peer => peer.Id)]);
+        Assert.Contains(dead, id => asked.GetValueOrDefault(id) == RegionQuery.FailuresMax);
+        Assert.Equal(RegionQuery.FailuresMax, asked.Where(peer => dead.Contains(peer.Key)).Max(peer => peer.Value));
+    }
+
+    [Fact]
     public void Half_of_the_requests_are_left_to_other_questions()
     {
         KadMachine node = Knowing(20);

@@ -32,6 +32,9 @@ internal sealed class RegionQuery : KadQuery
     /// </summary>
     public const int UnheardLengthMax = 12;
 
+    /// <summary>Requests to one peer that may be lost; after as many it is dead for all walks that are still to come, which all hear of it.</summary>
+    public const int FailuresMax = 2;
+
     private readonly KadOptions options;
     private readonly KeyPrefix region;
     private readonly int wanted;
@@ -42,6 +45,8 @@ internal sealed class RegionQuery : KadQuery
     private readonly Stack<(KeyPrefix Prefix, KadPeer? There)> unseen = new();
     private readonly Dictionary<PeerId, KadPeer> members = [];
     private readonly List<KadPeer> order = [];
+    // Of at most as many peers as there may be members; those after them are asked by each walk anew.
+    private readonly Dictionary<PeerId, int> failures = [];
     private bool isWhole = true;
     private int awaited, turn;
 
@@ -72,16 +77,27 @@ internal sealed class RegionQuery : KadQuery
     public override bool TryNext(
         Instant now, Func<PeerId, bool> isBusy, [NotNullWhen(true)] out KadPeer? peer, [NotNullWhen(true)] out KadMessage? message)
     {
-        Start(now);
-        for (int i = 0; i < walking.Count && awaited < AwaitedMax; i++)
+        do
         {
-            Part part = walking[turn++ % walking.Count];
-            if (!part.Walk.TryNext(now, isBusy, out peer))
-                continue;
-            awaited++;
-            message = part.Request;
-            return true;
+            Start(now);
+            for (int i = 0; i < walking.Count && awaited < AwaitedMax; i++)
+            {
+                Part part = walking[turn++ % walking.Count];
+                while (part.Walk.TryNext(now, isBusy, out peer))
+                {
+                    if (failures.GetValueOrDefault(peer.Id) >= FailuresMax)
+                    {
+                        part.Walk.Failed(peer);
+                        continue;
+                    }
+                    awaited++;
+                    message = part.Request;
+                    return true;
+                }
+            }
         }
+        // A walk to which only the dead were left is over with that, and others may begin.
+        while (EndThose(part => part.Walk.IsOver));
         (peer, message) = (null, null);
         return false;
     }
@@ -89,6 +105,7 @@ internal sealed class RegionQuery : KadQuery
     public override void Answered(PendingRequest request, KadMessage? answer, List<KadEffect> effects)
     {
         awaited--;
+        failures.Remove(request.To.Id);
         if (!IsEnough && region.Covers(request.To.Key) && members.TryAdd(request.To.Id, request.To))
         {
             order.Add(request.To);
@@ -100,6 +117,8 @@ internal sealed class RegionQuery : KadQuery
     public override void Failed(PendingRequest request)
     {
         awaited--;
+        if (failures.Count < MembersMax || failures.ContainsKey(request.To.Id))
+            failures[request.To.Id] = failures.GetValueOrDefault(request.To.Id) + 1;
         Told(request, walk => walk.Failed(request.To));
     }
 
@@ -142,13 +161,15 @@ internal sealed class RegionQuery : KadQuery
         }
     }
 
-    private void EndThose(Predicate<Part> isOver)
+    private bool EndThose(Predicate<Part> isOver)
     {
-        foreach (Part part in walking.FindAll(isOver))
+        List<Part> over = walking.FindAll(isOver);
+        foreach (Part part in over)
         {
             walking.Remove(part);
             LeaveRest(part);
         }
+        return over.Count > 0;
     }
 
     private void LeaveRest(Part part)
