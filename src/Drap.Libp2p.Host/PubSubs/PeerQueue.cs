@@ -22,7 +22,7 @@ internal enum Queued
 internal sealed class PeerQueue(PubSubOptions options)
 {
     /// <summary>Small frames are written together up to this size: one frame of the connection and one system call for many.</summary>
-    public const int TogetherBytesMax = 32 << 10;
+    public const int TogetherBytesMax = 60 << 10;
 
     private readonly Lock gate = new();
     private readonly Queue<ReadOnlyMemory<byte>> frames = new();
