@@ -103,8 +103,8 @@ public interface INodeService
     /// <summary>Says to the swarm that this node and its workers leave it, for good; nothing of the home is changed.</summary>
     Task LeaveAsync(CancellationToken cancel) => throw NoSwarm();
 
-    /// <summary>The workers of this home take nothing new; what runs ends by itself. Until the next start.</summary>
-    Task DrainAsync(CancellationToken cancel) => throw NoSwarm();
+    /// <summary>The workers of a node, this one or another that heeds it, take nothing new; what runs ends by itself. Until its next start.</summary>
+    Task<DrainedDocument> DrainAsync(DrainRequest request, CancellationToken cancel) => throw NoSwarm();
 
     /// <summary>Ends the node: what runs is left to its leases or ended, the journal is closed; the jobs are resumed by the next start.</summary>
     Task ShutdownAsync(CancellationToken cancel);

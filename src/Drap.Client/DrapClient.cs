@@ -81,7 +81,8 @@ public sealed class DrapClient : INodeService, IDisposable
     public Task LeaveAsync(CancellationToken cancel) => PostAsync("v1/swarm/leave", cancel);
 
     /// <inheritdoc/>
-    public Task DrainAsync(CancellationToken cancel) => PostAsync("v1/node/drain", cancel);
+    public Task<DrainedDocument> DrainAsync(DrainRequest request, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Post, "v1/node/drain", request, json.DrainRequest, json.DrainedDocument, repeatable: true, cancel);
 
     /// <inheritdoc/>
     public Task<SubmitReply> SubmitAsync(SubmitRequest request, CancellationToken cancel) =>

@@ -42,6 +42,8 @@ namespace Drap.Api.Json;
 [JsonSerializable(typeof(TicketDocument))]
 [JsonSerializable(typeof(RemovalRequest))]
 [JsonSerializable(typeof(RemovalReply))]
+[JsonSerializable(typeof(DrainRequest))]
+[JsonSerializable(typeof(DrainedDocument))]
 [JsonSerializable(typeof(PathRequest))]
 [JsonSerializable(typeof(LogChunk))]
 [JsonSerializable(typeof(JobEvent))]

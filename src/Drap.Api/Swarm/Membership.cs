@@ -17,6 +17,9 @@ public sealed record MembershipDocument : Document
     /// <summary>Whether this node may let others in.</summary>
     public bool MayInvite { get; set; }
 
+    /// <summary>What this node is now, of what its certificate allows: <c>worker</c>, <c>scheduler</c>, <c>gateway</c>, <c>inviter</c>.</summary>
+    public ImmutableArray<string> Roles { get; set; } = [];
+
     /// <summary>This node and its workers, then the other members that are connected to it, by name.</summary>
     public ImmutableArray<MemberDocument> Nodes { get; set; } = [];
 
@@ -130,4 +133,21 @@ public sealed record RemovalReply : Document
 {
     /// <summary>The node.</summary>
     public required RemovedDocument Removed { get; set; }
+}
+
+/// <summary>Which node is to take nothing new.</summary>
+public sealed record DrainRequest : Document
+{
+    /// <summary>Its name, its peer id, or the end of that; null for this node.</summary>
+    public string? Node { get; set; }
+}
+
+/// <summary>A node that takes nothing new from now on.</summary>
+public sealed record DrainedDocument : Document
+{
+    /// <summary>What people call it.</summary>
+    public string Name { get; set; } = "";
+
+    /// <summary>The node.</summary>
+    public PeerId Peer { get; set; }
 }

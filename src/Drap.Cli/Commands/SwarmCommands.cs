@@ -43,6 +43,7 @@ internal static class SwarmCommands
     private static Command Node(Common common)
     {
         var named = new Argument<string>("NODE") { Description = "Its name, its peer id, or the end of that" };
+        var drains = new Argument<string?>("NODE") { Description = "Its name, its peer id, or the end of that [default: this node]", Arity = ArgumentArity.ZeroOrOne };
         var reason = new Option<string?>("--reason") { Description = "A line for those who look later", HelpName = "TEXT" };
         return common.Command(
             "node", "The nodes of the swarm", ["drap node list", "drap node show render-3", "drap node remove render-3"],
@@ -66,13 +67,16 @@ internal static class SwarmCommands
                 call.Screen.Write(found, ApiJson.Indented.MembershipDocument, o => meant.ToList().ForEach(n => Show(n, swarm, o)), () => meant.Select(n => n.Peer.ToString()));
                 return ExitCode.Ok;
             }, named),
-            common.Command("drain", "Let this node take nothing new; what runs ends by itself", ["drap node drain"], async call =>
-            {
-                await using NodeSession session = await UpAsync(call);
-                await session.Node.DrainAsync(call.Cancel);
-                call.Screen.Say("this node takes nothing new until it is started again; what runs goes on. drap market shows how much; drap stop ends it");
-                return ExitCode.Ok;
-            }),
+            common.Command(
+                "drain", "Let a node take nothing new; what runs ends by itself", ["drap node drain", "drap node drain render-3"], async call =>
+                {
+                    await using NodeSession session = await UpAsync(call);
+                    DrainedDocument drained = await session.Node.DrainAsync(new DrainRequest { Node = call.Get(drains) }, call.Cancel);
+                    call.Screen.Say($"{drained.Name} takes nothing new until it is started again; what runs goes on. drap market shows how much; drap stop there ends it");
+                    if (call.Screen.Format != OutputFormat.Table)
+                        call.Screen.Write(drained, ApiJson.Indented.DrainedDocument, _ => { }, () => [drained.Peer.ToString()]);
+                    return ExitCode.Ok;
+                }, drains),
             common.Command("remove", "Shut a node out of the swarm for good, and all that it let in", ["drap node remove render-3 --reason 'sold'"], async call =>
             {
                 await using NodeSession session = await UpAsync(call);

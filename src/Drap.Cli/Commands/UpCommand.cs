@@ -123,7 +123,7 @@ internal sealed class UpCommand
         MembershipDocument swarm = await node.SwarmAsync(call.Cancel);
         TicketDocument? ticket = swarm.MayInvite && invites ? await node.InviteAsync(new InviteRequest(), call.Cancel) : null;
         var document = new UpDocument { Swarm = swarm, Ticket = ticket, Pid = (await node.NodeAsync(call.Cancel)).Pid };
-        call.Screen.Say($"{call.Screen.Bold(swarm.Nodes[0].Name)} is up in the swarm {call.Screen.Bold(swarm.Name)} ({string.Join(", ", swarm.Nodes[0].Roles)}); {end}");
+        call.Screen.Say($"{call.Screen.Bold(swarm.Nodes[0].Name)} is up in the swarm {call.Screen.Bold(swarm.Name)} ({string.Join(", ", swarm.Roles)}); {end}");
         if (ticket is not null)
             call.Screen.Say($"on the next machine, before {ticket.Expires}: drap join TICKET. The ticket is good once; keep it as a password:");
         call.Screen.Write(

@@ -54,7 +54,7 @@ public static class MembershipCodec
     {
         record = null;
         var reader = new FieldReader(frame);
-        if (!RecordFrame.TryOpen(ref reader, frame.Length, StoredBytesMax, Version, (int)MembershipKind.InvitationList, out int kind, out (int, int) body, out error))
+        if (!RecordFrame.TryOpen(ref reader, frame.Length, StoredBytesMax, Version, (int)MembershipKind.DrainReply, out int kind, out (int, int) body, out error))
             return false;
         MembershipRecord read = Walk((MembershipKind)kind, ref reader, null);
         record = RecordFrame.TryClose(ref reader, body, out error) ? read : null;
@@ -72,6 +72,8 @@ public static class MembershipCodec
         JoinRequest => MembershipKind.JoinRequest,
         JoinReply => MembershipKind.JoinReply,
         InvitationList => MembershipKind.InvitationList,
+        DrainOrder => MembershipKind.DrainOrder,
+        DrainReply => MembershipKind.DrainReply,
         _ => throw new UnreachableException(),
     };
 
@@ -87,6 +89,8 @@ public static class MembershipCodec
         MembershipKind.JoinRequest => JoinRequestShape.Walk(ref f, (JoinRequest?)record ?? JoinRequestShape.Blank),
         MembershipKind.JoinReply => JoinReplyShape.Walk(ref f, (JoinReply?)record ?? JoinReplyShape.Blank),
         MembershipKind.InvitationList => InvitationListShape.Walk(ref f, (InvitationList?)record ?? InvitationListShape.Blank),
+        MembershipKind.DrainOrder => DrainOrderShape.Walk(ref f, (DrainOrder?)record ?? DrainOrderShape.Blank),
+        MembershipKind.DrainReply => DrainReplyShape.Walk(ref f, (DrainReply?)record ?? DrainReplyShape.Blank),
         _ => throw new UnreachableException(),
     };
 }

@@ -45,6 +45,12 @@ public enum MembershipKind
 
     /// <summary><see cref="Membership.InvitationList"/>.</summary>
     InvitationList,
+
+    /// <summary><see cref="Membership.DrainOrder"/>.</summary>
+    DrainOrder,
+
+    /// <summary><see cref="Membership.DrainReply"/>.</summary>
+    DrainReply,
 }
 
 /// <summary>Says that a node belongs to a swarm, for whom it stands there and what it may do. Signed by who let it in.</summary>
@@ -138,6 +144,32 @@ public sealed record JoinReply(JoinRefusal Refusal, ImmutableArray<Wrapped> Chai
 {
     /// <summary>Addresses of one reply.</summary>
     public const int AddressesMax = 32;
+}
+
+/// <summary>Lets a node take nothing new. Signed by the founder's key, or by the node that asks; good only on a connection of that node's.</summary>
+/// <param name="Swarm">The swarm.</param>
+/// <param name="Subject">The node that is to drain.</param>
+/// <param name="Asker">The node that asks.</param>
+public sealed record DrainOrder(PeerId Swarm, PeerId Subject, PeerId Asker) : MembershipRecord;
+
+/// <summary>What came of an order to drain.</summary>
+/// <param name="Answer">Whether it is done.</param>
+public sealed record DrainReply(DrainAnswer Answer) : MembershipRecord;
+
+/// <summary>What a node answers to an order to drain.</summary>
+public enum DrainAnswer
+{
+    /// <summary>It takes nothing new from now on.</summary>
+    Draining = 1,
+
+    /// <summary>Who asks may not: it is neither the founder, nor who let the node in, nor of the node's own principal.</summary>
+    NotYours,
+
+    /// <summary>The order cannot be read, or is another's.</summary>
+    Unreadable,
+
+    /// <summary>The node runs no tasks: there is nothing to drain.</summary>
+    NoWorker,
 }
 
 /// <summary>Why a newcomer is not let in.</summary>

@@ -166,3 +166,29 @@ internal readonly struct InvitationListShape : IShape<InvitationList>
         return !f.Reads ? m : new InvitationList(all);
     }
 }
+
+internal readonly struct DrainOrderShape : IShape<DrainOrder>
+{
+    public static DrainOrder Blank { get; } = new(default, default, default);
+
+    public static DrainOrder Walk<TFields>(scoped ref TFields f, DrainOrder m)
+        where TFields : IFields, allows ref struct
+    {
+        PeerId swarm = f.Peer(1, nameof(m.Swarm), m.Swarm);
+        PeerId subject = f.Peer(2, nameof(m.Subject), m.Subject);
+        PeerId asker = f.Peer(3, nameof(m.Asker), m.Asker);
+        return !f.Reads ? m : new DrainOrder(swarm, subject, asker);
+    }
+}
+
+internal readonly struct DrainReplyShape : IShape<DrainReply>
+{
+    public static DrainReply Blank { get; } = new(DrainAnswer.Draining);
+
+    public static DrainReply Walk<TFields>(scoped ref TFields f, DrainReply m)
+        where TFields : IFields, allows ref struct
+    {
+        DrainAnswer answer = f.Enum(1, nameof(m.Answer), m.Answer, DrainAnswer.NoWorker, DrainAnswer.Unreadable);
+        return !f.Reads ? m : new DrainReply(answer);
+    }
+}

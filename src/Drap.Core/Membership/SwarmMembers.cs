@@ -104,6 +104,22 @@ public sealed class SwarmMembers
     /// <summary>The member of this name on a connection that stands; null if there is none.</summary>
     public Member? Find(PeerId peer) => present.GetValueOrDefault(peer);
 
+    /// <summary>
+    /// Whether an order to drain binds this node: its founder's, that of a node through which it came in, or of one of its own principal that gives work or lets others in.
+    /// </summary>
+    /// <param name="order">The order.</param>
+    /// <param name="signer">Whose signature it bears.</param>
+    /// <param name="from">On whose connection it came.</param>
+    public DrainAnswer Judge(DrainOrder order, PeerId signer, PeerId from)
+    {
+        if (Self is not { } self || order.Swarm != Swarm || order.Subject != self.Peer || order.Asker != from || (signer != Swarm && signer != from))
+            return DrainAnswer.Unreadable;
+        if (signer == Swarm || self.Issuers.Contains(signer))
+            return DrainAnswer.Draining;
+        return Find(from) is { } asker && asker.Principal == self.Principal && (asker.Roles & (NodeRoles.Scheduler | NodeRoles.Inviter)) != 0
+            ? DrainAnswer.Draining : DrainAnswer.NotYours;
+    }
+
     /// <summary>Whether the chain makes the peer a member now; changes nothing.</summary>
     public MembershipFault Judge(PeerId peer, ReadOnlySpan<SignedCertificate> chain, UtcTime utc) => Judge(peer, chain, utc, out _);
 

@@ -54,11 +54,11 @@ internal static class ApiRoutes
             await c.Service.LeaveAsync(c.Cancel).ConfigureAwait(false);
             c.Done();
         }),
-        new("POST", "/v1/node/drain", "The workers of this home take nothing new, until the next start", async c =>
+        new("POST", "/v1/node/drain", "The workers of this home, or of another node of the swarm, take nothing new until their next start", async c =>
         {
-            await c.Service.DrainAsync(c.Cancel).ConfigureAwait(false);
-            c.Done();
-        }),
+            DrainRequest request = await c.ReadAsync(json.DrainRequest).ConfigureAwait(false);
+            await c.WriteAsync(await c.Service.DrainAsync(request, c.Cancel).ConfigureAwait(false), json.DrainedDocument).ConfigureAwait(false);
+        }) { Body = json.DrainRequest, Reply = json.DrainedDocument },
     ];
 
     private static IEnumerable<ApiRoute> Jobs() =>

@@ -114,7 +114,8 @@ public sealed class ProcessSwarm : INodeHost
                 place.Listens(swarm.overlay.Addresses);
                 foreach (WorkerSpec spec in specs)
                     place.Certify(spec.Name);
-                swarm.scheduler.Swarm = new SwarmDesk(place.Membership, swarm.overlay, swarm.Drain);
+                swarm.scheduler.Swarm = new SwarmDesk(place.Membership, swarm.overlay, place.Roles);
+                place.Membership.Drain = place.Works ? swarm.Drain : null;
             }
             else if (options.Overlays[0].Listen.Any(a => !a.TryGetTcp(out EndPoint? at, out _) || at is not IPEndPoint ip || !IPAddress.IsLoopback(ip.Address)))
                 warn("the swarm is open: whoever reaches this machine's addresses can offer and run tasks in it, until there are certificates");

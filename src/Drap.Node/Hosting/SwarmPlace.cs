@@ -16,7 +16,6 @@ internal sealed class SwarmPlace
     private readonly HomeFolder home;
     private readonly MembershipFolder folder;
     private readonly NodeIdentity identity;
-    private readonly NodeRoles roles;
 
     private SwarmPlace(HomeFolder home, MembershipFolder folder, NodeIdentity identity, SwarmMembership membership, SwarmOptions options)
     {
@@ -24,8 +23,8 @@ internal sealed class SwarmPlace
         this.folder = folder;
         this.identity = identity;
         Membership = membership;
-        roles = options.Roles ?? membership.Self.Roles & (options.IsOnlyGateway ? NodeRoles.Gateway | NodeRoles.Inviter : ~NodeRoles.Gateway);
-        Overlay = SwarmEntry.Overlay(folder, membership, options with { Roles = roles }, folder.ReadPort());
+        Roles = options.Roles ?? membership.Self.Roles & (options.IsOnlyGateway ? NodeRoles.Gateway | NodeRoles.Inviter : ~NodeRoles.Gateway);
+        Overlay = SwarmEntry.Overlay(folder, membership, options with { Roles = Roles }, folder.ReadPort());
     }
 
     /// <summary>Who it is there.</summary>
@@ -34,8 +33,11 @@ internal sealed class SwarmPlace
     /// <summary>How it joins the overlay.</summary>
     public OverlayOptions Overlay { get; }
 
+    /// <summary>What it is of what its certificate allows.</summary>
+    public NodeRoles Roles { get; }
+
     /// <summary>Whether it has workers.</summary>
-    public bool Works => roles.HasFlag(NodeRoles.Worker);
+    public bool Works => Roles.HasFlag(NodeRoles.Worker);
 
     /// <summary>What people call a worker of the home in the swarm, where others have workers of the same name.</summary>
     public string NameOf(string worker) => SwarmEntry.WorkerName(Membership.Self, worker);

@@ -86,7 +86,10 @@ public sealed class WorkerHost : IAsyncDisposable
         var clock = new BootClock();
         var loop = new WorkerLoop(folder, self, Told(spec), handlers, blobs, ownsBlobs: true, clock, logger, life.Fail);
         if (membership is not null)
+        {
             loop.MaySpeakFor = membership.MaySpeakFor;
+            membership.Drain = () => loop.Drain(TimeSpan.FromDays(7));
+        }
         IOverlay overlay;
         try
         {

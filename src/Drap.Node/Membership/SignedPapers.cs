@@ -10,9 +10,11 @@ namespace Drap.Node.Membership;
 /// <summary>Certificates and revocations in libp2p's signed envelopes, each with a domain of its own, so that neither passes for the other. [MEM-2]</summary>
 public static class SignedPapers
 {
-    private const string CertificateDomain = "drap-certificate", RevocationDomain = "drap-revocation";
+    private const string CertificateDomain = "drap-certificate", RevocationDomain = "drap-revocation", DrainDomain = "drap-drain";
 
     private static ReadOnlySpan<byte> CertificateType => "/drap/certificate"u8;
+
+    private static ReadOnlySpan<byte> DrainType => "/drap/drain"u8;
 
     private static ReadOnlySpan<byte> RevocationType => "/drap/revocation"u8;
 
@@ -22,6 +24,17 @@ public static class SignedPapers
     /// <summary>Signs a revocation.</summary>
     public static SignedRevocation Seal(Revocation revocation, PrivateKey signer) =>
         new(revocation, signer.PeerId, Seal(revocation, signer, RevocationDomain, RevocationType));
+
+    /// <summary>Signs an order to drain.</summary>
+    public static Wrapped Seal(DrainOrder order, PrivateKey signer) => Seal(order, signer, DrainDomain, DrainType);
+
+    /// <summary>Reads an order to drain that anybody may have sent, and checks its signature.</summary>
+    public static bool TryOpen(ReadOnlySpan<byte> envelope, [NotNullWhen(true)] out DrainOrder? order, out PeerId signer)
+    {
+        bool isOne = TryOpen(envelope, DrainDomain, DrainType, out order, out SignedEnvelope? opened);
+        signer = isOne ? opened!.Signer.PeerId : default;
+        return isOne;
+    }
 
     /// <summary>Reads a certificate that anybody may have sent, and checks its signature.</summary>
     public static bool TryOpen(Wrapped envelope, [NotNullWhen(true)] out SignedCertificate? certificate)

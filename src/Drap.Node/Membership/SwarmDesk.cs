@@ -3,6 +3,7 @@ using System.Text;
 using Drap.Api;
 using Drap.Core.Cbor;
 using Drap.Core.Membership;
+using Drap.Libp2p.Host;
 using Drap.Node.Overlay;
 using Drap.Node.Service;
 
@@ -11,8 +12,8 @@ namespace Drap.Node.Membership;
 /// <summary>The swarm for its user: who is there, who may come, who must go.</summary>
 /// <param name="membership">The node's place in it.</param>
 /// <param name="overlay">Where the node is reached.</param>
-/// <param name="drain">Makes the home's workers take nothing new.</param>
-internal sealed class SwarmDesk(SwarmMembership membership, IOverlay overlay, Action drain) : ISwarmDesk
+/// <param name="roles">What it is of what its certificate allows.</param>
+internal sealed class SwarmDesk(SwarmMembership membership, IOverlay overlay, NodeRoles roles) : ISwarmDesk
 {
     public Task<MembershipDocument> SwarmAsync(CancellationToken cancel)
     {
@@ -24,6 +25,7 @@ internal sealed class SwarmDesk(SwarmMembership membership, IOverlay overlay, Ac
             Swarm = membership.Swarm,
             IsFounder = membership.IsFounder,
             MayInvite = membership.IsInviter,
+            Roles = RoleWords.Of(roles),
             Nodes =
             [
                 Of(self, isHere: true),
@@ -84,11 +86,51 @@ internal sealed class SwarmDesk(SwarmMembership membership, IOverlay overlay, Ac
 
     public Task LeaveAsync(CancellationToken cancel) => membership.RemoveAsync(membership.Self.Peer, "it left");
 
-    public Task DrainAsync(CancellationToken cancel)
+    public async Task<DrainedDocument> DrainAsync(DrainRequest request, CancellationToken cancel)
     {
-        drain();
-        return Task.CompletedTask;
+        (PeerId peer, string? name) = request.Node is { } said ? Find(said) : (membership.Self.Peer, membership.Self.Name);
+        var drained = new DrainedDocument { Name = name ?? peer.Short, Peer = peer };
+        if (peer == membership.Self.Peer)
+        {
+            if (membership.Drain is not { } drain)
+                throw NoWorker(drained.Name);
+            drain();
+            return drained;
+        }
+        DrainAnswer? answer;
+        try
+        {
+            answer = await membership.DrainAsync(peer, cancel).ConfigureAwait(false);
+        }
+        catch (Libp2pException e)
+        {
+            throw new ApiException(ErrorCodes.Conflict, $"{drained.Name} was not reached, or its drap is older: {e.Message}", null, "drap node drain on that machine");
+        }
+        return answer switch
+        {
+            DrainAnswer.Draining => drained,
+            null => throw new ApiException(ErrorCodes.Conflict, $"{drained.Name} is not connected", null, "a node of drap node list"),
+            DrainAnswer.NoWorker => throw NoWorker(drained.Name),
+            DrainAnswer.NotYours => throw new ApiException(
+                ErrorCodes.Conflict, $"{drained.Name} does not heed this node", null, "drap node drain on that machine, where the swarm was founded, on the node that let it in, or on another of its principal"),
+            _ => throw new ApiException(ErrorCodes.Conflict, $"{drained.Name} did not understand the order", null, "drap node drain on that machine"),
+        };
     }
+
+    public string? WhyNoJobs
+    {
+        get
+        {
+            if (roles.HasFlag(NodeRoles.Scheduler))
+                return null;
+            string[] others = [.. membership.Present.Where(m => m.Roles.HasFlag(NodeRoles.Scheduler)).Select(m => m.Name).Order(StringComparer.Ordinal)];
+            string who = others.Length == 0 ? "no node that is connected has it"
+                : $"{string.Join(", ", others.Take(5))}{(others.Length > 5 ? $" and {others.Length - 5} more" : "")} may have it";
+            return $"this node takes no jobs: its roles are {string.Join(", ", RoleWords.Of(roles))}, without scheduler; {who}";
+        }
+    }
+
+    private static ApiException NoWorker(string name) => new(ErrorCodes.Conflict, $"{name} runs no tasks: there is nothing to drain", null, "a node with the role worker");
 
     private static TimeSpan Within(TimeSpan? said, TimeSpan usual, TimeSpan max, string where) => said is not { } span ? usual
         : span > TimeSpan.Zero && span <= max ? span

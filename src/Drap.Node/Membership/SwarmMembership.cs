@@ -111,6 +111,9 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     /// <summary>By whom the swarm is found, besides those who find this node: as told when it joined, and by those it met since.</summary>
     public ImmutableArray<Multiaddr> Known => [.. card.Addresses.Select(a => Multiaddr.TryFromBytes(a.Bytes.AsSpan(), out Multiaddr? address) ? address : null).OfType<Multiaddr>()];
 
+    /// <summary>Makes the node take nothing new, when a node orders it that may; null where it runs no tasks.</summary>
+    public Action? Drain { get; set; }
+
     /// <summary>Hears of each member that is let in, and where it is; must be short. Default nobody.</summary>
     public Action<Member, Multiaddr>? Met { get; set; }
 
@@ -136,6 +139,7 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     internal void Attach(Libp2pHost host, PubSub pubsub)
     {
         host.Handle(RevocationsProtocol, stream => ExchangeAsync(stream));
+        host.Handle(DrainCall.Protocol, stream => DrainCall.ServeAsync(stream, (order, signer) => Judge(order, signer, stream.Connection.Remote), Drain, stopping.Token));
         attached = new Attachment(
             host, pubsub, pubsub.Listen(Topic, Check, message => Run(() => HearAsync(message.Content.Data, isPublished: true))), host.Observe(this),
             new Timer(_ => Run(WakeAsync), null, LookEvery, LookEvery));
@@ -169,6 +173,17 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
         using PrivateKey key = subject != identity.Peer && folder.IsFounders ? NodeIdentity.Open(folder.FounderKeyFile).OpenKey() : identity.OpenKey();
         SignedRevocation revocation = SignedPapers.Seal(new Revocation(Swarm, subject, BootClock.UtcNow, reason), key);
         return await TakeAsync(revocation, isPublished: false).ConfigureAwait(false);
+    }
+
+    /// <summary>Orders a node that is connected to take nothing new.</summary>
+    /// <returns>Its answer; null where no connection leads there.</returns>
+    /// <exception cref="Libp2pException">It does not answer, or does not know this.</exception>
+    public async Task<DrainAnswer?> DrainAsync(PeerId subject, CancellationToken cancel)
+    {
+        if (attached?.Host.Connections.FirstOrDefault(c => c.Remote == subject) is not { } connection)
+            return null;
+        using PrivateKey key = folder.IsFounders ? NodeIdentity.Open(folder.FounderKeyFile).OpenKey() : identity.OpenKey();
+        return await DrainCall.AskAsync(connection, Swarm, identity.Peer, key, cancel).ConfigureAwait(false);
     }
 
     /// <summary>Where a peer is reached, as far as is known.</summary>
@@ -221,6 +236,7 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
         if (attached is { } here)
         {
             here.Host.Unhandle(RevocationsProtocol);
+            here.Host.Unhandle(DrainCall.Protocol);
             here.Listening.Dispose();
             here.Observing.Dispose();
             await here.Looking.DisposeAsync().ConfigureAwait(false);
@@ -276,6 +292,12 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
         warn(fault == MembershipFault.Removed
             ? $"{connection.Remote} says that this node was removed from the swarm; drap leave ends that, drap join with a new ticket begins anew"
             : $"{connection.Remote} says that this node's certificate has expired; drap join with a new ticket, or set the clock that is wrong");
+    }
+
+    private DrainAnswer Judge(DrainOrder order, PeerId signer, PeerId from)
+    {
+        lock (gate)
+            return members.Judge(order, signer, from);
     }
 
     private bool IsRemoved(PeerId peer)

@@ -18,5 +18,8 @@ internal interface ISwarmDesk
     Task LeaveAsync(CancellationToken cancel);
 
     /// <inheritdoc cref="INodeService.DrainAsync"/>
-    Task DrainAsync(CancellationToken cancel);
+    Task<DrainedDocument> DrainAsync(DrainRequest request, CancellationToken cancel);
+
+    /// <summary>Why the node takes no jobs, since it is no scheduler, and who does; null if it takes them.</summary>
+    string? WhyNoJobs { get; }
 }

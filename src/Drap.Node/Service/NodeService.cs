@@ -108,7 +108,13 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     public Task LeaveAsync(CancellationToken cancel) => Desk.LeaveAsync(cancel);
 
     /// <inheritdoc/>
-    public Task DrainAsync(CancellationToken cancel) => Desk.DrainAsync(cancel);
+    public Task<DrainedDocument> DrainAsync(DrainRequest request, CancellationToken cancel) => Desk.DrainAsync(request, cancel);
+
+    private void TakeJobs()
+    {
+        if (Swarm?.WhyNoJobs is { } why)
+            throw new ApiException(ErrorCodes.Conflict, why, null, "drap submit on a node that is one, or drap up here with that role");
+    }
 
     private ISwarmDesk Desk => Swarm
         ?? throw new ApiException(ErrorCodes.Conflict, "the node of this home belongs to no swarm", null, "drap stop, then drap up or drap join TICKET");
@@ -116,6 +122,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     /// <inheritdoc/>
     public async Task<SubmitReply> SubmitAsync(SubmitRequest request, CancellationToken cancel)
     {
+        TakeJobs();
         JobSpec job = JobIntake.Check(request.Job);
         ImmutableSortedDictionary<string, string> values = JobIntake.Secrets(job, request.Secrets);
         JobSecrets secrets = values.IsEmpty ? JobSecrets.None : new JobSecrets(values, secretKey.Value.Seal(request.Id, values));
@@ -143,6 +150,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     public async Task<PlanDocument> PlanAsync(SubmitRequest request, CancellationToken cancel)
     {
         JobSpec job = JobIntake.Check(request.Job);
+        TakeJobs();
         var quotes = (await port.AskAsync(ticket => new SchedulerInput.Plan(ticket, job), cancel).ConfigureAwait(false)).As<SchedulerReply.Quotes>();
         PeerId[] workers = [.. quotes.Segments.SelectMany(s => s.Answers).Select(a => a.Worker).Distinct()];
         Dictionary<PeerId, string> names = await ReadAsync(at => workers.ToDictionary(w => w, at.Node.NameOf), cancel).ConfigureAwait(false);

@@ -24,6 +24,21 @@ public sealed class UpTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_gateway_in_the_background_hands_out_tickets_and_takes_neither_jobs_nor_tasks()
+    {
+        DrapProgram.Ended up = await drap.RunAsync("up", "--detach", "--gateway", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0", "--name", "gate");
+        Assert.Equal(0, up.Code);
+        Assert.StartsWith("drap1", up.Out, StringComparison.Ordinal);
+        Assert.Contains("gate is up in the swarm gate (gateway, inviter)", up.Err, StringComparison.Ordinal);
+        DrapProgram.Ended submit = await drap.RunAsync("submit", "--", "true");
+        Assert.Equal((1, ""), (submit.Code, submit.Out));
+        Assert.Contains("this node takes no jobs: its roles are gateway, inviter, without scheduler; no node that is connected has it", submit.Err, StringComparison.Ordinal);
+        DrapProgram.Ended drain = await drap.RunAsync("node", "drain");
+        Assert.Contains("gate runs no tasks: there is nothing to drain", drain.Err, StringComparison.Ordinal);
+        Assert.Equal(0, (await drap.RunAsync("stop")).Code);
+    }
+
+    [Fact]
     public async Task In_a_Slurm_job_a_node_leaves_before_its_end()
     {
         DateTimeOffset end = DateTimeOffset.UtcNow + TimeSpan.FromSeconds(12);

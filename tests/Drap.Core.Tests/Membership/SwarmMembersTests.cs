@@ -55,6 +55,28 @@ public sealed class SwarmMembersTests
         Assert.DoesNotContain(Step(new MembershipInput.Heard(Revoke(1, 1))), e => e is MembershipEffect.Outside);
     }
 
+    [Theory]
+    [InlineData(4, 0, 4, DrainAnswer.Draining)] // the founder's key, on the machine where it lies
+    [InlineData(2, 2, 2, DrainAnswer.Draining)] // who let it in
+    [InlineData(3, 3, 3, DrainAnswer.Draining)] // its own principal, who gives work
+    [InlineData(4, 4, 4, DrainAnswer.NotYours)] // another principal
+    [InlineData(6, 6, 6, DrainAnswer.NotYours)] // its own principal's, which only runs tasks
+    [InlineData(7, 7, 7, DrainAnswer.NotYours)] // nobody who is connected
+    [InlineData(4, 0, 3, DrainAnswer.Unreadable)] // another's order, kept and shown again
+    [InlineData(4, 2, 4, DrainAnswer.Unreadable)] // signed by neither the founder nor who asks
+    public void An_order_to_drain_binds_if_it_is_of_the_founder_or_who_let_the_node_in_or_its_own_principal(int asker, int signer, int from, DrainAnswer answer)
+    {
+        var own = new SwarmMembers(Founder, Peer(5), Chain(Certify(5, 2, principal: "own"), Certify(2, 0, RoleWords.All)), [], Now, out MembershipFault fault);
+        Assert.Equal(MembershipFault.None, fault);
+        own.Step(new MembershipInput.Presented(Peer(2), Chain(Certify(2, 0, RoleWords.All))), Now, effects);
+        own.Step(new MembershipInput.Presented(Peer(3), Chain(Certify(3, 0, principal: "own"))), Now, effects);
+        own.Step(new MembershipInput.Presented(Peer(4), Chain(Certify(4, 0))), Now, effects);
+        own.Step(new MembershipInput.Presented(Peer(6), Chain(Certify(6, 0, NodeRoles.Worker, "own"))), Now, effects);
+        Assert.Equal(answer, own.Judge(new DrainOrder(Founder, Peer(5), Peer(asker)), Peer(signer), Peer(from)));
+        Assert.Equal(DrainAnswer.Unreadable, own.Judge(new DrainOrder(Founder, Peer(6), Peer(asker)), Peer(signer), Peer(from)));
+        Assert.Equal(DrainAnswer.Unreadable, own.Judge(new DrainOrder(Peer(9), Peer(5), Peer(asker)), Peer(signer), Peer(from)));
+    }
+
     [Fact]
     public void A_node_that_is_no_member_knows_it_from_the_start()
     {

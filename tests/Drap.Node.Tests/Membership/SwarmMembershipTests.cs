@@ -174,6 +174,26 @@ public sealed class SwarmMembershipTests : IAsyncLifetime
         Assert.False(founder.Membership.MaySpeakFor(worker.Overlay.Self, founder.Membership.Self.Principal));
     }
 
+    [Fact]
+    public async Task A_node_drains_when_somebody_orders_it_whom_it_heeds()
+    {
+        Node founder = await FoundAsync("alpha");
+        Node one = await JoinAsync("one", Invite(founder), founder), other = await JoinAsync("other", Invite(founder), founder);
+        int drained = 0;
+        one.Membership.Drain = () => drained++;
+        Assert.Null(await one.Membership.DrainAsync(other.Overlay.Self, Cancel));
+        await MeetAsync(founder, one);
+        await MeetAsync(one, other);
+        Assert.Equal(DrainAnswer.Draining, await founder.Membership.DrainAsync(one.Overlay.Self, Cancel));
+        // Of the same principal.
+        Assert.Equal(DrainAnswer.Draining, await other.Membership.DrainAsync(one.Overlay.Self, Cancel));
+        Assert.Equal(2, drained);
+        founder.Membership.Drain = () => drained++;
+        Assert.Equal(DrainAnswer.NotYours, await one.Membership.DrainAsync(founder.Overlay.Self, Cancel));
+        Assert.Equal(DrainAnswer.NoWorker, await one.Membership.DrainAsync(other.Overlay.Self, Cancel));
+        Assert.Equal(2, drained);
+    }
+
     private static string Invite(Node founder, NodeRoles roles = RoleWords.Usual) =>
         TicketText.Encode(founder.Membership.Invite(roles, new Principal("lab"), TimeSpan.FromHours(1), TimeSpan.FromDays(30))!);
 
