@@ -83,7 +83,14 @@ internal sealed class UpCommand
             throw Served(call);
         if (NodeConfigFile.Make(call.Home, machine.WordsOf))
             call.Screen.Say(call.Screen.Faint($"its settings are {ConfigSources.FileOf(call.Home)}; drap config show says what holds"));
-        await SayAsync(call, session.Node, invites, "Ctrl+C stops it; jobs are kept and resumed when it is up again");
+        try
+        {
+            await SayAsync(call, session.Node, invites, "Ctrl+C stops it; jobs are kept and resumed when it is up again");
+        }
+        catch (ApiException e) when (e.Error.Code == ErrorCodes.ShuttingDown)
+        {
+            // Its own end has come while it was starting: that is how it is meant to end, as later.
+        }
         try
         {
             await host.Completion.WaitAsync(call.Cancel);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Xunit;
 
 namespace Drap.Tests.Cli.EndToEnd;
@@ -38,12 +37,13 @@ public sealed class UpTests : IAsyncDisposable
         Assert.Equal(0, (await drap.RunAsync("stop")).Code);
     }
 
-    [Fact]
-    public async Task In_a_Slurm_job_a_node_leaves_before_its_end()
+    /// <summary>Also when the end comes while it is still starting.</summary>
+    [Theory]
+    [InlineData("1s")]
+    [InlineData("4s")]
+    public async Task A_node_leaves_when_its_time_is_over(string limit)
     {
-        DateTimeOffset end = DateTimeOffset.UtcNow + TimeSpan.FromSeconds(12);
-        drap.Environment["SLURM_JOB_END_TIME"] = end.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        DrapProgram.Ended ended = await drap.RunAsync(alone);
+        DrapProgram.Ended ended = await drap.RunAsync([.. alone, "--time-limit", limit]);
         Assert.Equal(0, ended.Code);
         Assert.Contains("the node leaves: its time is over", ended.Err, StringComparison.Ordinal);
     }
