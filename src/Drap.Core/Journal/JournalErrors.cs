@@ -23,6 +23,9 @@ public enum JournalStorageFault
 
     /// <summary>The file system is a network one, where neither locks nor syncs mean what a journal needs.</summary>
     NetworkFileSystem,
+
+    /// <summary>Another has taken over what is stored there: this process has no say any more.</summary>
+    Superseded,
 }
 
 /// <summary>The storage under the journal refused a call.</summary>

@@ -1,0 +1,284 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Drap.Core.Journal;
+
+namespace Drap.Node.Storage.Etcd;
+
+/// <summary>
+/// A journal's files in etcd, for a scheduler that is to survive its machine. Copies are etcd's business (Raft): what a sync has returned for is on a
+/// majority of the members' disks.
+/// <code>
+/// PREFIX leader                    who may write
+/// PREFIX names/NAME                id of the file of that name
+/// PREFIX files/ID/OFFSET.LENGTH    a piece of it, as it was written; both in hexadecimal
+/// </code>
+/// Each write compares the leader's key. Names and deletions are single steps. A sync of more than <see cref="StepBytesMax"/> is several, in the order in which
+/// it was written: a crash between them leaves a torn tail, as on a disk.
+/// </summary>
+/// <remarks>
+/// While etcd does not answer, or has no space, calls wait and try again, and say why to <c>waiting</c>; nothing is acknowledged meanwhile. Only the end of the leadership
+/// ends them, with <see cref="JournalStorageFault.Superseded"/>. Of one file, a place is written once.
+/// </remarks>
+public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
+{
+    /// <summary>Most bytes of one step: etcd takes requests of up to 1.5 MiB, names and lengths included.</summary>
+    public const int StepBytesMax = 1 << 20;
+
+    /// <summary>Most writes of one step: etcd takes 128.</summary>
+    public const int StepWritesMax = 100;
+
+    /// <summary>Pieces that are read at once: at most 8 MiB.</summary>
+    private const int PiecesRead = 8;
+
+    private static readonly TimeSpan RetryFirst = TimeSpan.FromMilliseconds(50), RetryLongest = TimeSpan.FromMilliseconds(500);
+
+    private readonly EtcdAddress address;
+    private readonly EtcdClient client;
+    private readonly EtcdLeadership leadership;
+    private readonly Action<string?>? waiting;
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, string> names = new(StringComparer.Ordinal);
+    private int created;
+
+    /// <summary>Opens the journal that <paramref name="leadership"/> is of, and reads its names.</summary>
+    /// <param name="address">Where it is.</param>
+    /// <param name="leadership">Lets it write; its owner disposes it, after this.</param>
+    /// <param name="waiting">Told, once for each reason, why a call waits; and null when it went on. On the caller's thread.</param>
+    public EtcdJournalStorage(EtcdAddress address, EtcdLeadership leadership, Action<string?>? waiting = null)
+    {
+        this.address = address;
+        this.leadership = leadership;
+        this.waiting = waiting;
+        client = new EtcdClient(address);
+        string prefix = $"{address.Prefix}names/";
+        foreach (EtcdEntry entry in Try(() => client.Range(prefix, After(prefix))))
+            names[entry.Key[prefix.Length..]] = Encoding.UTF8.GetString(entry.Value);
+    }
+
+    /// <summary>Journals in etcd have small segments, since a file's deletion is one step; and no zeros ahead, which are for disks.</summary>
+    public static JournalOptions Options(ulong salt) => new(salt) { SegmentBytes = 16 << 20, ReserveBytes = 0 };
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> List()
+    {
+        lock (gate)
+            return [.. names.Keys];
+    }
+
+    /// <inheritdoc/>
+    public IJournalFile Open(string name)
+    {
+        string id;
+        lock (gate)
+            id = names.TryGetValue(name, out string? known) ? known : throw new JournalStorageException(JournalStorageFault.Missing, PathOf(name), $"there is no {PathOf(name)}");
+        string prefix = Prefix(id);
+        return new File(this, name, id, [.. Try(() => client.Range(prefix, After(prefix), keysOnly: true)).Select(e => Piece.Parse(e.Key[prefix.Length..]))]);
+    }
+
+    /// <inheritdoc/>
+    public IJournalFile Create(string name)
+    {
+        string id;
+        lock (gate)
+            id = string.Create(CultureInfo.InvariantCulture, $"{leadership.Revision:x16}-{++created:x8}");
+        Step([.. Removal(name), new EtcdWrite.Put(NameKey(name), Encoding.UTF8.GetBytes(id))]);
+        lock (gate)
+            names[name] = id;
+        return new File(this, name, id, []);
+    }
+
+    /// <inheritdoc/>
+    public void Rename(string from, string to)
+    {
+        string id;
+        lock (gate)
+            id = names[from];
+        Step([.. Removal(to), new EtcdWrite.Put(NameKey(to), Encoding.UTF8.GetBytes(id)), new EtcdWrite.DeleteRange(NameKey(from), NameKey(from) + '\0')]);
+        lock (gate)
+        {
+            names.Remove(from);
+            names[to] = id;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Delete(string name)
+    {
+        Step([.. Removal(name), new EtcdWrite.DeleteRange(NameKey(name), NameKey(name) + '\0')]);
+        lock (gate)
+            names.Remove(name);
+        try
+        {
+            client.Compact(client.Revision);
+        }
+        catch (EtcdException)
+        {
+            // Somebody else has compacted to there already, or the next deletion does it.
+        }
+    }
+
+    /// <summary>Names are safe as soon as they are given.</summary>
+    public void SyncDirectory()
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => client.Dispose();
+
+    private IEnumerable<EtcdWrite> Removal(string name)
+    {
+        lock (gate)
+            return names.TryGetValue(name, out string? id) ? [new EtcdWrite.DeleteRange(Prefix(id), After(Prefix(id)))] : [];
+    }
+
+    private void Step(IReadOnlyList<EtcdWrite> writes)
+    {
+        if (!Try(() => client.TryWrite(leadership.Guard, leadership.Revision, writes)))
+            throw Superseded("another has followed");
+    }
+
+    /// <summary>Tries until it succeeds or the leadership is over.</summary>
+    private T Try<T>(Func<T> call)
+    {
+        TimeSpan pause = RetryFirst;
+        string? said = null;
+        while (true)
+        {
+            if (leadership.IsLost)
+                throw Superseded("its lease is over");
+            try
+            {
+                T result = call();
+                if (said is not null)
+                    waiting?.Invoke(null);
+                return result;
+            }
+            catch (EtcdException e) when (e.Fault != EtcdFault.Refused)
+            {
+                string why = e.Fault == EtcdFault.NoSpace
+                    ? $"{e.Message}: etcd's database is full; give it more room (--quota-backend-bytes) or compact and defragment it, then etcdctl alarm disarm"
+                    : e.Message;
+                if (said is null)
+                    waiting?.Invoke(said = why);
+            }
+            catch (EtcdException e)
+            {
+                throw new JournalStorageException(JournalStorageFault.Failed, address.ToString(), e.Message, e);
+            }
+            leadership.WaitLost(pause);
+            pause = new TimeSpan(Math.Min(2 * pause.Ticks, RetryLongest.Ticks));
+        }
+    }
+
+    private JournalStorageException Superseded(string why) =>
+        new(JournalStorageFault.Superseded, address.ToString(), $"this node does not lead the journal {address} any more: {why}");
+
+    private string NameKey(string name) => $"{address.Prefix}names/{name}";
+
+    private string Prefix(string id) => $"{address.Prefix}files/{id}/";
+
+    private string PathOf(string name) => $"{address}/{name}";
+
+    // '0' comes after '/', with which a prefix ends.
+    private static string After(string prefix) => $"{prefix[..^1]}0";
+
+    /// <summary>A part of a file as it was written.</summary>
+    private readonly record struct Piece(long Offset, int Length) : IComparable<Piece>
+    {
+        public long End => Offset + Length;
+
+        public static Piece Parse(string key)
+        {
+            string[] parts = key.Split('.');
+            return new Piece(long.Parse(parts[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture), int.Parse(parts[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+        }
+
+        // Pieces do not overlap, so the beginning says it all.
+        public int CompareTo(Piece other) => Offset.CompareTo(other.Offset);
+
+        public string Key => string.Create(CultureInfo.InvariantCulture, $"{Offset:x10}.{Length:x6}");
+    }
+
+    /// <summary>A file, as the pieces that are in etcd and those that wait for a sync.</summary>
+    private sealed class File(EtcdJournalStorage storage, string name, string id, ImmutableArray<Piece> found) : IJournalFile
+    {
+        private readonly List<Piece> pieces = [.. found];
+        private readonly List<(Piece Piece, byte[] Bytes)> pending = [];
+        private readonly Dictionary<Piece, byte[]> read = [];
+
+        public string Path => storage.PathOf(name);
+
+        public long Length { get; private set; } = found.IsEmpty ? 0 : found.Max(p => p.End);
+
+        public int Read(long offset, Span<byte> buffer)
+        {
+            int done = 0;
+            while (done < buffer.Length && offset + done < Length)
+            {
+                long at = offset + done;
+                int index = pieces.BinarySearch(new Piece(at, 0));
+                Piece piece = pieces[Math.Max(0, index >= 0 ? index : ~index - 1)];
+                if (at < piece.Offset || at >= piece.End)
+                    throw new JournalCorruptException(Path, at, "a piece of the file is missing");
+                ReadOnlySpan<byte> rest = Bytes(piece).AsSpan((int)(at - piece.Offset));
+                rest = rest[..Math.Min(rest.Length, buffer.Length - done)];
+                rest.CopyTo(buffer[done..]);
+                done += rest.Length;
+            }
+            return done;
+        }
+
+        public void Write(long offset, ReadOnlySpan<byte> bytes)
+        {
+            while (!bytes.IsEmpty)
+            {
+                var piece = new Piece(offset, Math.Min(bytes.Length, StepBytesMax));
+                int index = ~pieces.BinarySearch(piece);
+                Invariant.Check(index >= 0 && (index == 0 || pieces[index - 1].End <= piece.Offset) && (index == pieces.Count || piece.End <= pieces[index].Offset));
+                pieces.Insert(index, piece);
+                pending.Add((piece, bytes[..piece.Length].ToArray()));
+                Length = Math.Max(Length, piece.End);
+                offset = piece.End;
+                bytes = bytes[piece.Length..];
+            }
+        }
+
+        public void Sync()
+        {
+            for (int done = 0; done < pending.Count;)
+            {
+                var step = new List<EtcdWrite>();
+                for (int bytes = 0; done < pending.Count && step.Count < StepWritesMax && bytes + pending[done].Piece.Length <= StepBytesMax; done++)
+                {
+                    bytes += pending[done].Piece.Length;
+                    step.Add(new EtcdWrite.Put(storage.Prefix(id) + pending[done].Piece.Key, pending[done].Bytes));
+                }
+                storage.Step(step);
+            }
+            pending.Clear();
+        }
+
+        public void Dispose()
+        {
+        }
+
+        private byte[] Bytes(Piece piece)
+        {
+            int waits = pending.FindIndex(p => p.Piece == piece);
+            if (waits >= 0)
+                return pending[waits].Bytes;
+            if (!read.TryGetValue(piece, out byte[]? bytes))
+            {
+                // Read from end to end, each piece once: what was read before is not wanted again.
+                read.Clear();
+                string prefix = storage.Prefix(id);
+                foreach (EtcdEntry entry in storage.Try(() => storage.client.Range(prefix + piece.Key, After(prefix), PiecesRead)))
+                    read[Piece.Parse(entry.Key[prefix.Length..])] = entry.Value;
+                if (!read.TryGetValue(piece, out bytes) || bytes.Length != piece.Length)
+                    throw new JournalCorruptException(Path, piece.Offset, "a piece of the file is missing, or is not as long as it was written");
+            }
+            return bytes;
+        }
+    }
+}

@@ -1,0 +1,171 @@
+using System.Text;
+using Drap.Node.Time;
+
+namespace Drap.Node.Storage.Etcd;
+
+/// <summary>
+/// Who may write a journal in etcd: the one whose key <c>leader</c> is there, under a lease that it keeps alive. The key's revision goes into each write
+/// (<see cref="EtcdClient.TryWrite"/>), so that whoever was paused, and has been followed by another, writes nothing when it wakes.
+/// </summary>
+/// <remarks>A thread of its own keeps the lease alive, so that a slow write cannot end it.</remarks>
+public sealed class EtcdLeadership : IDisposable
+{
+    /// <summary>After so much silence another may follow. etcd takes at least one and a half of its election time-outs, which is 1.5 s as it comes.</summary>
+    public static readonly TimeSpan LeaseLength = TimeSpan.FromSeconds(3);
+
+    /// <summary>Nothing that binds is said in the last part of the lease: it may be over at etcd's clock a little before it is at this one.</summary>
+    public static readonly TimeSpan Margin = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan KeepAliveInterval = TimeSpan.FromMilliseconds(500), CampaignInterval = TimeSpan.FromMilliseconds(200);
+
+    private readonly EtcdClient client;
+    private readonly long lease;
+    private readonly ManualResetEventSlim ended = new();
+    private readonly Thread thread;
+    private readonly Action<string>? trouble;
+    private long safeUntil;
+    private volatile bool isDisposing;
+
+    private EtcdLeadership(EtcdAddress address, EtcdClient client, long lease, long revision, Instant safeUntil, Action<string>? trouble)
+    {
+        this.client = client;
+        this.lease = lease;
+        this.trouble = trouble;
+        this.safeUntil = safeUntil.Nanoseconds;
+        Guard = GuardOf(address);
+        Revision = revision;
+        thread = new Thread(KeepAlive) { Name = "etcd lease", IsBackground = true };
+        thread.Start();
+    }
+
+    /// <summary>The key of the leader.</summary>
+    public string Guard { get; }
+
+    /// <summary>At what revision this leader's key was made: it names the term, and grows from leader to leader.</summary>
+    public long Revision { get; }
+
+    /// <summary>Until when nobody else can be leader, with <see cref="Margin"/> taken off. It moves on while etcd answers.</summary>
+    public Instant SafeUntil => new(Interlocked.Read(ref safeUntil));
+
+    /// <summary>Whether the lease is known to be over; then it is for good.</summary>
+    public bool IsLost => ended.IsSet;
+
+    /// <summary>Waits for the lease's end.</summary>
+    /// <returns>False if it lasted longer than <paramref name="wait"/>.</returns>
+    public bool WaitLost(TimeSpan wait) => ended.Wait(wait);
+
+    /// <summary>Waits until nobody leads, then leads. While another does, or etcd does not answer, it tries again five times a second.</summary>
+    /// <param name="address">The journal.</param>
+    /// <param name="holder">Who this is, for people who look: at most 256 bytes.</param>
+    /// <param name="waiting">Told, once for each reason, why it still waits; then, while it leads, why the lease could not be kept alive.</param>
+    /// <param name="cancel">Gives up.</param>
+    public static EtcdLeadership Take(EtcdAddress address, string holder, Action<string>? waiting, CancellationToken cancel)
+    {
+        var client = new EtcdClient(address);
+        try
+        {
+            string said = "";
+            while (true)
+            {
+                cancel.ThrowIfCancellationRequested();
+                string why;
+                try
+                {
+                    if (TryTake(address, client, holder, waiting, out why) is { } taken)
+                        return taken;
+                }
+                catch (EtcdException e) when (e.Fault != EtcdFault.Refused)
+                {
+                    why = e.Message;
+                }
+                if (why != said)
+                    waiting?.Invoke(said = why);
+                cancel.WaitHandle.WaitOne(CampaignInterval);
+            }
+        }
+        catch
+        {
+            client.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Gives the leadership up: another may follow at once.</summary>
+    public void Dispose()
+    {
+        isDisposing = true;
+        ended.Set();
+        thread.Join();
+        try
+        {
+            client.RevokeLease(lease);
+        }
+        catch (EtcdException)
+        {
+            // It ends by itself, then.
+        }
+        client.Dispose();
+        ended.Dispose();
+    }
+
+    private static EtcdLeadership? TryTake(EtcdAddress address, EtcdClient client, string holder, Action<string>? trouble, out string why)
+    {
+        string guard = GuardOf(address);
+        if (LeaderOf(client, guard) is { } other)
+        {
+            why = $"{other.Name} leads {address}";
+            return null;
+        }
+        Instant asked = BootClock.Now;
+        long lease = client.GrantLease(LeaseLength);
+        client.TryWrite(guard, 0, new EtcdWrite.Put(guard, Encoding.UTF8.GetBytes($"{lease:x16} {holder}"), lease));
+        // Whether it was written is asked, not concluded: an answer that was lost on its way made the client write twice.
+        (string Name, long Lease, long Revision)? leader = LeaderOf(client, guard);
+        if (leader?.Lease != lease)
+        {
+            client.RevokeLease(lease);
+            why = leader is { } faster ? $"{faster.Name} leads {address}" : $"the lease of {address} ended at once";
+            return null;
+        }
+        why = "";
+        return new EtcdLeadership(address, client, lease, leader.Value.Revision, asked + LeaseLength - Margin, trouble);
+    }
+
+    private static (string Name, long Lease, long Revision)? LeaderOf(EtcdClient client, string guard)
+    {
+        if (client.Range(guard, guard + '\0') is not [var entry])
+            return null;
+        string[] parts = Encoding.UTF8.GetString(entry.Value).Split(' ', 2);
+        return parts is [var hex, var name] && long.TryParse(hex, System.Globalization.NumberStyles.HexNumber, null, out long lease)
+            ? (name, lease, entry.Created)
+            : ($"an unknown program ({guard})", 0, entry.Created);
+    }
+
+    private static string GuardOf(EtcdAddress address) => $"{address.Prefix}leader";
+
+    private void KeepAlive()
+    {
+        string said = "";
+        while (!ended.Wait(KeepAliveInterval))
+        {
+            Instant asked = BootClock.Now;
+            try
+            {
+                TimeSpan left = client.KeepAlive(lease);
+                if (left <= TimeSpan.Zero)
+                {
+                    ended.Set();
+                    break;
+                }
+                // From when it was asked, which is before etcd began to count.
+                Interlocked.Exchange(ref safeUntil, (asked + TimeSpan.FromTicks(Math.Min(left.Ticks, LeaseLength.Ticks)) - Margin).Nanoseconds);
+                said = "";
+            }
+            catch (EtcdException e)
+            {
+                if (e.Message != said && !isDisposing)
+                    trouble?.Invoke(said = e.Message);
+            }
+        }
+    }
+}
