@@ -139,13 +139,36 @@ public sealed class EtcdJournalTests
         await Assert.ThrowsAsync<OperationCanceledException>(() => third);
     }
 
+    [Fact]
+    public async Task A_journal_is_one_schedulers_and_others_are_told_so()
+    {
+        await using EtcdCluster cluster = EtcdCluster.Start(1);
+        EtcdAddress address = cluster.Address("lab");
+        using (var first = new Opened(address))
+            first.Commit("its own");
+        JournalStorageException refused = Assert.Throws<JournalStorageException>(() => new Opened(address, owner: "s2"));
+        Assert.Equal($"the journal {address} is that of s1, and this is s2; give this one a name of its own", refused.Message);
+        using var other = new Opened(cluster.Address("other"), owner: "s2");
+        Assert.Empty(other.Lines);
+        using var again = new Opened(address);
+        Assert.Equal(["1 7.1 its own"], again.Lines);
+    }
+
     /// <summary>A journal in etcd, led and open.</summary>
     private sealed class Opened : IJournalReplay, IDisposable
     {
-        public Opened(EtcdAddress address, string holder = "test")
+        public Opened(EtcdAddress address, string holder = "test", string owner = "s1")
         {
             Leadership = EtcdLeadership.Take(address, holder, null, Cancel);
-            Storage = new EtcdJournalStorage(address, Leadership, word => Words.Writer.TryWrite(word));
+            try
+            {
+                Storage = EtcdJournalStorage.Open(address, owner, Leadership, word => Words.Writer.TryWrite(word));
+            }
+            catch
+            {
+                Leadership.Dispose();
+                throw;
+            }
             Log = JournalLog.Open(Storage, EtcdJournalStorage.Options(0x1234), this);
             Buffer = Log.CreateBuffer();
         }

@@ -10,6 +10,7 @@ namespace Drap.Node.Storage.Etcd;
 /// majority of the members' disks.
 /// <code>
 /// PREFIX leader                    who may write
+/// PREFIX owner                     whose journal it is, whoever leads
 /// PREFIX names/NAME                id of the file of that name
 /// PREFIX files/ID/OFFSET.LENGTH    a piece of it, as it was written; both in hexadecimal
 /// </code>
@@ -41,19 +42,34 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
     private readonly Dictionary<string, string> names = new(StringComparer.Ordinal);
     private int created;
 
-    /// <summary>Opens the journal that <paramref name="leadership"/> is of, and reads its names.</summary>
-    /// <param name="address">Where it is.</param>
-    /// <param name="leadership">Lets it write; its owner disposes it, after this.</param>
-    /// <param name="waiting">Told, once for each reason, why a call waits; and null when it went on. On the caller's thread.</param>
-    public EtcdJournalStorage(EtcdAddress address, EtcdLeadership leadership, Action<string?>? waiting = null)
+    private EtcdJournalStorage(EtcdAddress address, EtcdLeadership leadership, Action<string?>? waiting)
     {
         this.address = address;
         this.leadership = leadership;
         this.waiting = waiting;
         client = new EtcdClient(address);
-        string prefix = $"{address.Prefix}names/";
-        foreach (EtcdEntry entry in Try(() => client.Range(prefix, After(prefix))))
-            names[entry.Key[prefix.Length..]] = Encoding.UTF8.GetString(entry.Value);
+    }
+
+    /// <summary>Opens the journal that <paramref name="leadership"/> is of.</summary>
+    /// <param name="address">Where it is.</param>
+    /// <param name="owner">Whose it is: a scheduler, which its workers know. The first who opens it says that.</param>
+    /// <param name="leadership">Lets it write; its owner disposes it, after this.</param>
+    /// <param name="waiting">Told, once for each reason, why a call waits; and null when it went on. On the caller's thread.</param>
+    /// <exception cref="JournalStorageException">It is another's, or this node does not lead any more.</exception>
+    public static EtcdJournalStorage Open(EtcdAddress address, string owner, EtcdLeadership leadership, Action<string?>? waiting = null)
+    {
+        var storage = new EtcdJournalStorage(address, leadership, waiting);
+        try
+        {
+            storage.Claim(owner);
+            storage.ReadNames();
+            return storage;
+        }
+        catch
+        {
+            storage.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Journals in etcd have small segments, since a file's deletion is one step; and no zeros ahead, which are for disks.</summary>
@@ -125,6 +141,23 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => client.Dispose();
+
+    private void Claim(string owner)
+    {
+        string key = $"{address.Prefix}owner";
+        if (Try(() => client.Range(key, key + '\0')) is not [var known])
+            Step([new EtcdWrite.Put(key, Encoding.UTF8.GetBytes(owner))]);
+        else if (Encoding.UTF8.GetString(known.Value) is { } other && other != owner)
+            throw new JournalStorageException(
+                JournalStorageFault.Forbidden, address.ToString(), $"the journal {address} is that of {other}, and this is {owner}; give this one a name of its own");
+    }
+
+    private void ReadNames()
+    {
+        string prefix = $"{address.Prefix}names/";
+        foreach (EtcdEntry entry in Try(() => client.Range(prefix, After(prefix))))
+            names[entry.Key[prefix.Length..]] = Encoding.UTF8.GetString(entry.Value);
+    }
 
     private IEnumerable<EtcdWrite> Removal(string name)
     {
