@@ -128,8 +128,8 @@ public static class ReasonCodes
     /// <summary>The job's own limit on how much of it runs at once.</summary>
     public const string Throttle = "throttle";
 
-    /// <summary>The disk of the scheduler's node is full: nothing is placed until there is room.</summary>
-    public const string DiskFull = "disk_full";
+    /// <summary>The scheduler's journal cannot take records, since its disk is full or its store does not answer: nothing is placed until it can.</summary>
+    public const string Journal = "journal";
 
     /// <summary>Fewer nodes keep outputs than the job asks for.</summary>
     public const string Durability = "durability";

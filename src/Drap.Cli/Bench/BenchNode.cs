@@ -60,7 +60,7 @@ internal sealed class BenchNode : IAsyncDisposable
         handlers.Register("noop", (_, _) => ValueTask.CompletedTask);
         var options = new NodeHostOptions { Mode = "dev", WorkersFile = file, Overlays = [overlay], Program = BackgroundNode.Program() };
         INodeHost swarm = overlay.Kind == OverlayKind.Memory
-            ? EmbeddedSwarm.Start(home, options, handlers, NullLoggerFactory.Instance, _ => { })
+            ? EmbeddedSwarm.Start(home, options, handlers, NullLoggerFactory.Instance, _ => { }, cancel)
             : await ProcessSwarm.StartAsync(home, options, NullLoggerFactory.Instance, Console.Error.WriteLine, ["--noop"], cancel).ConfigureAwait(false);
         ApiServer server = await ApiServer.StartAsync(swarm.Service, home, NullLoggerFactory.Instance, cancel).ConfigureAwait(false);
         return new BenchNode(onDisk, taken, swarm, server);

@@ -150,6 +150,7 @@ internal sealed class UpCommand
             Mode = "up",
             Program = BackgroundNode.Program(),
             WorkersFile = file,
+            Journal = spec.Journal?.Value,
             Workers = file is null ? int.Parse(spec.Workers, System.Globalization.CultureInfo.InvariantCulture) : null,
             Terms = spec,
             Swarm = new SwarmOptions

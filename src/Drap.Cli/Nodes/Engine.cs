@@ -27,7 +27,7 @@ internal static class Engine
         {
             ILoggerFactory loggers = ConsoleLogs.Create(Console.Error);
             return options.Swarm is null && options.Overlays is ([] or [{ Kind: OverlayKind.Memory }])
-                ? EmbeddedSwarm.Start(home, options, new HandlerRegistry(), loggers, Console.Error.WriteLine)
+                ? EmbeddedSwarm.Start(home, options, new HandlerRegistry(), loggers, Console.Error.WriteLine, cancel)
                 : await ProcessSwarm.StartAsync(home, options, loggers, Console.Error.WriteLine, [], cancel).ConfigureAwait(false);
         }
     }

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Drap.Core.Jobs;
 using Drap.Core.Market.Pricing;
 using Drap.Libp2p.Multiformats;
+using Drap.Node.Storage.Etcd;
 
 namespace Drap.Node.Config;
 
@@ -50,6 +51,15 @@ public readonly record struct AbsolutePath(string Value)
     public override string ToString() => Value;
 }
 
+/// <summary>Where a journal is kept that is not in its home.</summary>
+/// <param name="Value">In etcd.</param>
+[JsonConverter(typeof(JournalPlaceConverter))]
+public readonly record struct JournalPlace(EtcdAddress Value)
+{
+    /// <summary>As it is written.</summary>
+    public override string ToString() => Value.ToString();
+}
+
 internal sealed class PermilleConverter() : TextConverter<Permille>(string.Create(
     CultureInfo.InvariantCulture, $"a factor from 0 to {PricingOptions.FactorMaxPermille / 1000} with at most three decimals"))
 {
@@ -70,6 +80,16 @@ internal sealed class TcpAddressConverter() : TextConverter<TcpAddress>("an IP a
     {
         bool isOne = Multiaddr.TryParse(text, out Multiaddr? address) && (address.IsCircuit || address.TryGetTcp(out _, out _));
         value = isOne ? new TcpAddress(address!) : default;
+        return isOne;
+    }
+}
+
+internal sealed class JournalPlaceConverter() : TextConverter<JournalPlace>(EtcdAddress.Form)
+{
+    public override bool TryParse(string text, out JournalPlace value)
+    {
+        bool isOne = EtcdAddress.TryParse(text, out EtcdAddress? address, out _);
+        value = isOne ? new JournalPlace(address!) : default;
         return isOne;
     }
 }

@@ -11,6 +11,9 @@ public static class HomePaths
         /// <summary>The scheduler's journal.</summary>
         public string JournalFolder => Path.Combine(home.Path, "scheduler", "journal");
 
+        /// <summary>Where in etcd the journal is; there only if it is not in its folder.</summary>
+        public string JournalPlaceFile => Path.Combine(home.Path, "scheduler", "journal.place");
+
         /// <summary>What tasks wrote, a file a job.</summary>
         public string LogFolder => Path.Combine(home.Path, "logs");
 

@@ -25,13 +25,13 @@ public sealed class EmbeddedSwarm : INodeHost
     private readonly ImmutableArray<(string Name, WorkerLoop Loop)> workers;
     private readonly IDisposable? watching;
 
-    private EmbeddedSwarm(HomeFolder home, NodeHostOptions options, HandlerRegistry handlers, ILoggerFactory loggers, Action<string> warn)
+    private EmbeddedSwarm(HomeFolder home, NodeHostOptions options, HandlerRegistry handlers, ILoggerFactory loggers, Action<string> warn, CancellationToken cancel)
     {
         ILogger logger = loggers.CreateLogger("drap");
         ImmutableArray<WorkerSpec> specs = options.WorkersFile is { } file ? WorkersFile.Read(file) : MachineResources.Detect(home.Path).Split(options.Workers);
         PeerId self = NodeIdentity.Open(home.SchedulerIdentityFile).Peer;
         // A swarm of one process is small: everyone hears every ad, whatever region its machine is said to be in, and says if that is not the one.
-        scheduler = new HomeScheduler(home, self, Audience.GlobalRegion, Principal.Local, options.Mode, logger, Fail, async () => await DisposeAsync().ConfigureAwait(false));
+        scheduler = new HomeScheduler(home, self, Audience.GlobalRegion, Principal.Local, options.Mode, SchedulerJournal.Open(home, options.Journal, self, logger, warn, cancel), logger, Fail, async () => await DisposeAsync().ConfigureAwait(false));
         var overlay = new MemoryOverlay();
         var loops = ImmutableArray.CreateBuilder<(string, WorkerLoop)>(specs.Length);
         var nodes = ImmutableArray.CreateBuilder<SwarmNode>(specs.Length + 1);
@@ -68,9 +68,10 @@ public sealed class EmbeddedSwarm : INodeHost
     /// <param name="options">How many workers, or which.</param>
     /// <param name="handlers">What <c>dotnet</c> tasks may call.</param>
     /// <param name="loggers">Where its log lines go.</param>
-    /// <param name="warn">What a person at the terminal should read: a workers' file that cannot be read.</param>
-    public static EmbeddedSwarm Start(HomeFolder home, NodeHostOptions options, HandlerRegistry handlers, ILoggerFactory loggers, Action<string> warn) =>
-        new(home, options, handlers, loggers, warn);
+    /// <param name="warn">What a person at the terminal should read: a workers' file that cannot be read, or for whom its journal waits.</param>
+    /// <param name="cancel">Gives the start up while it waits for its journal.</param>
+    public static EmbeddedSwarm Start(HomeFolder home, NodeHostOptions options, HandlerRegistry handlers, ILoggerFactory loggers, Action<string> warn, CancellationToken cancel) =>
+        new(home, options, handlers, loggers, warn, cancel);
 
     /// <inheritdoc/>
     public Task IdleAsync(CancellationToken cancel) => scheduler.IdleAsync(life.Completion, cancel);

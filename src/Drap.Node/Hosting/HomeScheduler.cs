@@ -38,10 +38,11 @@ internal sealed class HomeScheduler : IAsyncDisposable
     /// <param name="region">Where its ads go.</param>
     /// <param name="principal">Who is behind it.</param>
     /// <param name="mode">How long it stays; see <see cref="NodeHostOptions.Mode"/>.</param>
+    /// <param name="journal">Its journal; disposed with this.</param>
     /// <param name="logger">For its lines.</param>
     /// <param name="failed">Its machine broke.</param>
     /// <param name="shutdown">Ends the node that it is part of.</param>
-    public HomeScheduler(HomeFolder home, PeerId self, string region, Principal principal, string mode, ILogger logger, Action<Exception> failed, Func<Task> shutdown)
+    public HomeScheduler(HomeFolder home, PeerId self, string region, Principal principal, string mode, SchedulerJournal journal, ILogger logger, Action<Exception> failed, Func<Task> shutdown)
     {
         this.region = region;
         idleTime = mode == "background" ? BackgroundIdleTime : IdleTime;
@@ -49,7 +50,7 @@ internal sealed class HomeScheduler : IAsyncDisposable
         logs = new LogStore(home.LogFolder) { IsShort = IsShort };
         logs.Failed += (job, e) => HostLog.LogFailed(logger, job, e.Message);
         var terms = new SchedulerOptions { Scheduler = self, Principal = principal, Region = region, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
-        Loop = new SchedulerLoop(home.JournalFolder, JournalReserve.Read(), terms, logs, Clock, logger, failed);
+        Loop = new SchedulerLoop(journal, terms, logs, Clock, logger, failed);
         Loop.Before(Resume);
         service = new NodeService(Loop, Blobs, logs, home, _ => shutdown())
         {
@@ -63,7 +64,7 @@ internal sealed class HomeScheduler : IAsyncDisposable
     /// <summary>The loop.</summary>
     public SchedulerLoop Loop { get; }
 
-    private bool IsShort() => Loop is { IsShort: true };
+    private bool IsShort() => Loop is { IsDiskShort: true };
 
     /// <summary>Its blobs.</summary>
     public BlobStore Blobs { get; }

@@ -27,6 +27,15 @@ internal static partial class HostLog
     [LoggerMessage(1011, LogLevel.Warning, "the disk of {Folder} has room again: jobs are taken and tasks placed")]
     public static partial void RoomAgain(ILogger logger, string folder);
 
+    [LoggerMessage(1013, LogLevel.Warning, "the journal waits: {Why}; what runs goes on and nothing is lost, but no job is taken and no task placed")]
+    public static partial void JournalWaits(ILogger logger, string why);
+
+    [LoggerMessage(1014, LogLevel.Warning, "the journal {Place} goes on: jobs are taken and tasks placed")]
+    public static partial void JournalGoesOn(ILogger logger, string place);
+
+    [LoggerMessage(1015, LogLevel.Warning, "another may lead the journal by now: {Count} messages are not sent")]
+    public static partial void NotSaid(ILogger logger, int count);
+
     [LoggerMessage(1005, LogLevel.Warning, "worker {Name} ended {Count} processes that an earlier run had left")]
     public static partial void Leftovers(ILogger logger, string name, int count);
 

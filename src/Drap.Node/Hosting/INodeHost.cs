@@ -4,6 +4,7 @@ using Drap.Node.Config;
 using Drap.Node.Home;
 using Drap.Node.Membership;
 using Drap.Node.Overlay;
+using Drap.Node.Storage.Etcd;
 
 namespace Drap.Node.Hosting;
 
@@ -64,6 +65,9 @@ public sealed record NodeHostOptions
     /// that follow, too. Default: all nodes in this process, in memory.
     /// </summary>
     public ImmutableArray<OverlayOptions> Overlays { get; init; } = [];
+
+    /// <summary>Where in etcd the scheduler's journal is to be; default where the home has it, which is in the home unless it began in etcd.</summary>
+    public EtcdAddress? Journal { get; init; }
 
     /// <summary>How this program is started, for workers that are processes of their own: its path, and what comes before its arguments.</summary>
     public ImmutableArray<string> Program { get; init; } = [];

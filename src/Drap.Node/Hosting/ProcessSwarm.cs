@@ -42,7 +42,7 @@ public sealed class ProcessSwarm : INodeHost
     private NodeEnd? end;
     private Task? leaving;
 
-    private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, SwarmPlace? place, ILogger logger, Action<string> warn)
+    private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, SwarmPlace? place, SchedulerJournal journal, ILogger logger, Action<string> warn)
     {
         this.warn = warn;
         region = options.Swarm?.Region ?? Region;
@@ -53,7 +53,7 @@ public sealed class ProcessSwarm : INodeHost
                 scheduler!.Loop.Post(new SchedulerInput.Named(member.Peer, member.Name, at.TryGetTcp(out EndPoint? where, out _) && where is IPEndPoint ip ? ip.Address.ToString() : ""));
         };
         scheduler = new HomeScheduler(
-            home, self, region, place?.Membership.Self.Principal ?? Principal.Local, options.Mode, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false));
+            home, self, region, place?.Membership.Self.Principal ?? Principal.Local, options.Mode, journal, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false));
         scheduler.Loop.AudienceChanged += LookForAll;
     }
 
@@ -105,7 +105,8 @@ public sealed class ProcessSwarm : INodeHost
         var choice = new WorkerChoice(options.WorkersFile, options.Workers, options.Terms);
         ImmutableArray<WorkerSpec> specs = place is { Works: false } ? [] : choice.Read(home.Path);
         PeerId self = await OverlayFactory.SelfAsync(options.Overlays[0], identity, cancel).ConfigureAwait(false);
-        var swarm = new ProcessSwarm(home, options, self, place, logger, warn) { specs = specs };
+        SchedulerJournal journal = await Task.Run(() => SchedulerJournal.Open(home, options.Journal, self, logger, warn, cancel), cancel).ConfigureAwait(false);
+        var swarm = new ProcessSwarm(home, options, self, place, journal, logger, warn) { specs = specs };
         try
         {
             swarm.overlay = await JoinAsync(options.Overlays[0], identity, swarm.scheduler.Loop, warn, cancel).ConfigureAwait(false);

@@ -27,9 +27,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     /// </summary>
     private static readonly TimeSpan OffersWait = TimeSpan.FromMilliseconds(1), RemoteOffersWait = TimeSpan.FromMilliseconds(4);
 
-    private readonly string folder;
-    private readonly FileJournalStorage storage;
-    private readonly ReservedStorage room;
+    private readonly SchedulerJournal kept;
     private readonly JournalThread journal;
     private readonly JournalBuffer buffer;
     private readonly SchedulerNode node;
@@ -56,39 +54,35 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     // Names and jitter, not keys: still from the system's generator, so that two schedulers never draw alike.
     private Prng Prng { get; } = new(BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)));
 
-    /// <summary>Opens the journal in <paramref name="folder"/> and replays it; nothing runs yet.</summary>
-    /// <param name="folder">Where the journal is, or will be.</param>
-    /// <param name="reserve">How much room it keeps for itself on its disk, in bytes.</param>
+    /// <summary>Replays the journal; nothing runs yet.</summary>
+    /// <param name="kept">The journal; disposed with this.</param>
     /// <param name="options">What the scheduler is told.</param>
     /// <param name="logs">Where tasks' output goes.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="logger">For its lines.</param>
     /// <param name="failed">Its machine or its journal broke.</param>
-    public SchedulerLoop(string folder, long reserve, SchedulerOptions options, LogStore logs, BootClock clock, ILogger logger, Action<Exception> failed)
+    public SchedulerLoop(SchedulerJournal kept, SchedulerOptions options, LogStore logs, BootClock clock, ILogger logger, Action<Exception> failed)
     {
-        this.folder = folder;
+        this.kept = kept;
         this.logs = logs;
         this.logger = logger;
         this.failed = failed;
         this.clock = clock;
         Self = options.Scheduler;
-        storage = FileJournalStorage.OpenDirectory(folder);
-        room = new ReservedStorage(storage, reserve, OnRoom);
-        room.Look();
         var state = new SchedulerState();
-        JournalLog log = JournalLog.Open(room, new JournalOptions(Prng.NextUInt64()), new SchedulerReplay(state));
+        JournalLog log = JournalLog.Open(kept.Storage, kept.Options(Prng.NextUInt64()), new SchedulerReplay(state));
         buffer = log.CreateBuffer();
         node = new SchedulerNode(options, state, buffer, Prng);
         loop = new MachineLoop<Item>("scheduler", InboxMax, clock, Run, OnFailed);
-        journal = new JournalThread(room, log, this);
+        journal = new JournalThread(kept.Storage, log, this);
         clock.UtcJumped += OnUtcJumped;
     }
 
     /// <summary>The scheduler as a role.</summary>
     public PeerId Self { get; }
 
-    /// <summary>Whether the journal's disk is full, so that nothing new is taken.</summary>
-    public bool IsShort => room.IsShort;
+    /// <summary>Whether the home's disk is full, and what is left of it is the journal's.</summary>
+    public bool IsDiskShort => kept.IsDiskShort;
 
     /// <summary>Shows what the journal held, before anything runs.</summary>
     public void Before(Action<SchedulerState> look) => look(node.State);
@@ -113,8 +107,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         offersWait = joined.Abilities.HasFlag(OverlayAbilities.Network) ? RemoteOffersWait : OffersWait;
         outputs = fetcher;
         node.Start(BootClock.UtcNow, BootClock.Now, effects);
-        if (room.IsShort)
-            node.Step(new SchedulerInput.Room(true), BootClock.Now, effects);
+        kept.Changed = shortOf => Post(new SchedulerInput.Room(shortOf));
+        if (kept.ShortOf is { } why)
+            node.Step(new SchedulerInput.Room(why), BootClock.Now, effects);
         node.Flush(BootClock.Now, effects);
         Perform();
         loop.Start();
@@ -219,7 +214,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         loop.Dispose();
         overlay?.Dispose();
         journal.Dispose();
-        storage.Dispose();
+        kept.Dispose();
         End(new ApiException(ErrorCodes.ShuttingDown, "the node is ending; its jobs are kept, and any next drap goes on with them"));
     }
 
@@ -247,10 +242,10 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         if (!Holds() && journal.HasRoom && buffer.TakeBatch() is { } records)
             journal.Submit(records);
         // Messages first: a task waits for them, and whom an answer wakes would take this processor before they are gone.
-        using (overlay!.Batch())
-            foreach (SchedulerEffect effect in effects)
-                if (effect is SchedulerEffect.Publish or SchedulerEffect.Send)
-                    Perform(effect);
+        if (kept.MaySpeak)
+            Say();
+        else if (effects.Count(e => e is SchedulerEffect.Publish or SchedulerEffect.Send) is > 0 and var silent)
+            HostLog.NotSaid(logger, silent);
         foreach (SchedulerEffect effect in effects)
             if (effect is not (SchedulerEffect.Publish or SchedulerEffect.Send))
                 Perform(effect);
@@ -258,6 +253,14 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         if (buffer.SnapshotDue && buffer.PendingBytes == 0)
             Snapshot();
         loop.WakeAt(Instant.Min(node.NextDeadline, heldUntil));
+    }
+
+    private void Say()
+    {
+        using (overlay!.Batch())
+            foreach (SchedulerEffect effect in effects)
+                if (effect is SchedulerEffect.Publish or SchedulerEffect.Send)
+                    Perform(effect);
     }
 
     /// <summary>Whether the journal is to wait for the answers to an ad that has just gone out.</summary>
@@ -324,17 +327,6 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
             SchedulerRecords.Add(snapshot, record);
         buffer.EndSnapshot(snapshot);
         journal.Submit(snapshot);
-    }
-
-    /// <summary>The disk got full, or has room again; on the journal's thread.</summary>
-    private void OnRoom(bool isShort)
-    {
-        if (isShort)
-            HostLog.DiskFull(logger, folder, storage.FreeBytes);
-        else
-            HostLog.RoomAgain(logger, folder);
-        if (loop is not null)
-            Post(new SchedulerInput.Room(isShort));
     }
 
     private void OnUtcJumped() => Post(new SchedulerInput.Utc(BootClock.UtcNow));

@@ -36,7 +36,7 @@ public static class SettingValues
                 "swarm" => Plain(config.Spec.Name ?? Environment.MachineName),
                 "roles" => config.Spec.Gateway ? "[gateway]" : $"({setting.About.Usual})",
                 "listen" when swarm.ReadPort() is { } port => string.Create(CultureInfo.InvariantCulture, $"[/ip4/0.0.0.0/tcp/{port}]"),
-                "listen" or "time_limit" or "idle_timeout" => $"({setting.About.Usual})",
+                "listen" or "time_limit" or "idle_timeout" or "journal" => $"({setting.About.Usual})",
                 _ => setting.About.IsDetected ? machine.WordsOf(setting.Path) : setting.About.Usual,
             };
         }

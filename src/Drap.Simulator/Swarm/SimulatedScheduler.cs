@@ -71,6 +71,8 @@ public sealed class SimulatedScheduler : IJournalListener
     /// <summary>How often it came up.</summary>
     public int Starts { get; private set; }
 
+    private const string DiskFull = "the disk of this node's home is full";
+
     /// <summary>How much room its journal keeps for itself on the disk; from the next start on. Default: none.</summary>
     public long ReserveBytes { get; set; }
 
@@ -79,7 +81,7 @@ public sealed class SimulatedScheduler : IJournalListener
     {
         Starts++;
         var state = new SchedulerState();
-        var room = new ReservedStorage(Storage, ReserveBytes, isShort => Post(new SchedulerInput.Room(isShort)));
+        var room = new ReservedStorage(Storage, ReserveBytes, isShort => Post(new SchedulerInput.Room(isShort ? DiskFull : null)));
         room.Look();
         log = JournalLog.Open(room, new JournalOptions(swarm.Simulation.NewPrng().NextUInt64()) { SegmentBytes = 64 * 1024, SnapshotAfterBytes = 256 * 1024 }, new SchedulerReplay(state));
         buffer = log.CreateBuffer();
@@ -93,7 +95,7 @@ public sealed class SimulatedScheduler : IJournalListener
             Post(new SchedulerInput.Audience(topic, members));
         Post(SchedulerInput.Tick.Instance);
         if (room.IsShort)
-            Post(new SchedulerInput.Room(true));
+            Post(new SchedulerInput.Room(DiskFull));
         if (ReserveBytes > 0)
             LookForRoom(room, node);
     }

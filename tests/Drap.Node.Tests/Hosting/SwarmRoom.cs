@@ -117,6 +117,6 @@ internal sealed class SwarmRoom : IAsyncDisposable
             options = options with { WorkersFile = Path.Combine(Root, "workers.yaml") };
             File.WriteAllText(options.WorkersFile, workers);
         }
-        swarm = EmbeddedSwarm.Start(Home, options, new HandlerRegistry(), NullLoggerFactory.Instance, _ => { });
+        swarm = EmbeddedSwarm.Start(Home, options, new HandlerRegistry(), NullLoggerFactory.Instance, _ => { }, TestContext.Current.CancellationToken);
     }
 }

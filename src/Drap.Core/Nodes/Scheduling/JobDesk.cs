@@ -11,9 +11,6 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
     /// <summary>Between TERM and KILL of a cancelled attempt: time to write a file away, not more.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
-    private const string DiskFull =
-        "the disk of this node's home is full: what runs goes on and nothing is lost, but no new work is taken; it goes on by itself when there is room";
-
     private readonly SortedSet<(Instant At, int Job, int Segment)> deadlines = [];
 
     /// <summary>How often a gang was looked at since a rank of it had changed.</summary>
@@ -29,9 +26,9 @@ internal sealed class JobDesk(SchedulerContext context, PlacementDesk placement,
             context.EmitDurable(new SchedulerEffect.Done(submit.Ticket, new SchedulerReply.Submitted(known.Id, known.Number, known.Tasks.Count, false)));
             return;
         }
-        if (context.IsShort)
+        if (context.ShortOf is { } why)
         {
-            Refuse(submit.Ticket, RefusedBecause.NoRoom, DiskFull);
+            Refuse(submit.Ticket, RefusedBecause.NoRoom, $"{why}: what runs goes on and nothing is lost, but no new work is taken until that is over");
             return;
         }
         if (context.State.OpenJobs >= SchedulerState.OpenJobsMax)

@@ -358,7 +358,7 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
 
     private int Allowed(PlacementGroup group, int places)
     {
-        if (context.IsShort)
+        if (context.ShortOf is not null)
             return 0;
         if (group.Job.IsHeld || group.Job.End != JobEnd.None || group.Job.Budget.Available <= Credits.Zero)
             return 0;

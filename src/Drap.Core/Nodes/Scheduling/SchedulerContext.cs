@@ -48,8 +48,8 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
     /// <summary>Jobs whose end has to be looked at in this flush, by their number.</summary>
     public SortedSet<int> Touched { get; } = [];
 
-    /// <summary>The journal's disk is full: what is under way may end, and nothing new begins.</summary>
-    public bool IsShort { get; set; }
+    /// <summary>Why the journal cannot take much more: what is under way may end, and nothing new begins. Null when it can.</summary>
+    public string? ShortOf { get; set; }
 
     /// <summary>Gangs of which a rank changed since <see cref="JobDesk.EndJobs"/> looked at them.</summary>
     public SortedSet<(int Job, int Segment)> TouchedGangs { get; } = [];

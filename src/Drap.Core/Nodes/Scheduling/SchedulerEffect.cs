@@ -112,7 +112,7 @@ public enum RefusedBecause
     /// <summary>A bound is reached.</summary>
     Busy = 3,
 
-    /// <summary>The disk is full.</summary>
+    /// <summary>The journal cannot take more now.</summary>
     NoRoom = 4,
 }
 

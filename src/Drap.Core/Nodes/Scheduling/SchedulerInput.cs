@@ -68,9 +68,9 @@ public abstract record SchedulerInput
     /// <param name="Why">For a person, where they are not.</param>
     public sealed record Fetched(AttemptId Attempt, FetchEnd End, string Why) : SchedulerInput;
 
-    /// <summary>The disk of the journal got short of room, or has room again.</summary>
-    /// <param name="IsShort">Whether nothing new is to be taken.</param>
-    public sealed record Room(bool IsShort) : SchedulerInput;
+    /// <summary>The journal cannot take much more, or can again.</summary>
+    /// <param name="ShortOf">Why nothing new is to be taken, as "the disk of this node's home is full"; null when all is well.</param>
+    public sealed record Room(string? ShortOf) : SchedulerInput;
 
     /// <summary>The deadline has come; also harmless at any other time.</summary>
     public sealed record Tick : SchedulerInput

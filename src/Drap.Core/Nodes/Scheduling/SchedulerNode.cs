@@ -138,7 +138,7 @@ public sealed class SchedulerNode
                 settlement.OnFetched(fetched);
                 break;
             case SchedulerInput.Room room:
-                context.IsShort = room.IsShort;
+                context.ShortOf = room.ShortOf;
                 foreach (JobRun job in context.State.Jobs.Where(j => j.End == JobEnd.None))
                     placement.WakeAll(job);
                 break;
@@ -179,8 +179,8 @@ public sealed class SchedulerNode
     /// <summary>How often the market side looked at a group of tasks since the start: grows with what happens, not with what waits.</summary>
     public long GroupsLookedAt => context.Allocator.Looks;
 
-    /// <summary>Whether the disk of the journal is full, so that nothing new is taken or placed.</summary>
-    public bool IsShort => context.IsShort;
+    /// <summary>Why the journal cannot take much more, so that nothing new is taken or placed; null when it can.</summary>
+    public string? ShortOf => context.ShortOf;
 
     /// <summary>How often a gang was looked at since the start: when its time came, and when a rank of it had changed.</summary>
     public long GangsLookedAt => gangs.Looks + jobs.GangLooks;

@@ -93,8 +93,8 @@ internal static class Explainer
     private static TaskExplanation Waiting(Moment at, JobRun job, SegmentRun segment, int number, TaskExplanation explanation)
     {
         var reasons = ImmutableArray.CreateBuilder<Reason>();
-        if (at.Node.IsShort)
-            reasons.Add(new Reason(ReasonCodes.DiskFull, "the disk of this node's home is full; nothing is placed until there is room on it"));
+        if (at.Node.ShortOf is { } shortOf)
+            reasons.Add(new Reason(ReasonCodes.Journal, $"{shortOf}; nothing is placed until that is over"));
         if (job.IsHeld)
             reasons.Add(new Reason(ReasonCodes.Held, "its job is held; drap job release lets it go on"));
         if (job.Budget.Available <= Credits.Zero)

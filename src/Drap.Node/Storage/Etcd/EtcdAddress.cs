@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using Drap.Core.Journal;
 
 namespace Drap.Node.Storage.Etcd;
 
@@ -43,6 +44,22 @@ public sealed record EtcdAddress(ImmutableArray<Uri> Members, string Name)
         address = new EtcdAddress(members.ToImmutable(), name);
         error = "";
         return true;
+    }
+
+    /// <summary>The address in a file; null if there is no such file.</summary>
+    /// <exception cref="JournalStorageException">The file holds something else, or cannot be read.</exception>
+    public static EtcdAddress? Read(string file)
+    {
+        try
+        {
+            return !File.Exists(file) ? null : TryParse(File.ReadAllText(file).Trim(), out EtcdAddress? address, out string error)
+                ? address
+                : throw new JournalStorageException(JournalStorageFault.Failed, file, $"{file}: {error}; allowed: {Form}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new JournalStorageException(JournalStorageFault.Failed, file, $"cannot read {file}: {e.Message}", e);
+        }
     }
 
     /// <inheritdoc/>

@@ -75,6 +75,9 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
     /// <summary>Journals in etcd have small segments, since a file's deletion is one step; and no zeros ahead, which are for disks.</summary>
     public static JournalOptions Options(ulong salt) => new(salt) { SegmentBytes = 16 << 20, ReserveBytes = 0 };
 
+    /// <summary>No hint: etcd says when it has none, and then the call waits.</summary>
+    public long FreeBytes => long.MaxValue;
+
     /// <inheritdoc/>
     public IReadOnlyList<string> List()
     {

@@ -1,0 +1,123 @@
+using Drap.Core.Journal;
+using Drap.Node.Home;
+using Drap.Node.Storage;
+using Drap.Node.Storage.Etcd;
+using Drap.Node.Time;
+using Microsoft.Extensions.Logging;
+
+namespace Drap.Node.Hosting;
+
+/// <summary>What keeps a scheduler's journal: a folder of its home, or etcd, where only the leader writes. Its home remembers which.</summary>
+internal sealed class SchedulerJournal : IDisposable
+{
+    private readonly IDisposable disk;
+    private readonly EtcdLeadership? leadership;
+    private readonly Func<ulong, JournalOptions> options;
+    private volatile string? shortOf;
+
+    private SchedulerJournal(string folder, long reserve, ILogger logger)
+    {
+        FileJournalStorage files = FileJournalStorage.OpenDirectory(folder);
+        disk = files;
+        options = salt => new JournalOptions(salt);
+        var reserved = new ReservedStorage(files, reserve, isShort =>
+        {
+            if (isShort)
+                HostLog.DiskFull(logger, folder, files.FreeBytes);
+            else
+                HostLog.RoomAgain(logger, folder);
+            Tell(isShort ? "the disk of this node's home is full" : null);
+        });
+        Storage = reserved;
+        reserved.Look();
+    }
+
+    private SchedulerJournal(EtcdAddress address, EtcdLeadership leadership, string scheduler, ILogger logger)
+    {
+        this.leadership = leadership;
+        options = EtcdJournalStorage.Options;
+        EtcdJournalStorage keys = EtcdJournalStorage.Open(address, scheduler, leadership, why =>
+        {
+            if (why is not null)
+                HostLog.JournalWaits(logger, why);
+            else
+                HostLog.JournalGoesOn(logger, address.ToString());
+            Tell(why);
+        });
+        disk = keys;
+        Storage = keys;
+    }
+
+    /// <summary>Its files.</summary>
+    public IJournalStorage Storage { get; }
+
+    /// <summary>Whether what it acknowledged may be said: not when another may lead by now, in which case what is not said is lost, as messages are.</summary>
+    public bool MaySpeak => leadership is null || BootClock.Now < leadership.SafeUntil;
+
+    /// <summary>Why nothing new is to be begun, since it could not be recorded; null when it can.</summary>
+    public string? ShortOf => shortOf;
+
+    /// <summary>Whether it is on a disk that is full.</summary>
+    public bool IsDiskShort => Storage is ReservedStorage { IsShort: true };
+
+    /// <summary>Told when <see cref="ShortOf"/> changes; on the thread that found out.</summary>
+    public Action<string?>? Changed { get; set; }
+
+    /// <summary>How its log is kept.</summary>
+    public JournalOptions Options(ulong salt) => options(salt);
+
+    /// <summary>Opens a home's journal where it is, or where it is to be; in etcd it waits until nobody else leads.</summary>
+    /// <param name="home">The home, whose lock the caller holds.</param>
+    /// <param name="wanted">Where in etcd; null where it is, or in the home's folder.</param>
+    /// <param name="scheduler">Whose it is.</param>
+    /// <param name="logger">For its lines.</param>
+    /// <param name="warn">What a person at the terminal should read: for whom it waits.</param>
+    /// <param name="cancel">Gives the wait up.</param>
+    /// <exception cref="HomeException">The home's journal is elsewhere.</exception>
+    /// <exception cref="JournalException">It cannot be used.</exception>
+    public static SchedulerJournal Open(HomeFolder home, EtcdAddress? wanted, PeerId scheduler, ILogger logger, Action<string> warn, CancellationToken cancel)
+    {
+        if (Place(home, wanted) is not { } address)
+            return new SchedulerJournal(home.JournalFolder, JournalReserve.Read(), logger);
+        EtcdLeadership leadership = EtcdLeadership.Take(
+            address, $"{Environment.MachineName} ({scheduler.Short}, process {Environment.ProcessId})", why => warn($"waiting for the journal: {why}"), cancel);
+        try
+        {
+            return new SchedulerJournal(address, leadership, scheduler.ToString(), logger);
+        }
+        catch
+        {
+            leadership.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        disk.Dispose();
+        leadership?.Dispose();
+    }
+
+    private static EtcdAddress? Place(HomeFolder home, EtcdAddress? wanted)
+    {
+        EtcdAddress? known = EtcdAddress.Read(home.JournalPlaceFile);
+        if (wanted is null)
+            return known;
+        // Members come and go; the name stays.
+        if (known is not null && known.Name != wanted.Name)
+            throw new HomeException(HomeProblem.NotUsable, $"{home} keeps its journal in {known}", "leave --journal out, or set DRAP_HOME to another folder");
+        if (known is null && Directory.Exists(home.JournalFolder) && Directory.EnumerateFiles(home.JournalFolder, "*.log").Any())
+            throw new HomeException(
+                HomeProblem.NotUsable, $"{home} keeps its journal on its disk", "a journal stays where it began: leave --journal out, or set DRAP_HOME to another folder");
+        if (known?.ToString() != wanted.ToString())
+            DurableFile.Write(home.JournalPlaceFile, System.Text.Encoding.UTF8.GetBytes($"{wanted}\n"));
+        return wanted;
+    }
+
+    private void Tell(string? why)
+    {
+        shortOf = why;
+        Changed?.Invoke(why);
+    }
+}
