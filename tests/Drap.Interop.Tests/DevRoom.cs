@@ -54,7 +54,7 @@ internal sealed class DevRoom : IAsyncDisposable
     /// <summary>Runs a command in the swarm's home, which must succeed; returns what it printed.</summary>
     public async Task<string> RunAsync(params string[] arguments)
     {
-        await using ChildProgram run = ChildProgram.StartDrap(null, [.. arguments, "--home", Home]);
+        await using ChildProgram run = ChildProgram.StartDrap(null, ["--home", Home, .. arguments]);
         run.Input.Close();
         string output = await run.Output.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(ChildProgram.Patience, TestContext.Current.CancellationToken);
         int code = await run.EndAsync();

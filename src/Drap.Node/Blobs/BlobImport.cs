@@ -120,9 +120,9 @@ internal sealed class BlobImport(
     {
         string tmp = files.NewTemporary();
         bool isMoved = mode == AddMode.Move && FileCalls.TryRename(path, tmp);
+        FileDag? dag = null;
         try
         {
-            FileDag dag;
             FileStamp? hashed;
             if (isMoved || (mode == AddMode.Link && FileCalls.TryLink(path, tmp)))
             {
@@ -148,6 +148,9 @@ internal sealed class BlobImport(
         {
             if (isMoved && File.Exists(tmp))
                 FileCalls.TryRename(tmp, path);
+            // It is in its place already, and only its pin found no room: the caller has it back all the same.
+            else if (isMoved && dag is not null)
+                FileCalls.TryLink(files.PathOf(dag.Root), path);
             File.Delete(tmp);
             throw;
         }

@@ -35,6 +35,8 @@ internal sealed class SchedulerJournal : IDisposable
     private SchedulerJournal(EtcdAddress address, EtcdLeadership leadership, string scheduler, ILogger logger)
     {
         this.leadership = leadership;
+        leadership.Lost = () => Failed?.Invoke(new JournalStorageException(
+            JournalStorageFault.Superseded, address.ToString(), $"another node leads the journal {address} now; it goes on with the jobs, and this one ends"));
         options = EtcdJournalStorage.Options;
         EtcdJournalStorage keys = EtcdJournalStorage.Open(address, scheduler, leadership, why =>
         {
@@ -62,6 +64,9 @@ internal sealed class SchedulerJournal : IDisposable
 
     /// <summary>Told when <see cref="ShortOf"/> changes; on the thread that found out.</summary>
     public Action<string?>? Changed { get; set; }
+
+    /// <summary>Told when it is another's now, whether or not anything was to be written; on the thread that found out.</summary>
+    public Action<JournalException>? Failed { get; set; }
 
     /// <summary>How its log is kept.</summary>
     public JournalOptions Options(ulong salt) => options(salt);

@@ -107,6 +107,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         offersWait = joined.Abilities.HasFlag(OverlayAbilities.Network) ? RemoteOffersWait : OffersWait;
         outputs = fetcher;
         node.Start(BootClock.UtcNow, BootClock.Now, effects);
+        kept.Failed = OnFailed;
         kept.Changed = shortOf => Post(new SchedulerInput.Room(shortOf));
         if (kept.ShortOf is { } why)
             node.Step(new SchedulerInput.Room(why), BootClock.Now, effects);

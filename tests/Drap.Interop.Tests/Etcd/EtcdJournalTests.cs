@@ -102,9 +102,16 @@ public sealed class EtcdJournalTests
         using var client = new EtcdClient(address);
         using var sleeper = new Opened(address, "first");
         sleeper.Commit("of the first");
-        // Its lease ends, and it does not know: as if it had slept.
-        client.RevokeLease(Convert.ToInt64(Encoding.UTF8.GetString(client.Range(sleeper.Leadership.Guard, sleeper.Leadership.Guard + "0")[0].Value)[..16], 16));
-        using (var second = new Opened(address, "second"))
+        var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        sleeper.Leadership.Lost = lost.SetResult;
+        EtcdLeadership? follows = null;
+        while (follows is null)
+        {
+            // It leads on if it wakes first: then once more.
+            RevokeLeaseOf(sleeper, client);
+            follows = TryFollow(address);
+        }
+        using (var second = new Opened(address, "second", leadership: follows))
         {
             Assert.True(second.Leadership.Revision > sleeper.Leadership.Revision);
             second.Commit("of the second");
@@ -113,11 +120,33 @@ public sealed class EtcdJournalTests
             Assert.Equal(JournalStorageFault.Superseded, Assert.IsType<JournalStorageException>(failure.InnerException).Fault);
             Assert.Contains("does not lead the journal", failure.Message);
             Assert.False(client.TryWrite(sleeper.Leadership.Guard, sleeper.Leadership.Revision, [new EtcdWrite.Put("zz", new byte[1])]));
-            Assert.True(sleeper.Leadership.WaitLost(Patience));
+            await lost.Task.WaitAsync(Patience, Cancel);
+            Assert.True(sleeper.Leadership.IsLost);
             second.Commit("of the second again");
         }
         using var third = new Opened(address, "third");
         Assert.Equal(["1 7.1 of the first", "2 7.1 of the second", "3 7.1 of the second again"], third.Lines);
+    }
+
+    [Fact]
+    public async Task Who_slept_and_was_followed_by_nobody_leads_on()
+    {
+        await using EtcdCluster cluster = EtcdCluster.Start(1);
+        EtcdAddress address = cluster.Address("lab");
+        using var client = new EtcdClient(address);
+        using (var sleeper = new Opened(address))
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                long term = sleeper.Leadership.Revision;
+                RevokeLeaseOf(sleeper, client);
+                Assert.Equal(i + 1, sleeper.Commit($"after sleep {i}"));
+                Assert.True(sleeper.Leadership.Revision > term);
+            }
+            Assert.False(sleeper.Leadership.IsLost);
+        }
+        using var next = new Opened(address);
+        Assert.Equal(["1 7.1 after sleep 0", "2 7.1 after sleep 1", "3 7.1 after sleep 2"], next.Lines);
     }
 
     [Fact]
@@ -154,12 +183,33 @@ public sealed class EtcdJournalTests
         Assert.Equal(["1 7.1 its own"], again.Lines);
     }
 
+    /// <summary>Its lease ends, and it does not know: as if it had slept.</summary>
+    private static void RevokeLeaseOf(Opened journal, EtcdClient client)
+    {
+        if (client.Range(journal.Leadership.Guard, journal.Leadership.Guard + '\0') is [var leader])
+            client.RevokeLease(Convert.ToInt64(Encoding.UTF8.GetString(leader.Value)[..16], 16));
+    }
+
+    /// <summary>Leads in the place of one that sleeps; null if that one woke first.</summary>
+    private static EtcdLeadership? TryFollow(EtcdAddress address)
+    {
+        using var gone = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        try
+        {
+            return EtcdLeadership.Take(address, "second", _ => gone.Cancel(), gone.Token);
+        }
+        catch (OperationCanceledException) when (!Cancel.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
     /// <summary>A journal in etcd, led and open.</summary>
     private sealed class Opened : IJournalReplay, IDisposable
     {
-        public Opened(EtcdAddress address, string holder = "test", string owner = "s1")
+        public Opened(EtcdAddress address, string holder = "test", string owner = "s1", EtcdLeadership? leadership = null)
         {
-            Leadership = EtcdLeadership.Take(address, holder, null, Cancel);
+            Leadership = leadership ?? EtcdLeadership.Take(address, holder, null, Cancel);
             try
             {
                 Storage = EtcdJournalStorage.Open(address, owner, Leadership, word => Words.Writer.TryWrite(word));

@@ -23,7 +23,7 @@ public sealed class StoppedHome : IStoppedHome
         try
         {
             if (EtcdAddress.Read(home.JournalPlaceFile) is { } place)
-                throw new ApiException(ErrorCodes.Storage, $"no node runs in {home}, and its journal is in {place}", null, "drap up, which reads it there");
+                throw new HomeException(HomeProblem.NotUsable, $"no node runs in {home}, and its journal is in {place}", "drap up starts the node, which reads it there");
             using JournalLog log = JournalLog.Open(new FrozenStorage(folder), new JournalOptions(Salt: 0), new SchedulerReplay(state));
             // Never started: it only holds the state for those who read.
             return new SchedulerNode(new SchedulerOptions { Scheduler = default }, state, log.CreateBuffer(), new Prng(0));

@@ -51,19 +51,13 @@ public sealed class EtcdClient : IDisposable
 
     /// <summary>Writes all of it in one step, if the key <paramref name="guard"/> was made at <paramref name="guardRevision"/> (0: is not there); else none.</summary>
     /// <returns>Whether it was written.</returns>
-    public bool TryWrite(string guard, long guardRevision, params IReadOnlyList<EtcdWrite> writes)
+    public bool TryWrite(string guard, long guardRevision, params IReadOnlyList<EtcdWrite> writes) => TryWrite([Made(guard, guardRevision)], writes);
+
+    /// <summary>The same, if also a key still holds a value.</summary>
+    public bool TryWrite(string guard, long guardRevision, EtcdWrite.Put still, params IReadOnlyList<EtcdWrite> writes) => TryWrite([Made(guard, guardRevision), new JsonObject
     {
-        JsonNode answer = Call("kv/txn", new JsonObject
-        {
-            ["compare"] = new JsonArray(new JsonObject
-            {
-                ["key"] = Key(guard), ["target"] = "CREATE", ["result"] = "EQUAL", ["create_revision"] = guardRevision.ToString(CultureInfo.InvariantCulture),
-            }),
-            ["success"] = new JsonArray([.. writes.Select(w => (JsonNode)w.ToJson())]),
-        });
-        Interlocked.Exchange(ref revision, Number(answer["header"]?["revision"]));
-        return (bool?)answer["succeeded"] ?? false;
-    }
+        ["key"] = Key(still.Key), ["target"] = "VALUE", ["result"] = "EQUAL", ["value"] = Convert.ToBase64String(still.Value.Span),
+    }], writes);
 
     /// <summary>The store's revision after a late write, if not the last; 0 before the first.</summary>
     public long Revision => Interlocked.Read(ref revision);
@@ -87,6 +81,22 @@ public sealed class EtcdClient : IDisposable
     public void Dispose() => http.Dispose();
 
     internal static string Key(string key) => Convert.ToBase64String(Encoding.UTF8.GetBytes(key));
+
+    private static JsonObject Made(string key, long revision) => new()
+    {
+        ["key"] = Key(key), ["target"] = "CREATE", ["result"] = "EQUAL", ["create_revision"] = revision.ToString(CultureInfo.InvariantCulture),
+    };
+
+    private bool TryWrite(JsonNode[] conditions, IReadOnlyList<EtcdWrite> writes)
+    {
+        JsonNode answer = Call("kv/txn", new JsonObject
+        {
+            ["compare"] = new JsonArray(conditions),
+            ["success"] = new JsonArray([.. writes.Select(w => (JsonNode)w.ToJson())]),
+        });
+        Interlocked.Exchange(ref revision, Number(answer["header"]?["revision"]));
+        return (bool?)answer["succeeded"] ?? false;
+    }
 
     private JsonNode Call(string method, JsonObject request)
     {

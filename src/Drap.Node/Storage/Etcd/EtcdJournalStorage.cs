@@ -10,6 +10,7 @@ namespace Drap.Node.Storage.Etcd;
 /// majority of the members' disks.
 /// <code>
 /// PREFIX leader                    who may write
+/// PREFIX last                      who led last
 /// PREFIX owner                     whose journal it is, whoever leads
 /// PREFIX names/NAME                id of the file of that name
 /// PREFIX files/ID/OFFSET.LENGTH    a piece of it, as it was written; both in hexadecimal
@@ -170,8 +171,9 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
 
     private void Step(IReadOnlyList<EtcdWrite> writes)
     {
-        if (!Try(() => client.TryWrite(leadership.Guard, leadership.Revision, writes)))
-            throw Superseded("another has followed");
+        // Refused is who does not lead: for a while, if its lease ended and it leads on, or for good.
+        while (!Try(() => client.TryWrite(leadership.Guard, leadership.Revision, writes)))
+            leadership.WaitLost(RetryFirst);
     }
 
     /// <summary>Tries until it succeeds or the leadership is over.</summary>
@@ -182,7 +184,7 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
         while (true)
         {
             if (leadership.IsLost)
-                throw Superseded("its lease is over");
+                throw Superseded();
             try
             {
                 T result = call();
@@ -207,8 +209,8 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
         }
     }
 
-    private JournalStorageException Superseded(string why) =>
-        new(JournalStorageFault.Superseded, address.ToString(), $"this node does not lead the journal {address} any more: {why}");
+    private JournalStorageException Superseded() =>
+        new(JournalStorageFault.Superseded, address.ToString(), $"this node does not lead the journal {address} any more: another has followed");
 
     private string NameKey(string name) => $"{address.Prefix}names/{name}";
 

@@ -5,9 +5,12 @@ namespace Drap.Node.Storage.Etcd;
 
 /// <summary>
 /// Who may write a journal in etcd: the one whose key <c>leader</c> is there, under a lease that it keeps alive. The key's revision goes into each write
-/// (<see cref="EtcdClient.TryWrite"/>), so that whoever was paused, and has been followed by another, writes nothing when it wakes.
+/// (<see cref="EtcdClient.TryWrite(string, long, IReadOnlyList{EtcdWrite})"/>), so that whoever was paused, and has been followed by another, writes nothing when it wakes.
 /// </summary>
-/// <remarks>A thread of its own keeps the lease alive, so that a slow write cannot end it.</remarks>
+/// <remarks>
+/// A thread of its own keeps the lease alive, so that a slow write cannot end it. Where it ended all the same (the machine slept, etcd was away) and nobody has
+/// led since, which the key <c>last</c> tells, it leads on under a new one.
+/// </remarks>
 public sealed class EtcdLeadership : IDisposable
 {
     /// <summary>After so much silence another may follow. etcd takes at least one and a half of its election time-outs, which is 1.5 s as it comes.</summary>
@@ -19,21 +22,26 @@ public sealed class EtcdLeadership : IDisposable
     private static readonly TimeSpan KeepAliveInterval = TimeSpan.FromMilliseconds(500), CampaignInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly EtcdClient client;
-    private readonly long lease;
+    private readonly EtcdAddress address;
+    private readonly string holder;
     private readonly ManualResetEventSlim ended = new();
     private readonly Thread thread;
     private readonly Action<string>? trouble;
+    private long lease, tried;
+    private long revision;
     private long safeUntil;
     private volatile bool isDisposing;
 
-    private EtcdLeadership(EtcdAddress address, EtcdClient client, long lease, long revision, Instant safeUntil, Action<string>? trouble)
+    private EtcdLeadership(EtcdAddress address, EtcdClient client, string holder, long lease, long revision, Instant safeUntil, Action<string>? trouble)
     {
+        this.address = address;
         this.client = client;
+        this.holder = holder;
         this.lease = lease;
+        this.revision = revision;
         this.trouble = trouble;
         this.safeUntil = safeUntil.Nanoseconds;
         Guard = GuardOf(address);
-        Revision = revision;
         thread = new Thread(KeepAlive) { Name = "etcd lease", IsBackground = true };
         thread.Start();
     }
@@ -41,16 +49,19 @@ public sealed class EtcdLeadership : IDisposable
     /// <summary>The key of the leader.</summary>
     public string Guard { get; }
 
-    /// <summary>At what revision this leader's key was made: it names the term, and grows from leader to leader.</summary>
-    public long Revision { get; }
+    /// <summary>At what revision this leader's key was made: it names the term, and grows from term to term.</summary>
+    public long Revision => Interlocked.Read(ref revision);
 
     /// <summary>Until when nobody else can be leader, with <see cref="Margin"/> taken off. It moves on while etcd answers.</summary>
     public Instant SafeUntil => new(Interlocked.Read(ref safeUntil));
 
-    /// <summary>Whether the lease is known to be over; then it is for good.</summary>
+    /// <summary>Whether another has followed; then it is over for good.</summary>
     public bool IsLost => ended.IsSet;
 
-    /// <summary>Waits for the lease's end.</summary>
+    /// <summary>Told once, when another has followed; on the thread that found out.</summary>
+    public Action? Lost { get; set; }
+
+    /// <summary>Waits until another has followed.</summary>
     /// <returns>False if it lasted longer than <paramref name="wait"/>.</returns>
     public bool WaitLost(TimeSpan wait) => ended.Wait(wait);
 
@@ -118,7 +129,7 @@ public sealed class EtcdLeadership : IDisposable
         }
         Instant asked = BootClock.Now;
         long lease = client.GrantLease(LeaseLength);
-        client.TryWrite(guard, 0, new EtcdWrite.Put(guard, Encoding.UTF8.GetBytes($"{lease:x16} {holder}"), lease));
+        client.TryWrite(guard, 0, Claim(address, holder, lease));
         // Whether it was written is asked, not concluded: an answer that was lost on its way made the client write twice.
         (string Name, long Lease, long Revision)? leader = LeaderOf(client, guard);
         if (leader?.Lease != lease)
@@ -128,8 +139,33 @@ public sealed class EtcdLeadership : IDisposable
             return null;
         }
         why = "";
-        return new EtcdLeadership(address, client, lease, leader.Value.Revision, asked + LeaseLength - Margin, trouble);
+        return new EtcdLeadership(address, client, holder, lease, leader.Value.Revision, asked + LeaseLength - Margin, trouble);
     }
+
+    /// <summary>Leads under a new lease, if nobody has led since this one's ended.</summary>
+    private bool TryLeadOn(out string follower)
+    {
+        Instant asked = BootClock.Now;
+        // A try whose answer was lost may have succeeded: it is gone on with.
+        long fresh = tried = tried != 0 && client.KeepAlive(tried) > TimeSpan.Zero ? tried : client.GrantLease(LeaseLength);
+        client.TryWrite(Guard, 0, Last(address, lease), Claim(address, holder, fresh));
+        (string Name, long Lease, long Revision)? leader = LeaderOf(client, Guard);
+        follower = leader?.Name ?? "another";
+        if (leader?.Lease != fresh)
+        {
+            client.RevokeLease(fresh);
+            return false;
+        }
+        (lease, tried) = (fresh, 0);
+        Interlocked.Exchange(ref revision, leader.Value.Revision);
+        Interlocked.Exchange(ref safeUntil, (asked + LeaseLength - Margin).Nanoseconds);
+        return true;
+    }
+
+    private static EtcdWrite[] Claim(EtcdAddress address, string holder, long lease) =>
+        [new EtcdWrite.Put(GuardOf(address), Encoding.UTF8.GetBytes($"{lease:x16} {holder}"), lease), Last(address, lease)];
+
+    private static EtcdWrite.Put Last(EtcdAddress address, long lease) => new($"{address.Prefix}last", Encoding.UTF8.GetBytes($"{lease:x16}"));
 
     private static (string Name, long Lease, long Revision)? LeaderOf(EtcdClient client, string guard)
     {
@@ -154,8 +190,12 @@ public sealed class EtcdLeadership : IDisposable
                 TimeSpan left = client.KeepAlive(lease);
                 if (left <= TimeSpan.Zero)
                 {
+                    if (TryLeadOn(out string follower))
+                        continue;
+                    trouble?.Invoke($"{follower} leads {address} now");
                     ended.Set();
-                    break;
+                    Lost?.Invoke();
+                    return;
                 }
                 // From when it was asked, which is before etcd began to count.
                 Interlocked.Exchange(ref safeUntil, (asked + TimeSpan.FromTicks(Math.Min(left.Ticks, LeaseLength.Ticks)) - Margin).Nanoseconds);
