@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace Drap.Simulator;
 
 /// <summary>
@@ -31,6 +33,15 @@ public sealed class Simulation
 
     /// <summary>A generator for one part of the scenario, so that a draw in one part does not move the others.</summary>
     public Prng NewPrng() => new(seeds.NextUInt64());
+
+    /// <summary>An identity that nobody has the key of.</summary>
+    public static PeerId NewPeer(Prng prng)
+    {
+        Span<byte> key = stackalloc byte[32];
+        for (int i = 0; i < key.Length; i += 8)
+            BinaryPrimitives.WriteUInt64LittleEndian(key[i..], prng.NextUInt64());
+        return PeerId.FromEd25519(key);
+    }
 
     /// <summary>Schedules <paramref name="action"/>; a time that is past means now, after what is due already.</summary>
     public SimulatedEvent At(Instant at, Action action)

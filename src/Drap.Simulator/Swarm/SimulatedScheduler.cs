@@ -23,9 +23,7 @@ public sealed class SimulatedScheduler : IJournalListener
     private readonly List<(PeerId Worker, string Name)> names = [];
     private readonly SimulatedAlarm alarm;
     private SchedulerNode? node;
-    private JournalLog? log;
-    private JournalBuffer? buffer;
-    private SimulatedJournal? journal;
+    private SchedulerDisk? disk;
     private SimulatedEvent? batch;
     private long tickets;
 
@@ -80,13 +78,11 @@ public sealed class SimulatedScheduler : IJournalListener
     public void Start()
     {
         Starts++;
-        var state = new SchedulerState();
         var room = new ReservedStorage(Storage, ReserveBytes, isShort => Post(new SchedulerInput.Room(isShort ? DiskFull : null)));
         room.Look();
-        log = JournalLog.Open(room, new JournalOptions(swarm.Simulation.NewPrng().NextUInt64()) { SegmentBytes = 64 * 1024, SnapshotAfterBytes = 256 * 1024 }, new SchedulerReplay(state));
-        buffer = log.CreateBuffer();
-        journal = new SimulatedJournal(swarm.Simulation, room, log, this, SyncTime);
-        node = new SchedulerNode(new SchedulerOptions { Scheduler = Peer }, state, buffer, swarm.Simulation.NewPrng());
+        var options = new JournalOptions(swarm.Simulation.NewPrng().NextUInt64()) { SegmentBytes = 64 * 1024, SnapshotAfterBytes = 256 * 1024 };
+        disk = new SchedulerDisk(swarm.Simulation, room, options, this, SyncTime);
+        node = disk.NewNode(new SchedulerOptions { Scheduler = Peer }, swarm.Simulation.NewPrng());
         swarm.Attach(Peer, Receive);
         node.Start(swarm.Utc, swarm.Simulation.Now, effects);
         foreach ((PeerId worker, string name) in names)
@@ -103,7 +99,7 @@ public sealed class SimulatedScheduler : IJournalListener
     /// <summary>The process is gone, with all that was not on disk; with the machine's power, also what was not synced.</summary>
     public void Crash(bool losePower)
     {
-        journal!.Crash();
+        disk!.Crash();
         swarm.Detach(Peer);
         node = null;
         inbox.Clear();
@@ -185,13 +181,11 @@ public sealed class SimulatedScheduler : IJournalListener
         node!.Flush(swarm.Simulation.Now, effects);
         if (swarm.ChecksInvariants)
             node.CheckInvariants();
-        if (buffer!.TakeBatch() is { } records)
-            journal!.Submit(records);
+        disk!.Write();
         foreach (SchedulerEffect effect in effects)
             Perform(effect);
         effects.Clear();
-        if (buffer.SnapshotDue && buffer.PendingBytes == 0)
-            Snapshot();
+        disk.SnapshotIfDue();
         alarm.Set(node.NextDeadline);
     }
 
@@ -229,13 +223,4 @@ public sealed class SimulatedScheduler : IJournalListener
     private FetchEnd Bring(SchedulerEffect.Fetch fetch) =>
         swarm.Workers[fetch.Holder].Node is null ? FetchEnd.Unreachable
         : fetch.Blobs.All(b => swarm.Blobs.Bring(fetch.Holder, b.Content)) ? FetchEnd.Safe : FetchEnd.Gone;
-
-    private void Snapshot()
-    {
-        JournalSnapshot snapshot = buffer!.BeginSnapshot();
-        foreach (SchedulerRecord record in State!.ToRecords())
-            SchedulerRecords.Add(snapshot, record);
-        buffer.EndSnapshot(snapshot);
-        journal!.Submit(snapshot);
-    }
 }

@@ -26,7 +26,7 @@ public sealed class SimulatedSwarm
         Simulation = new Simulation(seed);
         Network = new SimulatedNetwork(Simulation);
         prng = Simulation.NewPrng();
-        Scheduler = new SimulatedScheduler(this, NewPeer());
+        Scheduler = new SimulatedScheduler(this, Simulation.NewPeer(prng));
         foreach (NodeResources node in nodes)
             AddWorker(new WorkerOptions
             {
@@ -75,7 +75,7 @@ public sealed class SimulatedSwarm
     /// <summary>Adds a worker, which joins at once.</summary>
     public SimulatedWorker AddWorker(WorkerOptions options)
     {
-        var worker = new SimulatedWorker(this, NewPeer(), options);
+        var worker = new SimulatedWorker(this, Simulation.NewPeer(prng), options);
         workers.Add(worker.Peer, worker);
         Scheduler.Named(worker.Peer, options.Name);
         worker.Start();
@@ -171,14 +171,6 @@ public sealed class SimulatedSwarm
         if (!executions.TryGetValue(task, out List<(Instant, Instant)>? list))
             executions[task] = list = [];
         list.Add((from, to));
-    }
-
-    private PeerId NewPeer()
-    {
-        Span<byte> key = stackalloc byte[32];
-        for (int i = 0; i < key.Length; i += 8)
-            BitConverter.TryWriteBytes(key[i..], prng.NextUInt64());
-        return PeerId.FromEd25519(key);
     }
 
     private void Count(Message message)

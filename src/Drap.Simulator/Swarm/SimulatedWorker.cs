@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Drap.Core.Execution;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
+using Drap.Simulator.Storage;
 
 namespace Drap.Simulator.Swarm;
 
@@ -11,8 +12,7 @@ public sealed class SimulatedWorker
     private readonly SimulatedSwarm swarm;
     private readonly List<WorkerEffect> effects = [];
     private readonly List<WorkerInput> inbox = [];
-    private readonly SortedDictionary<PeerId, Epoch> epochs = [];
-    private readonly SortedDictionary<AttemptId, StoredResult> outbox = [];
+    private readonly WorkerDisk disk = new();
     private readonly SortedDictionary<AttemptId, (LaunchOrder Order, Instant From, SimulatedEvent End)> running = [];
     private readonly SimulatedAlarm alarm;
     private WorkerNode? node;
@@ -64,7 +64,7 @@ public sealed class SimulatedWorker
         node = new WorkerNode(Peer, Options, swarm.Simulation.NewPrng());
         Post(new WorkerInput.Utc(swarm.Utc + ClockSkew));
         swarm.Attach(Peer, (from, message) => Post(new WorkerInput.Received(from, message)));
-        Post(new WorkerInput.Restored([.. epochs.Select(e => new SchedulerEpoch(e.Key, e.Value))], [.. outbox.Values], []));
+        Post(disk.Read());
     }
 
     /// <summary>The process is gone, and its tasks with it.</summary>
@@ -134,15 +134,8 @@ public sealed class SimulatedWorker
                 break;
             case WorkerEffect.Observe { What: WorkerObservation.BadMessage bad }:
                 throw new InvalidOperationException($"{Options.Name} was sent what breaks the protocol: {bad}");
-            case WorkerEffect.StoreEpoch store:
-                epochs[store.Scheduler] = store.Epoch;
-                break;
-            case WorkerEffect.StoreOutbox store:
-                outbox[store.Result.Result.Attempt] = store.Result;
-                break;
-            case WorkerEffect.DropOutbox drop:
-                foreach (AttemptId attempt in drop.Attempts)
-                    outbox.Remove(attempt);
+            default:
+                disk.Perform(effect);
                 break;
         }
     }

@@ -162,7 +162,7 @@ public sealed class World
     private void Add(SchedulerGroupSpec group, int number)
     {
         string name = group.Count == 1 ? group.Name : $"{group.Name}{number + 1}";
-        PeerId peer = NewPeer();
+        PeerId peer = Simulation.NewPeer(prng);
         var scheduler = new WorldScheduler(this, peer, name, group.Name, Regions.IndexOf(group.Region), group.Sync);
         Note(peer, scheduler.Index);
         schedulers.Add(scheduler);
@@ -171,7 +171,7 @@ public sealed class World
 
     private void Add(WorkerGroupSpec group, int number)
     {
-        PeerId peer = NewPeer();
+        PeerId peer = Simulation.NewPeer(prng);
         var options = new WorkerOptions
         {
             Name = $"{group.Name}{number + 1}",
@@ -206,14 +206,6 @@ public sealed class World
         Invariant.Check(index == peers.Count);
         peers.Add(peer);
         indices.Add(peer, index);
-    }
-
-    private PeerId NewPeer()
-    {
-        Span<byte> key = stackalloc byte[32];
-        for (int i = 0; i < key.Length; i += 8)
-            BitConverter.TryWriteBytes(key[i..], prng.NextUInt64());
-        return PeerId.FromEd25519(key);
     }
 
     /// <summary>Whether a scheduler of a region knows each worker there, or only about how many there are.</summary>

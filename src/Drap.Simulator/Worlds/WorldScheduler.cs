@@ -25,8 +25,7 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     private readonly List<SchedulerInput> inbox = [];
     private readonly List<(JobId Id, JobSpec Spec, ImmutableArray<byte> Json)> asked = [];
     private SchedulerNode? node;
-    private JournalBuffer? buffer;
-    private SimulatedJournal? journal;
+    private SchedulerDisk? disk;
     private Instant busyUntil = Instant.Zero, wakesAt = Instant.Never;
     private bool isDue;
     private long tickets;
@@ -62,13 +61,9 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     /// <summary>Comes up from what its disk holds, and takes what was submitted and never acknowledged.</summary>
     public void Start()
     {
-        var state = new SchedulerState();
         var options = new JournalOptions(world.NewPrng().NextUInt64()) { ReserveBytes = 0, SegmentBytes = 1 << 30, SnapshotAfterBytes = 1 << 30 };
-        JournalLog log = JournalLog.Open(storage, options, new SchedulerReplay(state));
-        buffer = log.CreateBuffer();
-        journal = new SimulatedJournal(world.Simulation, storage, log, this, syncTime);
-        node = new SchedulerNode(
-            new SchedulerOptions { Scheduler = Peer, Principal = new Principal(Name), Region = world.Regions[Region] }, state, buffer, world.NewPrng());
+        disk = new SchedulerDisk(world.Simulation, storage, options, this, syncTime);
+        node = disk.NewNode(new SchedulerOptions { Scheduler = Peer, Principal = new Principal(Name), Region = world.Regions[Region] }, world.NewPrng());
         wakesAt = Instant.Never;
         world.Network.SetUp(Index, up: true);
         node.Start(world.Utc, world.Now, effects);
@@ -82,7 +77,7 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     /// <summary>The process is gone, with all that was not on disk.</summary>
     public void Crash()
     {
-        journal!.Crash();
+        disk!.Crash();
         ((FaultyStorage)storage).LosePower();
         world.Network.SetUp(Index, up: false);
         node = null;
@@ -184,8 +179,7 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
         node!.Flush(world.Now, effects);
         if (world.Checks)
             node.CheckInvariants();
-        if (buffer!.TakeBatch() is { } records)
-            journal!.Submit(records);
+        disk!.Write();
         foreach (SchedulerEffect effect in effects)
             Perform(effect);
         effects.Clear();

@@ -1,6 +1,7 @@
 using Drap.Core.Execution;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
+using Drap.Simulator.Storage;
 
 namespace Drap.Simulator.Worlds;
 
@@ -14,8 +15,7 @@ internal sealed class WorldWorker : ISimulated
     private readonly List<WorkerInput> inbox = [];
     private readonly List<Run> running = [];
     private readonly List<(int Kind, object? What, int From)> frozen = [];
-    private readonly SortedDictionary<PeerId, Epoch> epochs = [];
-    private readonly SortedDictionary<AttemptId, StoredResult> outbox = [];
+    private readonly WorkerDisk disk = new();
     private WorkerNode? node;
     private Instant wakesAt = Instant.Never;
     private bool isFrozen;
@@ -62,7 +62,7 @@ internal sealed class WorldWorker : ISimulated
         wakesAt = Instant.Never;
         world.Network.SetUp(Index, up: true);
         inbox.Add(new WorkerInput.Utc(world.Utc));
-        inbox.Add(new WorkerInput.Restored([.. epochs.Select(e => new SchedulerEpoch(e.Key, e.Value))], [.. outbox.Values], []));
+        inbox.Add(disk.Read());
         inbox.Add(new WorkerInput.SwarmSize(world.SizeOf(Region)));
         Step();
     }
@@ -226,15 +226,9 @@ internal sealed class WorldWorker : ISimulated
                 break;
             case WorkerEffect.Observe { What: WorkerObservation.BadMessage bad }:
                 throw new InvalidOperationException($"{Options.Name} was sent what breaks the protocol: {bad}");
-            case WorkerEffect.StoreEpoch store when world.KeepsDisks:
-                epochs[store.Scheduler] = store.Epoch;
-                break;
-            case WorkerEffect.StoreOutbox store when world.KeepsDisks:
-                outbox[store.Result.Result.Attempt] = store.Result;
-                break;
-            case WorkerEffect.DropOutbox drop when world.KeepsDisks:
-                foreach (AttemptId attempt in drop.Attempts)
-                    outbox.Remove(attempt);
+            default:
+                if (world.KeepsDisks)
+                    disk.Perform(effect);
                 break;
         }
     }
