@@ -275,6 +275,58 @@ public sealed class AllocatorTests
         Assert.Equal(50, market.LastAd.Audience);
     }
 
+    /// <summary>A region of a thousand: an ad goes to a part of it. When its window closes with places left, a wider part hears of them at once.</summary>
+    [Fact]
+    public void What_a_part_of_a_crowd_has_not_is_asked_of_more_when_the_window_closes()
+    {
+        var market = new Market(seed: 30, []);
+        market.Allocator.SetSwarmSize("local", 1000);
+        market.Allocator.SetSwarmSize("global", 1000);
+        int group = market.Open(wanted: 10);
+        market.Run(TimeSpan.FromMilliseconds(20));
+        Ad first = market.LastAd;
+        market.Take(group, 7);
+        market.Run(first.Window - TimeSpan.FromMilliseconds(20));
+        Assert.NotEqual(first, market.LastAd);
+        Assert.Equal(3, Assert.Single(market.LastAd.Groups).Count);
+        Assert.InRange(market.LastAd.Audience, 4 * first.Audience - 4, 4 * first.Audience + 4);
+        // Nobody has them: the class waits for its turn, and climbs no rung for having asked at once.
+        market.Run(TimeSpan.FromMilliseconds(800));
+        Assert.Equal(2, market.AdsWithin(TimeSpan.FromSeconds(1)));
+        Ad second = market.LastAd;
+        market.Run(TimeSpan.FromMilliseconds(600));
+        Assert.NotEqual(second, market.LastAd);
+        Assert.Equal(second.Audience, market.LastAd.Audience);
+    }
+
+    [Fact]
+    public void Where_those_who_heard_are_full_more_are_asked_in_the_classes_turn_only()
+    {
+        var market = new Market(seed: 31, []);
+        market.Allocator.SetSwarmSize("local", 1000);
+        market.Allocator.SetSwarmSize("global", 1000);
+        market.Open(wanted: 10);
+        market.Run(TimeSpan.FromMilliseconds(20));
+        market.Refuse(Worker, market.LastAd, RefusalReason.Busy);
+        market.Run(TimeSpan.FromMilliseconds(900));
+        Assert.Equal(1, market.AdsWithin(TimeSpan.FromSeconds(1)));
+    }
+
+    [Fact]
+    public void A_full_market_hears_of_each_group_once_more_at_most_and_then_in_turn()
+    {
+        var market = new Market(seed: 32, []);
+        market.Allocator.SetSwarmSize("local", 1000);
+        market.Allocator.SetSwarmSize("global", 1000);
+        for (int i = 0; i < 50; i++)
+        {
+            market.Open(wanted: 1);
+            market.Run(TimeSpan.FromMilliseconds(100));
+        }
+        // A new group in each tenth of a second makes an ad; asking more at once, in vain, soon only one a second.
+        Assert.InRange(market.AdsWithin(TimeSpan.FromSeconds(3)), 30, 30 + (3 * 6));
+    }
+
     [Fact]
     public void Who_is_asked_in_vain_is_asked_later_each_time()
     {

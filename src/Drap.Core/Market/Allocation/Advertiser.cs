@@ -78,6 +78,7 @@ internal sealed class Advertiser(AdBook ads, Reach reach, IDemand demand, Prng p
         group.Line.Patience.Leave(group);
         group.HungrySince = Instant.Never;
         group.Patient = false;
+        group.SoughtInVain = group.HasClimbed = false;
     }
 
     /// <summary>Publishes what is due, and tells those who serve a job what of it is not.</summary>
@@ -123,6 +124,29 @@ internal sealed class Advertiser(AdBook ads, Reach reach, IDemand demand, Prng p
         if (wasInVain)
             group.NextTell = now + TimeSpan.FromTicks(Math.Min(Allocator.RefusedInterval.Ticks << Math.Min(group.ToldInVain++, 4), Allocator.RepublishInterval.Ticks));
         Touch(group);
+    }
+
+    /// <summary>
+    /// The window of an ad to a part of a crowd has closed and places are left: they are not to be had there, and more are asked at once. Where that
+    /// is mostly in vain, the class waits for its turn: a full market is not shouted at.
+    /// </summary>
+    public void SeekMore(StandingAd ad, IReadOnlyList<(AllocationGroup Group, int Named, int Left)> groups, TopicLine line, Instant now)
+    {
+        if (ad.IsSeeking)
+            line.Sought(groups.Sum(g => (long)g.Named), groups.Sum(g => (long)Math.Min(g.Left, g.Named)), NextTurn(now));
+        foreach ((AllocationGroup group, int named, int left) in groups)
+        {
+            if (ad.IsSeeking && left >= named && !group.SoughtInVain)
+            {
+                // The turn that comes is as wide as this was: who asks at once climbs no sooner.
+                group.SoughtInVain = group.HasClimbed = true;
+            }
+            if (left == 0 || group.SoughtInVain || now < line.NextSeek || (left >= named && group.HeardBusy(ad)))
+                continue;
+            group.SeeksMore = true;
+            group.NextPublish = now;
+            Touch(group);
+        }
     }
 
     /// <summary>When something that goes out now may do so again.</summary>
@@ -178,7 +202,7 @@ internal sealed class Advertiser(AdBook ads, Reach reach, IDemand demand, Prng p
 
     private void Schedule(AllocationGroup group, int pending)
     {
-        group.Line.Schedule(group, DueAt(group, pending), pending <= group.Advertised && group.Ad == group.HeardAd);
+        group.Line.Schedule(group, DueAt(group, pending), pending <= group.Advertised && group.Ad == group.HeardAd && !group.SeeksMore);
         if (pending <= group.Advertised || group.IsHasty || group.Servers.IsEmpty)
             return;
         group.IsHasty = true;
@@ -191,7 +215,7 @@ internal sealed class Advertiser(AdBook ads, Reach reach, IDemand demand, Prng p
         // Who was asked by himself goes first: until he has answered, or his time is over, the others do not hear of it.
         if (group.Ad is { IsDirect: true, IsGathering: true } told)
             return Instant.Max(group.NextPublish, told.WindowEnd);
-        return pending > group.Advertised || group.IsOutdated || group.Ad != group.HeardAd ? group.NextPublish : group.RenewedAt;
+        return pending > group.Advertised || group.IsOutdated || group.SeeksMore || group.Ad != group.HeardAd ? group.NextPublish : group.RenewedAt;
     }
 
     /// <summary>Takes those that are due out of the line, as many as one ad names; null if there are none.</summary>
@@ -214,7 +238,7 @@ internal sealed class Advertiser(AdBook ads, Reach reach, IDemand demand, Prng p
             }
             else
             {
-                int widened = pending > group.Advertised || group.IsOutdated || group.Ad != group.HeardAd ? group.Widened : Math.Min(group.Widened + 1, WidenedMax);
+                int widened = group.SeeksMore ? Math.Min(group.Widened + 1, WidenedMax) : group.HasClimbed || pending > group.Advertised || group.IsOutdated || group.Ad != group.HeardAd ? group.Widened : Math.Min(group.Widened + 1, WidenedMax);
                 int own = reach.StepsOf(line, widened);
                 if (batch is null)
                     steps = own;
@@ -243,12 +267,14 @@ internal sealed class Advertiser(AdBook ads, Reach reach, IDemand demand, Prng p
             ads.Spread(standing, audience, now, now + window);
         else
             standing = ads.Publish(audience, window, Math.Min(batch.Sum(b => reach.CallsOf(line, b.Pending, b.Group.Widened)), int.MaxValue), Describe(batch, now), now);
+        standing.IsSeeking = batch.Exists(b => b.Group.SeeksMore);
         line.Gathering = standing;
         foreach ((AllocationGroup group, int pending) in batch)
         {
             group.Ad = group.HeardAd = standing;
             group.Advertised = pending;
             group.IsOutdated = false;
+            group.SeeksMore = group.HasClimbed = false;
             group.NextPublish = NextTurn(now);
             Schedule(group, pending);
         }

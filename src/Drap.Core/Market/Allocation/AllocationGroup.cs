@@ -74,6 +74,15 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line, 
     /// <summary>How often its last ads went in vain to a part of a crowd: each time the next goes to twice as many.</summary>
     public int Widened { get; set; }
 
+    /// <summary>Its last ad went to a part of a crowd and its window closed with places left: it is named to more at once.</summary>
+    public bool SeeksMore { get; set; }
+
+    /// <summary>Asking more at once found nothing for it: from then on it waits for its turn, as long as it wants places.</summary>
+    public bool SoughtInVain { get; set; }
+
+    /// <summary>Asking more at once was its next rung: its turn asks as many.</summary>
+    public bool HasClimbed { get; set; }
+
     /// <summary>Since when it has waited without a single award; never while nothing is wanted.</summary>
     public Instant HungrySince { get; set; } = Instant.Never;
 
@@ -132,6 +141,10 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line, 
             return Instant.Max(NextPublish, Instant.Min(ad.PublishedAt + wait, ad.StandsUntil));
         }
     }
+
+    /// <summary>Whether somebody who heard the ad was full.</summary>
+    public bool HeardBusy(StandingAd ad) =>
+        answers.Values.Any(a => a.At >= ad.PublishedAt && a.Refusal?.Reason is RefusalReason.Busy or RefusalReason.Reserved);
 
     /// <summary>What the answers to an ad show of prices: a bid rises only on evidence that price was the cause, and nobody who could have run it was merely busy.</summary>
     public BidEvidence Evidence(StandingAd ad, int pending)

@@ -328,9 +328,7 @@ public sealed class Allocator
         if (decide is not null)
             new AllocationRound(this, now, effects).Decide(decide);
         foreach (StandingAd ad in closed ?? [])
-            foreach (TaskGroup named in ad.Ad.Groups)
-                if (groups.TryGetValue(named.Id, out AllocationGroup? group) && group.Ad == ad)
-                    OnWindowClosed(group, ad);
+            OnWindowClosed(ad, now);
         // What those said who were asked by themselves is no evidence for a higher bid: the audience was not at its widest.
         foreach (StandingAd ad in told ?? [])
             foreach (TaskGroup named in ad.Ad.Groups)
@@ -391,6 +389,20 @@ public sealed class Allocator
         // Once, with the last of them; what is over by its time is taken then.
         if (ad.IsDirect && now < ad.WindowEnd && ad.MayClose(now))
             advertiser.Answered(ad);
+    }
+
+    private void OnWindowClosed(StandingAd ad, Instant now)
+    {
+        List<(AllocationGroup Group, int Named, int Left)> still = [];
+        foreach (TaskGroup named in ad.Ad.Groups)
+            if (groups.TryGetValue(named.Id, out AllocationGroup? group) && group.Ad == ad)
+            {
+                OnWindowClosed(group, ad);
+                // What was just won is still in its line: it is taken out when this is performed.
+                still.Add((group, named.Count, Math.Min(group.Advertised, Demand.Pending(group.Id))));
+            }
+        if (ad.IsNarrow && still.Count > 0)
+            advertiser.SeekMore(ad, still, still[0].Group.Line, now);
     }
 
     private void OnWindowClosed(AllocationGroup group, StandingAd ad)

@@ -28,6 +28,9 @@ internal sealed class StandingAd(Ad ad, Audible audience, Instant publishedAt, I
     /// <summary>Whether only those know of it to whom it was sent, each by himself.</summary>
     public bool IsDirect { get; set; }
 
+    /// <summary>Whether it asks more, at once, for what the one before did not find.</summary>
+    public bool IsSeeking { get; set; }
+
     /// <summary>Whether it called only a part of those who might serve.</summary>
     public bool IsNarrow => Ad.AnswerPermille < 1000 || !Audience.IsWidest;
 

@@ -20,6 +20,9 @@ internal sealed class TopicLine(string topic)
     /// </summary>
     public const int BeyondMax = 64;
 
+    // About a second of a busy class: long enough that a few unlucky ones do not end it, short enough that a full market is noticed.
+    private const int SeeksRemembered = 8;
+
     private const int RefillBelow = NamedMax * 3 / 4;
 
     private static readonly Comparer<AllocationGroup> Soonest = Comparer<AllocationGroup>.Create((a, b) =>
@@ -40,6 +43,7 @@ internal sealed class TopicLine(string topic)
     private Instant nextAgain = Instant.Zero, nextBeyond = Instant.Zero;
     private int named;
     private bool isFull;
+    private int foundPermille = 1000;
     private HashSet<PeerId> hearers = [];
 
     /// <summary>Its name.</summary>
@@ -67,6 +71,9 @@ internal sealed class TopicLine(string topic)
 
     /// <summary>The ad whose answers are gathered now; nothing else is advertised meanwhile.</summary>
     public StandingAd? Gathering { get; set; }
+
+    /// <summary>No group that found too few places is named to more before its turn until then.</summary>
+    public Instant NextSeek { get; private set; } = Instant.Zero;
 
     /// <summary>When its groups become patient.</summary>
     public Patience Patience { get; } = new();
@@ -159,6 +166,21 @@ internal sealed class TopicLine(string topic)
         Fill(0);
         if (isFull && now >= nextBeyond)
             nextBeyond = nextTurn;
+    }
+
+    /// <summary>
+    /// What came of an ad that asked more at once. Where less than half of that finds a place of late, the market is full: the next one waits for
+    /// its turn, and shows then whether it still is.
+    /// </summary>
+    /// <param name="named">Places that it named; one at least.</param>
+    /// <param name="left">Of these still wanted.</param>
+    /// <param name="nextTurn">When the class's turn is.</param>
+    public void Sought(long named, long left, Instant nextTurn)
+    {
+        int found = (int)((named - left) * 1000 / named);
+        foundPermille += (found - foundPermille) / SeeksRemembered;
+        if (foundPermille < 500)
+            NextSeek = nextTurn;
     }
 
     /// <summary>Each group stands in one place, and the count is right.</summary>
