@@ -124,6 +124,8 @@ internal sealed class CliRunner : INodeHostFactory, IStoppedHome, IBench, IAsync
 
     Task<int> IBench.SandboxAsync(Screen screen, int tasks, CancellationToken cancel) => Task.FromResult(0);
 
+    Task<int> IBench.RecoveryAsync(Screen screen, CancellationToken cancel) => Task.FromResult(0);
+
     Task<int> IBench.PackingAsync(Screen screen, int instances, CancellationToken cancel) => Task.FromResult(0);
 
     internal sealed record Result(int Code, string Out, string Err);

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Runtime;
 using System.Text;
 using Drap.Cli.Bench.Packing;
+using Drap.Cli.Bench.Recovery;
 using Drap.Cli.Commands;
 using Drap.Cli.Output;
 using Drap.Core.Jobs;
@@ -164,6 +165,21 @@ internal sealed class EngineBench : IBench
         return ExitCode.Ok;
     }
 
+    public async Task<int> RecoveryAsync(Screen screen, CancellationToken cancel)
+    {
+        var figures = new RecoveryFigures
+        {
+            Rows =
+            [
+                await RecoveryBench.KillAsync(screen, isSilent: false, cancel).ConfigureAwait(false),
+                await RecoveryBench.KillAsync(screen, isSilent: true, cancel).ConfigureAwait(false),
+                .. await RestartBench.RunAsync(screen, cancel).ConfigureAwait(false),
+            ],
+        };
+        screen.Write(figures, FiguresJson.Default.RecoveryFigures, output => Print(output, figures), () => []);
+        return ExitCode.Ok;
+    }
+
     public Task<int> PackingAsync(Screen screen, int instances, CancellationToken cancel) => Task.FromResult(PackingBench.Run(screen, instances, cancel));
 
     private static double Floor(string kind) => kind == "process" ? SpawnFloor.MeasureRate(spawns: 2_000) : 0;
@@ -176,6 +192,14 @@ internal sealed class EngineBench : IBench
         await foreach (LogChunk chunk in node.Client.LogsAsync(job, new LogQuery { Stream = LogStream.Stdout }, cancel).ConfigureAwait(false))
             text.Append(Encoding.ASCII.GetString(chunk.Data.Span));
         return long.Parse(text.ToString().Trim(), CultureInfo.InvariantCulture) / 1e6;
+    }
+
+    private static void Print(TextWriter output, RecoveryFigures f)
+    {
+        output.WriteLine("mode              lost   finished run again   kill to done s   ideal s   start to placed s");
+        foreach (RecoveryRow r in f.Rows)
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{r.Mode,-15} {r.Lost,6}   {r.FinishedRerun,18}   {r.KillToDoneS,14:0.00}   {r.IdealRemainingS,7:0.00}   {r.StartToPlacedS,17:0.00}"));
     }
 
     private static void Print(TextWriter output, PlacementFigures f)

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Drap.Cli.Bench.Recovery;
 
 namespace Drap.Cli.Bench;
 
@@ -105,4 +106,5 @@ internal sealed record PackingRow(
 [JsonSerializable(typeof(ThroughputFigures))]
 [JsonSerializable(typeof(SandboxFigures))]
 [JsonSerializable(typeof(PackingFigures))]
+[JsonSerializable(typeof(RecoveryFigures))]
 internal sealed partial class FiguresJson : JsonSerializerContext;

@@ -96,6 +96,9 @@ public sealed class WorkerLeases
     /// <summary>Attempts were given up while the worker was silent, and it has not said yet what it still holds.</summary>
     public bool GaveUp { get; internal set; }
 
+    /// <summary>The nonce of the probe that was sent when its connection closed.</summary>
+    public ulong Asked { get; internal set; }
+
     /// <summary>Replies in a row whose hash did not match.</summary>
     public int Mismatches { get; internal set; }
 

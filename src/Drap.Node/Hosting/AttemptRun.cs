@@ -38,6 +38,9 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
     /// <summary>What of each of its output streams goes to its scheduler; all where a client reads along, whom the task then waits for.</summary>
     public LogWindow Kept => new(Task.Stdin ? long.MaxValue : Task.MaxLog.Bytes);
 
+    /// <summary>Whether the store is also the one where outputs must lie before its result counts; else they are fetched from it. Default: yes.</summary>
+    public bool KeepsOutputs { get; init; } = true;
+
     /// <summary>Called with why, each time that its outputs have no room on the disk; on the driver's thread.</summary>
     public Action<string>? NoRoom { get; init; }
 
@@ -212,7 +215,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
     private void TakeOutputs(WorkFolder folder)
     {
         var made = ImmutableArray.CreateBuilder<TaskOutput>(Task.Outputs.Count);
-        var collector = new OutputCollector(blobs, folder.Out, Order.Job, isOnly: Task.Outputs.Count == 1);
+        var collector = new OutputCollector(blobs, folder.Out, Order.Job, isOnly: Task.Outputs.Count == 1, isLast: KeepsOutputs);
         foreach ((string name, OutputSpec output) in Task.Outputs)
         {
             if (collector.Take(output) is { } taken)

@@ -8,7 +8,8 @@ namespace Drap.Node.Hosting;
 /// <param name="folder">The task's output folder.</param>
 /// <param name="job">Whose pins keep what is taken.</param>
 /// <param name="isOnly">Whether one output is declared alone; two may have files in common, which then must stay for the second.</param>
-internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job, bool isOnly)
+/// <param name="isLast">Whether what is taken counts as safe here: not where it is fetched from here before its result counts, and synced there.</param>
+internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job, bool isOnly, bool isLast)
 {
     /// <summary>The content of one output; null if it is not there.</summary>
     /// <exception cref="BlobRefusedException">It is, lies behind, or holds what may not be taken: a symbolic link that could lead out, a device.</exception>
@@ -16,7 +17,7 @@ internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job,
     {
         RefuseLinks(Glob.HasMagic(output.Path) ? new Glob(output.Path).Folder : output.Path);
         // What is delivered to a person is on disk before it counts; what only feeds other tasks can be made again.
-        var add = new AddOptions { Owner = job, Durable = output.Result ?? true };
+        var add = new AddOptions { Owner = job, Durable = isLast && (output.Result ?? true) };
         if (Glob.HasMagic(output.Path))
             return TakeGlob(output.Path, add);
         string path = Path.Combine(folder, output.Path);

@@ -415,7 +415,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
 
     private void Prepare(LaunchOrder order)
     {
-        var run = new AttemptRun(order, blobs) { NoRoom = Degrade };
+        var run = new AttemptRun(order, blobs) { NoRoom = Degrade, KeepsOutputs = !ownsBlobs };
         runs[order.Attempt] = run;
         if (run.Task.Stdin)
         {

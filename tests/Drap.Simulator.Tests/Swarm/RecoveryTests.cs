@@ -28,6 +28,47 @@ public sealed class RecoveryTests
         Assert.Equal(JobEnd.Succeeded, EndOf(swarm, id).End);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_a_dead_worker_ran_is_placed_again_soon_after_its_connection_closed_or_after_a_silence(bool isClosed)
+    {
+        var swarm = new SimulatedSwarm(6, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(1), 0) };
+        JobId id = swarm.Submit(Jobs.Of("pair", 2));
+        Assert.True(swarm.Simulation.RunUntil(() => swarm.Workers.Values.All(w => w.Running == 1), Instant.Zero + TimeSpan.FromSeconds(10)));
+        SimulatedWorker dead = swarm.Workers.Values.First();
+        Instant killed = swarm.Simulation.Now;
+        dead.Crash();
+        if (isClosed)
+            swarm.Scheduler.Post(new SchedulerInput.PeerGone(dead.Peer));
+        JobRun job = EndOf(swarm, id);
+        Assert.Equal(2, job.Tasks.CountOf(TaskState.Succeeded));
+        Assert.Equal([1, 2], swarm.Executions.Values.Select(runs => runs.Count).Order());
+        Instant again = swarm.Executions.Values.SelectMany(runs => runs).Max(r => r.From);
+        // The other worker is free a second after the begin of its first task.
+        Assert.InRange((again - killed).TotalSeconds, 0.4, isClosed ? 1.1 : 4);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(20)]
+    [InlineData(300)]
+    public void A_worker_that_lost_only_its_connection_is_asked_and_keeps_its_task(int backAfter)
+    {
+        var swarm = new SimulatedSwarm(7, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(10), 0) };
+        JobId id = swarm.Submit(Jobs.Of("one", 1));
+        Assert.True(swarm.Simulation.RunUntil(() => swarm.Workers.Values.Any(w => w.Running == 1), Instant.Zero + TimeSpan.FromSeconds(10)));
+        swarm.Copies = (_, _, message) => [message is Probe ? TimeSpan.FromMilliseconds(backAfter) : TimeSpan.Zero];
+        for (int i = 0; i < 3; i++)
+        {
+            swarm.Scheduler.Post(new SchedulerInput.PeerGone(swarm.Workers.Values.Single(w => w.Running == 1).Peer));
+            swarm.RunFor(TimeSpan.FromMilliseconds(990));
+        }
+        Assert.Equal(JobEnd.Succeeded, EndOf(swarm, id).End);
+        Assert.Single(Assert.Single(swarm.Executions.Values));
+        Assert.Empty(swarm.Scheduler.Observations.OfType<SchedulerObservation.Suspected>());
+    }
+
     [Fact]
     public void Copies_that_must_agree_are_placed_after_a_crash_that_came_between_them()
     {

@@ -85,8 +85,22 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
     /// <summary>A closed connection is a hint: probe, then act.</summary>
     public void OnPeerGone(PeerId peer)
     {
-        if (context.Leases.IsActive(peer))
-            context.Emit(new SchedulerEffect.Send(peer, new Probe(++nonce, false)));
+        if (!context.Leases.IsActive(peer))
+            return;
+        WorkerLeases leases = context.Leases.Of(peer, context.Now);
+        leases.Suspicion.Doubt(context.Now, leases.RoundTrip);
+        context.Leases.Reschedule(leases);
+        leases.Asked = ++nonce;
+        context.Emit(new SchedulerEffect.Send(peer, new Probe(nonce, false)));
+    }
+
+    /// <summary>It is there, over a new connection.</summary>
+    public void OnProbeReply(PeerId from, ProbeReply reply)
+    {
+        if (reply.State is not null || context.Leases.TryOf(from) is not { } leases || leases.Asked != reply.Nonce)
+            return;
+        leases.Suspicion.Trust(context.Now);
+        context.Leases.Reschedule(leases);
     }
 
     /// <summary>These were given back unstarted, or refused: they never were. The groups that they are of.</summary>
@@ -198,7 +212,7 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
         leases.Suspected = true;
         leases.NextHeartbeat = context.Now;
         rounds.Remove(leases.Worker);
-        string why = $"silent for {(context.Now - leases.Suspicion.LastHeard).TotalSeconds:0.#} s";
+        string why = leases.Suspicion.IsDoubted ? "its connection closed, and it did not answer" : $"silent for {(context.Now - leases.Suspicion.LastHeard).TotalSeconds:0.#} s";
         context.Allocator.Fault(leases.Worker, context.Now, why);
         context.Emit(new SchedulerEffect.Observe(new SchedulerObservation.Suspected(
             leases.Worker, context.Now - leases.Suspicion.LastHeard, leases.Attempts.Count)));

@@ -292,6 +292,7 @@ public sealed class SchedulerNode
                 OnNotice(from, notice);
                 break;
             case ProbeReply reply:
+                leases.OnProbeReply(from, reply);
                 market.OnProbeReply(from, reply);
                 break;
             case Quote quote:
