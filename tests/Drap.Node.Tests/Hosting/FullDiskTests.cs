@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Drap.Api;
 using Drap.Core.Jobs;
+using Drap.Node.Blobs;
+using Drap.Node.Hosting;
 using Drap.Node.Tests.Storage;
 using Drap.Tests;
 using Xunit;
@@ -11,6 +13,21 @@ namespace Drap.Node.Tests.Hosting;
 public sealed class FullDiskTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public void An_output_that_found_no_room_is_still_there_to_be_taken()
+    {
+        using var home = new TemporaryHome();
+        string folder = Path.Combine(home.Root, "small"), made = Path.Combine(folder, "made");
+        using var disk = new SmallDisk(folder, mebibytes: 4);
+        using BlobStore blobs = BlobStore.Open(new BlobStoreOptions { Folder = Path.Combine(folder, "blobs") });
+        File.WriteAllBytes(made, new byte[100_000]);
+        var collector = new OutputCollector(blobs, folder, new JobId(Guid.NewGuid()), isLast: true);
+        disk.Fill();
+        Assert.Throws<BlobStoreFullException>(() => collector.Take(new OutputSpec { Path = "made" }));
+        disk.Free();
+        Assert.Equal(100_000, collector.Take(new OutputSpec { Path = "made" })?.Bytes);
+    }
 
     [Fact]
     public async Task What_was_made_is_kept_new_jobs_are_refused_and_all_goes_on_with_room()
@@ -45,8 +62,9 @@ public sealed class FullDiskTests
 
         disk.Free();
         JobDocument job = await room.EndAsync(first.Id);
-        Assert.Equal(JobState.Finished, job.Job.State);
+        Assert.True(job.Job.State == JobState.Finished, job.Job.Reason?.Message);
         Assert.Equal(1, Assert.Single((await room.Service.TasksAsync(first.Id, 1, 10, true, Cancel)).Tasks).Attempts);
-        Assert.Equal(JobState.Finished, (await room.RunAsync(late)).Job.State);
+        JobDocument after = await room.RunAsync(late);
+        Assert.True(after.Job.State == JobState.Finished, after.Job.Reason?.Message);
     }
 }
