@@ -215,7 +215,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
     private void TakeOutputs(WorkFolder folder)
     {
         var made = ImmutableArray.CreateBuilder<TaskOutput>(Task.Outputs.Count);
-        var collector = new OutputCollector(blobs, folder.Out, Order.Job, isLast: KeepsOutputs);
+        var collector = new OutputCollector(blobs, folder.Out, Order.Job, isOnly: Task.Outputs.Count == 1, isLast: KeepsOutputs);
         foreach ((string name, OutputSpec output) in Task.Outputs)
         {
             if (collector.Take(output) is { } taken)

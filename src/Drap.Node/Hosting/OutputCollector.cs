@@ -7,8 +7,9 @@ namespace Drap.Node.Hosting;
 /// <param name="blobs">The store.</param>
 /// <param name="folder">The task's output folder.</param>
 /// <param name="job">Whose pins keep what is taken.</param>
+/// <param name="isOnly">Whether one output is declared alone; two may have files in common, which then must stay for the second.</param>
 /// <param name="isLast">Whether what is taken counts as safe here: not where it is fetched from here before its result counts, and synced there.</param>
-internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job, bool isLast)
+internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job, bool isOnly, bool isLast)
 {
     /// <summary>The content of one output; null if it is not there.</summary>
     /// <exception cref="BlobRefusedException">It is, lies behind, or holds what may not be taken: a symbolic link that could lead out, a device.</exception>
@@ -25,8 +26,8 @@ internal sealed class OutputCollector(BlobStore blobs, string folder, JobId job,
         if (!File.Exists(path))
             return null;
         bool executable = (File.GetUnixFileMode(path) & UnixFileMode.UserExecute) != 0;
-        // It stays in its place as well: two outputs may have a file in common, and what found no room is taken once more.
-        Cid cid = blobs.AddFile(path, AddMode.Link, add);
+        // Moved where it can be: it is read-only then, whoever has it as an input. What finds no room comes back to its place.
+        Cid cid = blobs.AddFile(path, isOnly ? AddMode.Move : AddMode.Link, add);
         return (cid, blobs.TryGetSize(cid, out long bytes) ? bytes : 0, executable);
     }
 

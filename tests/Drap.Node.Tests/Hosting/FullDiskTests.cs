@@ -14,17 +14,20 @@ public sealed class FullDiskTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public void An_output_that_found_no_room_is_still_there_to_be_taken()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void An_output_that_found_no_room_is_still_there_to_be_taken(bool isOnly)
     {
         using var home = new TemporaryHome();
         string folder = Path.Combine(home.Root, "small"), made = Path.Combine(folder, "made");
         using var disk = new SmallDisk(folder, mebibytes: 4);
         using BlobStore blobs = BlobStore.Open(new BlobStoreOptions { Folder = Path.Combine(folder, "blobs") });
         File.WriteAllBytes(made, new byte[100_000]);
-        var collector = new OutputCollector(blobs, folder, new JobId(Guid.NewGuid()), isLast: true);
+        var collector = new OutputCollector(blobs, folder, new JobId(Guid.NewGuid()), isOnly, isLast: true);
         disk.Fill();
         Assert.Throws<BlobStoreFullException>(() => collector.Take(new OutputSpec { Path = "made" }));
+        Assert.True(File.Exists(made));
         disk.Free();
         Assert.Equal(100_000, collector.Take(new OutputSpec { Path = "made" })?.Bytes);
     }
