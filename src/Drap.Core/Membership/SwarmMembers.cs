@@ -54,6 +54,7 @@ public abstract record MembershipEffect
 public sealed class SwarmMembers
 {
     private readonly SortedDictionary<PeerId, Member> present = [];
+    private readonly KnownMembers known = new();
     private readonly RevocationList revocations;
     private bool isOutside;
 
@@ -123,6 +124,20 @@ public sealed class SwarmMembers
     /// <summary>Whether the chain makes the peer a member now; changes nothing.</summary>
     public MembershipFault Judge(PeerId peer, ReadOnlySpan<SignedCertificate> chain, UtcTime utc) => Judge(peer, chain, utc, out _);
 
+    /// <summary>The member of this name, connected or not, if its certificates were seen and hold; null of whom nothing is known.</summary>
+    public Member? Know(PeerId peer, UtcTime utc) =>
+        (present.TryGetValue(peer, out Member? member) || known.TryGet(peer, out member)) && Standing(member, utc) == MembershipFault.None ? member : null;
+
+    /// <summary>Certificates of a peer came with what it has published, and their signatures are good. It need not be connected.</summary>
+    /// <returns>Why they make it no member; else <see cref="Know"/> knows it now.</returns>
+    public MembershipFault See(PeerId peer, ReadOnlySpan<SignedCertificate> chain, UtcTime utc)
+    {
+        MembershipFault fault = Judge(peer, chain, utc, out Member? member);
+        if (member is not null)
+            known.See(member);
+        return fault;
+    }
+
     /// <summary>Takes an input in. Effects are performed in their order.</summary>
     public void Step(MembershipInput input, UtcTime utc, IList<MembershipEffect> effects)
     {
@@ -153,6 +168,7 @@ public sealed class SwarmMembers
             return;
         }
         present[shown.Peer] = member;
+        known.See(member);
         effects.Add(new MembershipEffect.Admit(member));
     }
 
@@ -169,6 +185,7 @@ public sealed class SwarmMembers
     /// <summary>Closes to those who are members no more.</summary>
     private void Sweep(UtcTime utc, IList<MembershipEffect> effects)
     {
+        known.Forget(member => Standing(member, utc) != MembershipFault.None);
         foreach (Member member in present.Values.ToArray())
         {
             MembershipFault fault = Standing(member, utc);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Core.Membership;
 
 namespace Drap.Core.Messages;
 
@@ -52,6 +53,12 @@ public sealed record Ad : Message
     /// by the node, which knows envelopes; empty where there is none.
     /// </summary>
     public ImmutableArray<byte> Record { get; init; } = [];
+
+    /// <summary>
+    /// The sender's certificates, its own first, as on a connection (<see cref="Hello.Chain"/>): who was passed the ad on need not have met it, and must know for whom it
+    /// may speak. Put in and read by the node, as <see cref="Record"/>; empty where swarms have no certificates, and in ads that go to one worker over a connection.
+    /// </summary>
+    public ImmutableArray<Wrapped> Chain { get; init; } = [];
 
     /// <summary>
     /// How many numbers before its own the oldest ad has whose answers are still gathered: what was offered on that one or a later one has not lost yet.

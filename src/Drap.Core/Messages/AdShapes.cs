@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Cbor;
+using Drap.Core.Membership;
 
 namespace Drap.Core.Messages;
 
@@ -27,11 +28,12 @@ internal readonly struct AdShape : IShape<Ad>
         f.Check(GroupsOnce.Holds(groups, static g => g.Id), nameof(m.Groups), GroupsOnce.Rule);
         ImmutableArray<byte> record = f.Bytes(12, nameof(m.Record), m.Record, Ad.RecordBytesMax);
         long undecided = f.LongOr(13, nameof(m.Undecided), m.Undecided, 0, 0, long.MaxValue);
+        var chain = f.List<Wrapped, WrappedShape>(14, nameof(m.Chain), m.Chain, CertificateChain.LengthMax);
         return !f.Reads ? m : new Ad
         {
             Id = id, Scheduler = scheduler, Principal = principal, Epoch = epoch, Sequence = sequence, Audience = audience,
             AnswerPermille = answerPermille, Stands = stands, Window = window, QuoteOnly = quoteOnly, Groups = groups, Record = record,
-            Undecided = undecided,
+            Undecided = undecided, Chain = chain,
         };
     }
 }

@@ -115,6 +115,7 @@ public sealed class ProcessSwarm : INodeHost
                 place.Listens(swarm.overlay.Addresses);
                 foreach (WorkerSpec spec in specs)
                     place.Certify(spec.Name);
+                swarm.scheduler.Loop.Certificates = place.Membership.Certificates;
                 swarm.scheduler.Swarm = new SwarmDesk(place.Membership, swarm.overlay, place.Roles);
                 place.Membership.Drain = place.Works ? swarm.Drain : null;
             }

@@ -280,6 +280,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         return false;
     }
 
+    /// <summary>What shows others who are not connected for whom this node speaks. Default nothing: it is in no swarm that has certificates.</summary>
+    public ImmutableArray<Core.Membership.Wrapped> Certificates { get; set; } = [];
+
     /// <summary>An ad with where this node is, for those who hear it by others.</summary>
     private Ad Signed(Ad ad) => overlay!.Record is { IsEmpty: false } record && record.Length <= Ad.RecordBytesMax ? ad with { Record = [.. record.Span] } : ad;
 
@@ -288,7 +291,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         switch (effect)
         {
             case SchedulerEffect.Publish publish:
-                overlay!.Publish(publish.Topic, MessageCodec.Encode(Signed(publish.Ad)));
+                overlay!.Publish(publish.Topic, MessageCodec.Encode(Signed(publish.Ad) with { Chain = Certificates }));
                 break;
             case SchedulerEffect.Send send:
                 overlay!.Send(send.To, MessageCodec.Encode(send.Message is Ad ad ? Signed(ad) : send.Message));

@@ -98,8 +98,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     public WorkerOptions Options { get; private set; }
 
     /// <summary>
-    /// Whether a node may speak for a principal, where certificates say that. One that is not connected is judged when it is: an ad binds nobody, and a
-    /// confirmation comes over a connection. Default: everybody may.
+    /// Whether a node may speak for a principal, where certificates say that: those that it showed on a connection, or with an ad that came by others. Default:
+    /// everybody may.
     /// </summary>
     public Func<PeerId, Principal, bool> MaySpeakFor { get; set; } = (_, _) => true;
 

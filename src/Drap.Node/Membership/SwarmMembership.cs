@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
 using System.Runtime.CompilerServices;
+using Drap.Core.Health;
 using Drap.Core.Membership;
+using Drap.Core.Messages;
 using Drap.Libp2p.Gossipsub;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Keys;
@@ -37,10 +39,20 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     /// <summary>How long the exchange of removals may take: 4 MiB each way at worst.</summary>
     private static readonly TimeSpan ExchangeTime = TimeSpan.FromMinutes(1);
 
+    /// <summary>
+    /// How often certificates of authors who are not known are looked at, of what one neighbour passes on and in all: fifty chains of four signatures a second cost a fiftieth of a
+    /// processor. An ad beyond that is as one that was lost.
+    /// </summary>
+    private static readonly RateTerms AuthorRate = new(TimeSpan.FromMilliseconds(100), 32), AuthorsRate = new(TimeSpan.FromMilliseconds(20), 256);
+
+    /// <summary>Neighbours that are counted for it: as many as have connections.</summary>
+    private const int AuthorsMax = 1024;
+
     private readonly MembershipFolder folder;
     private readonly NodeIdentity identity;
     private readonly JoinReply card;
     private readonly SwarmMembers members;
+    private readonly RateTable<PeerId> authorChecks = new(AuthorRate, AuthorsRate, AuthorsMax);
     private readonly JoinDesk? desk;
     private readonly NodeRoles hears;
     private readonly ILogger logger;
@@ -147,18 +159,54 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
             ((IHostObserver)this).Connected(connection, isFirst: true);
     }
 
-    /// <summary>Whether frames of this peer concern the node: it is a member of a role whose frames do. One that is not connected is judged when it is.</summary>
+    /// <summary>Whether frames of this peer concern the node: it is a member of a role whose frames do.</summary>
     internal bool Hears(PeerId peer)
     {
         lock (gate)
-            return peer == identity.Peer || members.Find(peer) is not { } member || (member.Roles & hears) != 0;
+            return peer == identity.Peer || (members.Know(peer, BootClock.UtcNow) is { } member && (member.Roles & hears) != 0);
     }
 
-    /// <summary>Whether the certificate of a peer names this principal. Of one that is not connected nothing is known, and nothing held against it.</summary>
+    /// <summary>Whether the certificate of a peer names this principal: one that it showed on a connection, or with an ad. Who has shown none speaks for nobody.</summary>
     internal bool MaySpeakFor(PeerId peer, Principal principal)
     {
         lock (gate)
-            return members.Find(peer) is not { } member || member.Principal == principal;
+            return members.Know(peer, BootClock.UtcNow) is { } member && member.Principal == principal;
+    }
+
+    /// <summary>The node's certificates, for what it publishes.</summary>
+    internal ImmutableArray<Wrapped> Certificates => card.Chain;
+
+    /// <summary>
+    /// Whether an ad that was published may be heard and passed on: its author, a neighbour or not, is a member that gives work, for the principal that it names. [MEM-12]
+    /// </summary>
+    /// <param name="author">Whose signature the message bears.</param>
+    /// <param name="neighbour">Who passed it on.</param>
+    /// <param name="ad">The ad.</param>
+    internal MessageVerdict Judge(PeerId author, PeerId neighbour, Ad ad)
+    {
+        if (author == identity.Peer)
+            return MessageVerdict.Accept;
+        UtcTime utc = BootClock.UtcNow;
+        lock (gate)
+        {
+            // Whoever may have known others of it, or another certificate, is not to blame for passing it on.
+            if (members.Know(author, utc) is { } member)
+                return MayAdvertise(member, ad) ? MessageVerdict.Accept : MessageVerdict.Ignore;
+            if (ad.Chain.IsEmpty || !authorChecks.TryTake(neighbour, BootClock.Now))
+                return MessageVerdict.Ignore;
+        }
+        if (!SignedPapers.TryOpen(ad.Chain, out ImmutableArray<SignedCertificate> chain))
+            return MessageVerdict.Reject;
+        lock (gate)
+            return members.See(author, chain.AsSpan(), utc) switch
+            {
+                MembershipFault.None => MayAdvertise(members.Know(author, utc)!, ad) ? MessageVerdict.Accept : MessageVerdict.Reject,
+                // By another's clock it may still hold, and the word of a removal takes its time.
+                MembershipFault.Expired or MembershipFault.Removed => MessageVerdict.Ignore,
+                _ => MessageVerdict.Reject,
+            };
+
+        static bool MayAdvertise(Member member, Ad ad) => member.Roles.HasFlag(NodeRoles.Scheduler) && member.Principal == ad.Principal;
     }
 
     /// <summary>A new ticket, which leads here; null if there is no room for one more.</summary>
@@ -221,6 +269,9 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
             await RecordStream.ReadEndAsync(stream, ct).ConfigureAwait(false);
             return false;
         }
+        // Before anything of it is heard.
+        lock (gate)
+            members.See(connection.Remote, chain.AsSpan(), BootClock.UtcNow);
         shown.AddOrUpdate(connection, new Shown(chain, hello.Revocations != digest && !connection.IsInbound));
         return true;
     }

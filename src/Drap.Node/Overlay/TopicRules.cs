@@ -11,9 +11,17 @@ internal static class TopicRules
     private const string Tasks = "/drap/1.0.0/tasks/";
 
     /// <summary>Whether a frame may be passed on: on topics of ads only ads are. Who passes on anything else is not worth being heard.</summary>
-    public static bool IsGood(string topic, ReadOnlySpan<byte> frame) =>
-        frame.Length <= IOverlay.FrameBytesMax
-        && (!topic.StartsWith(Tasks, StringComparison.Ordinal) || (MessageCodec.TryDecode(frame, out Message? message, out _) && message is Ad));
+    /// <param name="topic">The topic.</param>
+    /// <param name="frame">The frame.</param>
+    /// <param name="ad">The ad, where it is one.</param>
+    public static bool IsGood(string topic, ReadOnlySpan<byte> frame, out Ad? ad)
+    {
+        ad = null;
+        if (frame.Length > IOverlay.FrameBytesMax || !topic.StartsWith(Tasks, StringComparison.Ordinal))
+            return frame.Length <= IOverlay.FrameBytesMax;
+        ad = MessageCodec.TryDecode(frame, out Message? message, out _) ? message as Ad : null;
+        return ad is not null;
+    }
 
     /// <summary>The region of the DHT whose members hear a topic of ads; null for other topics.</summary>
     public static KeyPrefix? RegionOf(string topic)

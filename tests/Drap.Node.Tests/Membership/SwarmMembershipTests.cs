@@ -1,5 +1,8 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Drap.Core.Membership;
+using Drap.Core.Messages;
+using Drap.Libp2p.Gossipsub;
 using Drap.Libp2p.Keys;
 using Drap.Node.Home;
 using Drap.Node.Hosting;
@@ -175,6 +178,64 @@ public sealed class SwarmMembershipTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_ad_of_an_author_who_is_not_connected_is_judged_by_the_certificates_that_come_with_it()
+    {
+        Node founder = await FoundAsync("alpha");
+        PeerId neighbour = Identity("neighbour").Peer;
+        (PeerId author, ImmutableArray<Wrapped> chain) = Certify("guest", NodeRoles.Scheduler);
+        Assert.Equal(MessageVerdict.Ignore, founder.Membership.Judge(author, neighbour, AdOf(author, "lab", [])));
+        Assert.Equal(MessageVerdict.Reject, founder.Membership.Judge(author, neighbour, AdOf(author, founder.Membership.Self.Principal.Name, chain)));
+        (PeerId honest, chain) = Certify("honest", NodeRoles.Scheduler);
+        // Another's, one with a bent signature, and one that gives no work.
+        Assert.Equal(MessageVerdict.Reject, founder.Membership.Judge(neighbour, neighbour, AdOf(neighbour, "lab", chain)));
+        Assert.Equal(MessageVerdict.Reject, founder.Membership.Judge(neighbour, neighbour, AdOf(neighbour, "lab", [new Wrapped([.. chain[0].Bytes.SkipLast(1), (byte)(chain[0].Bytes[^1] ^ 1)])])));
+        (PeerId worker, ImmutableArray<Wrapped> workers) = Certify("worker", NodeRoles.Worker);
+        Assert.Equal(MessageVerdict.Reject, founder.Membership.Judge(worker, neighbour, AdOf(worker, "lab", workers)));
+        Assert.False(founder.Membership.MaySpeakFor(honest, new Principal("lab")));
+        Assert.Equal(MessageVerdict.Accept, founder.Membership.Judge(honest, neighbour, AdOf(honest, "lab", chain)));
+        // From then on it is known, and speaks for that principal alone.
+        Assert.True(founder.Membership.MaySpeakFor(honest, new Principal("lab")));
+        Assert.Equal(MessageVerdict.Accept, founder.Membership.Judge(honest, neighbour, AdOf(honest, "lab", [])));
+        Assert.Equal(MessageVerdict.Ignore, founder.Membership.Judge(honest, neighbour, AdOf(honest, "other", chain)));
+        await founder.Membership.RemoveAsync(honest, "it lies");
+        Assert.Equal(MessageVerdict.Ignore, founder.Membership.Judge(honest, neighbour, AdOf(honest, "lab", chain)));
+    }
+
+    [Fact]
+    public async Task Who_passes_on_many_ads_of_unknown_authors_has_no_more_signatures_looked_at_than_its_rate()
+    {
+        Node founder = await FoundAsync("alpha");
+        PeerId flooder = Identity("flooder").Peer, other = Identity("other").Peer, stranger = Identity("stranger").Peer;
+        (_, ImmutableArray<Wrapped> chain) = Certify("guest", NodeRoles.Scheduler);
+        Ad foreign = AdOf(stranger, "lab", chain);
+        int looked = 0;
+        for (int i = 0; i < 10_000; i++)
+            looked += founder.Membership.Judge(stranger, flooder, foreign) == MessageVerdict.Reject ? 1 : 0;
+        // 32 at once and ten a second: the loop may take a while on a busy machine, but surely not minutes.
+        Assert.InRange(looked, 32, 640);
+        Assert.Equal(MessageVerdict.Reject, founder.Membership.Judge(stranger, other, foreign));
+    }
+
+    [Fact]
+    public async Task An_ad_in_the_name_of_another_principal_reaches_nobody()
+    {
+        const string topic = "/drap/1.0.0/tasks/cpu/local/all";
+        Node founder = await FoundAsync("alpha");
+        Node liar = await JoinAsync("liar", Invite(founder), founder);
+        await MeetAsync(founder, liar);
+        founder.Overlay.Subscribe(topic);
+        liar.Overlay.Watch(topic);
+        await UntilAsync(() => liar.Recorder.AudienceOf(topic).Contains(founder.Overlay.Self), "nobody hears the topic");
+        liar.Overlay.Publish(topic, MessageCodec.Encode(AdOf(liar.Overlay.Self, founder.Membership.Self.Principal.Name, liar.Membership.Certificates)));
+        Ad good = AdOf(liar.Overlay.Self, "lab", liar.Membership.Certificates);
+        liar.Overlay.Publish(topic, MessageCodec.Encode(good));
+        // What one publishes comes in its order.
+        await UntilAsync(() => founder.Recorder.Count > 0, "the honest ad does not arrive");
+        Assert.True(MessageCodec.TryDecode(founder.Recorder.Frames[0].Bytes.Span, out Message? heard, out _));
+        Assert.Equal("lab", Assert.IsType<Ad>(heard).Principal.Name);
+    }
+
+    [Fact]
     public async Task A_node_drains_when_somebody_orders_it_whom_it_heeds()
     {
         Node founder = await FoundAsync("alpha");
@@ -193,6 +254,19 @@ public sealed class SwarmMembershipTests : IAsyncLifetime
         Assert.Equal(DrainAnswer.NoWorker, await one.Membership.DrainAsync(other.Overlay.Self, Cancel));
         Assert.Equal(2, drained);
     }
+
+    private (PeerId Peer, ImmutableArray<Wrapped> Chain) Certify(string name, NodeRoles roles)
+    {
+        using PrivateKey key = NodeIdentity.Open(MembershipFolder.Of(HomeFolder.At(Path.Combine(folder, "alpha"))).FounderKeyFile).OpenKey();
+        PeerId peer = Identity(name).Peer;
+        UtcTime now = BootClock.UtcNow;
+        return (peer, [SignedPapers.Seal(new Certificate(key.PeerId, peer, name, new Principal("lab"), roles, now, now + TimeSpan.FromDays(1)), key)]);
+    }
+
+    private static Ad AdOf(PeerId author, string principal, ImmutableArray<Wrapped> chain) => new()
+    {
+        Id = default, Scheduler = author, Principal = new Principal(principal), Epoch = new Epoch(1), Sequence = 1, Groups = [], Chain = chain,
+    };
 
     private static string Invite(Node founder, NodeRoles roles = RoleWords.Usual) =>
         TicketText.Encode(founder.Membership.Invite(roles, new Principal("lab"), TimeSpan.FromHours(1), TimeSpan.FromDays(30))!);

@@ -151,10 +151,10 @@ public sealed class TopicRulesTests
     [Fact]
     public void Only_ads_are_passed_on_where_ads_are_heard()
     {
-        Assert.False(TopicRules.IsGood("/drap/1.0.0/tasks/cpu/local/all", [1, 2, 3]));
-        Assert.False(TopicRules.IsGood("/drap/1.0.0/tasks/cpu/local/all", MessageCodec.Encode(new StdinCredit(new AttemptId(new TaskId(default, 1), new Fence(new Epoch(1), 1)), 1))));
-        Assert.True(TopicRules.IsGood("/test/topic", [1, 2, 3]));
-        Assert.False(TopicRules.IsGood("/test/topic", new byte[IOverlay.FrameBytesMax + 1]));
+        Assert.False(TopicRules.IsGood("/drap/1.0.0/tasks/cpu/local/all", [1, 2, 3], out _));
+        Assert.False(TopicRules.IsGood("/drap/1.0.0/tasks/cpu/local/all", MessageCodec.Encode(new StdinCredit(new AttemptId(new TaskId(default, 1), new Fence(new Epoch(1), 1)), 1)), out _));
+        Assert.True(TopicRules.IsGood("/test/topic", [1, 2, 3], out _));
+        Assert.False(TopicRules.IsGood("/test/topic", new byte[IOverlay.FrameBytesMax + 1], out _));
     }
 }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Drap.Core.Messages;
 using Drap.Libp2p.Gossipsub;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Host.Bootstrap;
@@ -142,8 +143,7 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
         {
             if (heard.ContainsKey(topic))
                 return;
-            heard[topic] = pubsub.Listen(
-                topic, static message => TopicRules.IsGood(message.Topic, message.Content.Data.Span) ? MessageVerdict.Accept : MessageVerdict.Reject, Deliver);
+            heard[topic] = pubsub.Listen(topic, Judge, Deliver);
             finder.Want(topic, audiences.IsWatched(topic), isHeard: true);
         }
         audiences.Look(topic);
@@ -306,6 +306,14 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
     {
         IEnumerable<PeerId> others = pubsub.PeersOf(topic).Where(peer => FrameDesk.Carriers.Any(host.PeerBook[peer].Speaks));
         return heard.ContainsKey(topic) ? others.Append(Self) : others;
+    }
+
+    private MessageVerdict Judge(GossipMessage message)
+    {
+        if (!TopicRules.IsGood(message.Topic, message.Content.Data.Span, out Ad? ad))
+            return MessageVerdict.Reject;
+        // Over connections the gate has seen who speaks; a topic's author may be far away.
+        return ad is null || membership is null ? MessageVerdict.Accept : membership.Judge(message.Content.From, message.ReceivedFrom ?? Self, ad);
     }
 
     // What finds no room in the node's queue is lost, as any message of a topic may be.

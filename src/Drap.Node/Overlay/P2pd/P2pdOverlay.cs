@@ -265,7 +265,7 @@ internal sealed class P2pdOverlay : IOverlay, IFrameCarrier
     // Signatures are the daemon's affair, frames are ours. What finds no room in the node's queue is lost, as any message of a topic may be.
     private void Deliver(string topic, PubsubMessage message)
     {
-        if (message.From is { } from && from != Self && heard.ContainsKey(topic) && TopicRules.IsGood(topic, message.Data))
+        if (message.From is { } from && from != Self && heard.ContainsKey(topic) && TopicRules.IsGood(topic, message.Data, out _))
             events.Frame(from, message.Data);
     }
 
