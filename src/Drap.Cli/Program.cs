@@ -1,6 +1,7 @@
 using Drap.Cli;
 using Drap.Cli.Commands;
 using Drap.Cli.Nodes;
+using Drap.Node.Guarding;
 
 // The one command that scripts call in loops does not wait for the parser.
 if (args is ["version" or "--version"])
@@ -8,6 +9,10 @@ if (args is ["version" or "--version"])
     Console.Out.WriteLine($"drap {DrapVersion.Text}");
     return ExitCode.Ok;
 }
+
+// Nor does the guard, which stays small because it loads next to nothing.
+if (args is [GuardProcess.Word, .. var told])
+    return GuardProcess.Run(told);
 
 using var interrupts = Interrupts.OfProcess();
 bool plain = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } || Environment.GetEnvironmentVariable("TERM") is "dumb";

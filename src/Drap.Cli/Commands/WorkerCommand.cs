@@ -4,6 +4,7 @@ using Drap.Cli.Nodes;
 using Drap.Core.Nodes;
 using Drap.Libp2p.Multiformats;
 using Drap.Node.Drivers;
+using Drap.Node.Guarding;
 using Drap.Node.Hosting;
 using Drap.Node.Hosting.Workers;
 using Drap.Node.Overlay;
@@ -44,7 +45,7 @@ internal static class WorkerCommand
         try
         {
             host = await WorkerHost.StartAsync(
-                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers, which.Terms), region, joins with { Bootstrap = [.. joins.Bootstrap, .. peers] }, isMember, endsAt is { } at ? new Instant(at) : null, call.Context.Err.WriteLine, handlers,
+                call.Home, name, new WorkerChoice(which.WorkersFile, which.Workers, which.Terms), region, joins with { Bootstrap = [.. joins.Bootstrap, .. peers] }, isMember, endsAt is { } at ? new Instant(at) : null, [.. BackgroundNode.Program(), GuardProcess.Word], call.Context.Err.WriteLine, handlers,
                 ConsoleLogs.Create(call.Context.Err), starting.Token);
         }
         catch (OperationCanceledException)

@@ -289,8 +289,7 @@ public sealed class Executor
     {
         attempt.Phase = AttemptPhase.Running;
         attempt.LaunchedAt = now;
-        Instant timeout = now + TimeoutOf(attempt);
-        SignalAt(attempt, timeout);
+        SignalAt(attempt, now + TimeoutOf(attempt));
         effects.Add(new WorkerEffect.Launch(new LaunchOrder
         {
             Attempt = attempt.Id,
@@ -302,9 +301,7 @@ public sealed class Executor
             Assignment = attempt.Assignment,
             Grant = attempt.Grant!,
             Sandbox = Sandbox.TermsFor(attempt.Principal, attempt.Grant!.Request.NetworkMbps),
-            LeaseEnd = attempt.End,
-            StopsAtLeaseEnd = attempt.StopsAtEnd,
-            KillAt = timeout + Grace,
+            Guard = new GuardTerms(attempt.Scheduler.Id, attempt.StopsAtEnd, attempt.End, TimeoutOf(attempt) + GraceMax),
         }));
     }
 

@@ -37,15 +37,6 @@ public sealed record LaunchOrder
     /// <summary>What it has in a sandbox; null if it runs as a plain process.</summary>
     public SandboxTerms? Sandbox { get; init; }
 
-    /// <summary>
-    /// The lease's end as it stands now. The guard kills the attempt at the later of this and the last
-    /// <see cref="Nodes.WorkerEffect.LeasesUntil"/> of its scheduler, if <see cref="StopsAtLeaseEnd"/>; other attempts outlive their lease.
-    /// </summary>
-    public required Instant LeaseEnd { get; init; }
-
-    /// <summary>Whether it must not outlive its lease (<c>on_scheduler_lost: stop</c>, and every exclusive task).</summary>
-    public required bool StopsAtLeaseEnd { get; init; }
-
-    /// <summary>When the guard kills it, should the worker not have done so: after its time-out and the grace.</summary>
-    public required Instant KillAt { get; init; }
+    /// <summary>When the guard ends it, should this worker not do so.</summary>
+    public required GuardTerms Guard { get; init; }
 }

@@ -105,6 +105,16 @@ public sealed class LeaseTable
         return true;
     }
 
+    /// <summary>When the first of a scheduler's live leases ends whose attempt stops with it; <see cref="Instant.Never"/> if there is none.</summary>
+    public Instant FirstEndOfStopping(KnownScheduler scheduler)
+    {
+        Instant end = Instant.Never;
+        for (Lease? lease = first; lease is not null; lease = lease.Next)
+            if (lease is { State: LeaseState.Live, StopsAtEnd: true } && ReferenceEquals(lease.Scheduler, scheduler))
+                end = Instant.Min(end, lease.End);
+        return end;
+    }
+
     /// <summary>The lease ended, but the attempt may run on.</summary>
     public static void Orphan(Lease lease) => Leave(lease, LeaseState.Orphaned);
 

@@ -327,6 +327,8 @@ public sealed class WorkerNode
             return;
         StoreEpoch(scheduler, effects);
         Reconciliation.Adopt(reconcile, scheduler, leases, now, effects);
+        if (scheduler.LiveStopping > 0 && leases.FirstEndOfStopping(scheduler) is var until && until > now)
+            effects.Add(new WorkerEffect.LeasesUntil(scheduler.Id, until));
         if (!reconcile.Complete)
             return;
         Reconciliation.Answer(from, reconcile.Epoch, reconcile.Round, scheduler, leases, outbox, effects);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Core.Execution;
 using Drap.Node.Sandbox;
 
 namespace Drap.Node.Drivers;
@@ -26,6 +27,9 @@ public sealed record LaunchPlan
 
     /// <summary>What it has in a sandbox; null runs it as a plain process.</summary>
     public SandboxPlan? Sandbox { get; init; }
+
+    /// <summary>When the guard ends it, should nobody else; null leaves it unguarded.</summary>
+    public GuardTerms? Guard { get; init; }
 
     /// <summary>Puts inputs into the folder, before the start, on the slot's thread. An exception ends the attempt as <see cref="ExitReason.PrepareFailed"/>.</summary>
     public Action<WorkFolder>? Prepare { get; init; }

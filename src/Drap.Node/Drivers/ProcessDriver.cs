@@ -1,3 +1,5 @@
+using System.Globalization;
+using Drap.Node.Guarding;
 using Drap.Node.Sandbox;
 
 namespace Drap.Node.Drivers;
@@ -41,6 +43,8 @@ public sealed class ProcessDriver : IDriver
         if (options.UseSandbox)
             Sandbox = Bubblewrap.TryFind(options.Home, options.SandboxShows, out missing);
         SandboxMissing = missing;
+        if (!options.Guard.IsEmpty)
+            Guard = new GuardKeeper(options.Guard, options.Home, Mark, cgroups?.Bases ?? [], options.SlotsMax, options.Warn);
         Enforcement = Describe(cgroups, why, Folders.MemoryRoot);
     }
 
@@ -51,6 +55,9 @@ public sealed class ProcessDriver : IDriver
 
     /// <summary>What an earlier node of this home had left.</summary>
     public Leftovers Leftovers { get; }
+
+    /// <summary>Who ends what this process cannot end any more; null where nobody does.</summary>
+    internal GuardKeeper? Guard { get; }
 
     internal ProcessDriverOptions Options { get; }
 
@@ -142,6 +149,7 @@ public sealed class ProcessDriver : IDriver
             Signal(attempt, AttemptSignal.Kill);
         foreach (ProcessSlot slot in slots)
             slot.Dispose();
+        Guard?.Dispose();
         Folders.Dispose();
         Sandbox?.Dispose();
         cgroups?.Remove();
@@ -160,8 +168,12 @@ public sealed class ProcessDriver : IDriver
 
     internal long NextSerial() => Interlocked.Increment(ref lastSerial);
 
-    /// <summary>A new cgroup for a slot; null where there are none.</summary>
-    internal SlotCgroup? CreateCgroup() => cgroups?.CreateSlot($"s{Interlocked.Increment(ref lastCgroup)}");
+    /// <summary>A new cgroup for a slot, and its number; null where there are none.</summary>
+    internal SlotCgroup? CreateCgroup(out int number)
+    {
+        number = cgroups is null ? 0 : Interlocked.Increment(ref lastCgroup);
+        return cgroups?.CreateSlot(string.Create(CultureInfo.InvariantCulture, $"s{number}"));
+    }
 
     /// <summary>The slot's attempt has ended and is about to be reported; the slot gets the next attempt, which waits for the report, or rests.</summary>
     internal void Release(ProcessSlot slot, AttemptId ended)

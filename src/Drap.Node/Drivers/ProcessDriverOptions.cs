@@ -29,6 +29,12 @@ public sealed record ProcessDriverOptions
     /// <summary>Files and folders, absolute, that tasks in a sandbox see besides the system's programs, read-only; those that are not there are passed over. Default none.</summary>
     public ImmutableArray<string> SandboxShows { get; init; } = [];
 
+    /// <summary>The program that guards what runs here, and its first words; it is given more. Default empty: nobody does, and what a dead or frozen node started runs on until the next one of its home.</summary>
+    public ImmutableArray<string> Guard { get; init; } = [];
+
+    /// <summary>What the owner must know of the guard; on a thread of its own. Default: nobody hears it.</summary>
+    public Action<string> Warn { get; init; } = _ => { };
+
     /// <summary>Whether to use cgroups where they are writable. Default true; false is for comparison and tests.</summary>
     public bool UseCgroups { get; init; } = true;
 }

@@ -16,6 +16,7 @@ internal sealed unsafe class ProcessSlot : IDisposable
     private readonly TaskWatcher watcher;
     private readonly Func<(bool Term, bool Kill)> takeSignals;
     private SlotCgroup? cgroup;
+    private int cgroupNumber;
     private SpawnThread? spawnThread;
 
     // Set by other threads, under the gate.
@@ -140,10 +141,23 @@ internal sealed unsafe class ProcessSlot : IDisposable
             if (termWanted || killWanted)
                 return ProcessDriver.NeverStarted(plan.Attempt, killWanted ? AttemptSignal.Kill : AttemptSignal.Term);
         }
-        if (launcher.Launch(plan, folder, cgroup, spawnThread, out LaunchedTask task) is { } refused)
-            return refused;
-        AttemptExit exit = watcher.Watch(plan, folder, cgroup, task, takeSignals);
-        if (!watcher.FamilyEnded)
+        long serial = driver.NextSerial();
+        if (plan.Guard is { } terms)
+            driver.Guard?.Arm(number, serial, cgroup is null ? 0 : cgroupNumber, terms);
+        AttemptExit exit;
+        bool isOurs = true;
+        try
+        {
+            if (launcher.Launch(plan, folder, cgroup, spawnThread, serial, out LaunchedTask task) is { } refused)
+                return refused;
+            driver.Guard?.Started(number, task.ProcessId);
+            exit = watcher.Watch(plan, folder, cgroup, task, takeSignals);
+        }
+        finally
+        {
+            isOurs = plan.Guard is null || driver.Guard?.Disarm(number) != false;
+        }
+        if (!watcher.FamilyEnded || !isOurs)
             Retire();
         try
         {
@@ -189,7 +203,7 @@ internal sealed unsafe class ProcessSlot : IDisposable
 
     private SlotCgroup? CreateCgroup()
     {
-        SlotCgroup? created = driver.CreateCgroup();
+        SlotCgroup? created = driver.CreateCgroup(out cgroupNumber);
         if (created is not { JoinFile: null })
             return created;
         spawnThread ??= new SpawnThread($"drap spawn {number}");

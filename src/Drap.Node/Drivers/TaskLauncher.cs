@@ -22,8 +22,8 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
 
     private readonly SpawnArena arena = new();
 
-    /// <summary>Starts the task; or says how that failed.</summary>
-    public AttemptExit? Launch(LaunchPlan plan, WorkFolder folder, SlotCgroup? cgroup, SpawnThread? thread, out LaunchedTask task)
+    /// <summary>Starts the task, marked with its serial number; or says how that failed.</summary>
+    public AttemptExit? Launch(LaunchPlan plan, WorkFolder folder, SlotCgroup? cgroup, SpawnThread? thread, long serial, out LaunchedTask task)
     {
         task = default;
         string command = plan.Arguments[0];
@@ -59,7 +59,6 @@ internal sealed unsafe class TaskLauncher(ProcessDriver driver) : IDisposable
             sandbox?.Close();
             return Failed(plan, ExitReason.Machine, $"pipe: {error}");
         }
-        long serial = driver.NextSerial();
         if (Gate(plan.Limits, cgroup) is { } gate)
             prefix.InsertRange(0, ["sh", "-c", gate, cgroup?.JoinFile ?? "sh"]);
         // Without a prefix the command keeps the name that the job gave it.

@@ -58,6 +58,7 @@ internal sealed class AttemptRun(LaunchOrder order, BlobStore blobs)
             Limits = isHandler ? LaunchLimits.None
                 : new LaunchLimits(Order.Grant.Request.MilliCpus, Order.Grant.Request.MemoryBytes, 0, Order.Grant.Request.DiskBytes),
             InputBytes = InputBytes(),
+            Guard = Order.Guard,
             Stdin = task.Stdin ? StdinMode.Fed : StdinMode.None,
             Sandbox = Order.Sandbox is { } terms && !isHandler ? new SandboxPlan(terms.Network, Order.Grant.Devices) : null,
             Collect = task.Outputs.Count > 0 || !task.Inputs.IsEmpty || task.Check is not null ? Collect : null,

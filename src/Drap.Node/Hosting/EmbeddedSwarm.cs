@@ -40,7 +40,7 @@ public sealed class EmbeddedSwarm : INodeHost
         {
             var folder = new WorkerFolder(home.WorkerFolder(spec.Name));
             PeerId peer = NodeIdentity.Open(folder.IdentityFile).Peer;
-            var loop = new WorkerLoop(folder, peer, spec.Options with { Name = spec.Name }, handlers, scheduler.Blobs, ownsBlobs: false, scheduler.Clock, logger, Fail);
+            var loop = new WorkerLoop(folder, peer, spec.Options with { Name = spec.Name }, handlers, scheduler.Blobs, ownsBlobs: false, [], scheduler.Clock, logger, Fail);
             loops.Add((spec.Name, loop));
             nodes.Add(new SwarmNode(spec.Name, peer) { Roles = ["worker"], Pid = Environment.ProcessId });
             scheduler.Loop.Post(new SchedulerInput.Named(peer, spec.Name, "127.0.0.1"));

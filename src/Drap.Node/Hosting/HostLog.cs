@@ -51,6 +51,9 @@ internal static partial class HostLog
     [LoggerMessage(1012, LogLevel.Warning, "worker {Name} can write its state again, and offers")]
     public static partial void Recovered(ILogger logger, string name);
 
+    [LoggerMessage(1016, LogLevel.Warning, "worker {Name}: {What}")]
+    public static partial void Guard(ILogger logger, string name, string what);
+
     [LoggerMessage(1006, LogLevel.Warning, "worker {Name} cannot keep its outbox: {Error}")]
     public static partial void OutboxFailed(ILogger logger, string name, string error);
 }

@@ -55,6 +55,7 @@ public sealed class WorkerHost : IAsyncDisposable
     /// <param name="joins">How it joins.</param>
     /// <param name="isMember">Whether it belongs to a swarm by certificates, which lie in its folder.</param>
     /// <param name="endsAt">When the node ends; null if it is to stay.</param>
+    /// <param name="guard">The program that ends what this process cannot end any more, and its first words; empty for none.</param>
     /// <param name="warn">What its owner must know.</param>
     /// <param name="handlers">What <c>dotnet</c> tasks may call.</param>
     /// <param name="loggers">Where its log lines go.</param>
@@ -62,7 +63,7 @@ public sealed class WorkerHost : IAsyncDisposable
     /// <exception cref="HomeException">There is no such worker, or another process is it.</exception>
     /// <exception cref="OverlayException">It cannot listen, or its daemon does not answer.</exception>
     public static async Task<WorkerHost> StartAsync(
-        HomeFolder home, string name, WorkerChoice choice, string region, OverlayOptions joins, bool isMember, Instant? endsAt, Action<string> warn, HandlerRegistry handlers, ILoggerFactory loggers, CancellationToken cancel)
+        HomeFolder home, string name, WorkerChoice choice, string region, OverlayOptions joins, bool isMember, Instant? endsAt, ImmutableArray<string> guard, Action<string> warn, HandlerRegistry handlers, ILoggerFactory loggers, CancellationToken cancel)
     {
         ILogger logger = loggers.CreateLogger("drap");
         WorkerSpec spec = choice.Read(home.Path).FirstOrDefault(s => s.Name == name)
@@ -84,7 +85,7 @@ public sealed class WorkerHost : IAsyncDisposable
             throw new HomeException(HomeProblem.NotUsable, e.Message, "an earlier process of this worker may be on its way out");
         }
         var clock = new BootClock();
-        var loop = new WorkerLoop(folder, self, Told(spec), handlers, blobs, ownsBlobs: true, clock, logger, life.Fail);
+        var loop = new WorkerLoop(folder, self, Told(spec), handlers, blobs, ownsBlobs: true, guard, clock, logger, life.Fail);
         if (membership is not null)
         {
             loop.MaySpeakFor = membership.MaySpeakFor;

@@ -63,11 +63,12 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     /// <param name="handlers">What its <c>dotnet</c> tasks may call.</param>
     /// <param name="blobs">Where inputs are taken from and outputs put.</param>
     /// <param name="ownsBlobs">Whether that store is its own, so that inputs are fetched and outputs let go; else the scheduler's, too.</param>
+    /// <param name="guard">The program that ends what this process cannot end any more, and its first words; empty for none.</param>
     /// <param name="clock">For deadlines.</param>
     /// <param name="logger">For its lines.</param>
     /// <param name="failed">Its machine broke.</param>
     public WorkerLoop(
-        WorkerFolder folder, PeerId self, WorkerOptions options, HandlerRegistry handlers, BlobStore blobs, bool ownsBlobs, BootClock clock,
+        WorkerFolder folder, PeerId self, WorkerOptions options, HandlerRegistry handlers, BlobStore blobs, bool ownsBlobs, ImmutableArray<string> guard, BootClock clock,
         ILogger logger, Action<Exception> failed)
     {
         name = options.Name;
@@ -82,6 +83,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             Home = folder.Path,
             UseSandbox = options.Sandbox.Use != SandboxUse.Never,
             SandboxShows = options.Sandbox.Shows,
+            Guard = guard,
+            Warn = what => HostLog.Guard(logger, options.Name, what),
         }, this);
         dotnet = new DotnetDriver(new DotnetDriverOptions { Home = folder.Path }, handlers, this);
         drivers = [process, dotnet];
@@ -339,6 +342,9 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 break;
             case WorkerEffect.DropEpoch drop:
                 TryStore(() => folder.DropEpoch(drop.Scheduler));
+                break;
+            case WorkerEffect.LeasesUntil until:
+                process.Guard?.Extend(until.Scheduler, until.At);
                 break;
             case WorkerEffect.Observe observe:
                 HostLog.Worker(logger, name, observe.What);

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text;
+using Drap.Node.Guarding;
 
 namespace Drap.Node.Sandbox;
 
@@ -21,12 +23,16 @@ public sealed record Leftovers(int Processes, int Folders, IReadOnlyList<string>
     public static Leftovers Reap(string home)
     {
         HomeMark mark = HomeMark.Of(home);
+        byte[] text = Orphans.MarkBytes(mark, null), guards = [.. text, .. Encoding.ASCII.GetBytes(GuardProcess.MarkWord)];
         var ended = new HashSet<int>();
         var problems = new List<string>();
         string[] bases = ReadBases(home, mark);
         for (int pass = 0; ; pass++)
         {
-            List<int> found = [.. bases.SelectMany(MembersBelow), .. Marked(mark, out bool unsure)];
+            // Its guard first: it would take what we start for what it guards.
+            foreach (int guard in Marked(guards, out _))
+                _ = Libc.kill(guard, Libc.SIGKILL);
+            List<int> found = [.. bases.SelectMany(MembersBelow), .. Marked(text, out bool unsure)];
             if (found.Count == 0 && (!unsure || pass >= UnsurePassesMax))
                 break;
             if (pass == PassesMax)
@@ -67,9 +73,8 @@ public sealed record Leftovers(int Processes, int Folders, IReadOnlyList<string>
     private static IEnumerable<int> MembersBelow(string at) =>
         Directory.Exists(at) ? Directory.GetDirectories(at).SelectMany(slot => SlotCgroup.ReadMembers(slot + "/cgroup.procs")) : [];
 
-    private static List<int> Marked(HomeMark mark, out bool unsure)
+    private static List<int> Marked(byte[] text, out bool unsure)
     {
-        byte[] text = Orphans.MarkBytes(mark, null);
         var marked = new List<int>();
         unsure = false;
         foreach (string folder in Directory.GetDirectories("/proc"))

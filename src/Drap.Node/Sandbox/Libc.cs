@@ -20,6 +20,8 @@ internal static unsafe partial class Libc
 
     public const int F_SETFL = 4;
 
+    public const int PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1;
+
     public const int PR_SET_CHILD_SUBREAPER = 36;
 
     public const uint MFD_CLOEXEC = 1;
@@ -88,6 +90,15 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int memfd_create(string name, uint flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int ftruncate(int fd, long length);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial void* mmap(void* address, nuint length, int protection, int flags, int fd, long offset);
+
+    [LibraryImport(Library)]
+    public static partial int munmap(void* address, nuint length);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial int pipe2(int* fds, int flags);

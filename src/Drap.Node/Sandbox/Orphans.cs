@@ -60,9 +60,9 @@ internal static unsafe class Orphans
         return at == 0 || (at > 0 && text[at - 1] == 0) ? MarkState.Yes : MarkState.No;
     }
 
-    /// <summary>The beginning of each environment that carries this mark; with an attempt's serial number, that attempt's.</summary>
+    /// <summary>The beginning of each environment that carries this mark; with an attempt's serial number, that attempt's: whole, since 12 begins as 123 does.</summary>
     public static byte[] MarkBytes(HomeMark mark, long? serial) =>
-        Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{HomeMark.Variable}={mark}-{serial}"));
+        Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{HomeMark.Variable}={mark}-{serial}{(serial is null ? "" : "\0")}"));
 
     /// <summary>Alive, no thread of the kernel's, and the end of its environment not set yet.</summary>
     private static bool IsBecomingAnother(ReadOnlySpan<byte> stat)

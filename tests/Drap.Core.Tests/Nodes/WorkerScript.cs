@@ -266,7 +266,7 @@ internal sealed class WorkerScript
         WorkerEffect.Send send => $"{Name(send.To)} <- {Show(send.Message)}",
         WorkerEffect.Launch launch => $"launch {Name(launch.Order.Attempt)}"
             + (launch.Order.Grant.Devices.IsEmpty ? "" : $" devices {string.Join(',', launch.Order.Grant.Devices)}")
-            + $" lease {At(launch.Order.LeaseEnd)}" + (launch.Order.StopsAtLeaseEnd ? " stops" : "")
+            + $" lease {At(launch.Order.Guard.LeaseEnd)}" + (launch.Order.Guard.StopsAtLeaseEnd ? " stops" : "")
             + (launch.Order.Sandbox is { } sandbox ? $" in a sandbox with{(sandbox.Network ? "" : " no")} network" : ""),
         WorkerEffect.Signal signal => $"signal {Name(signal.Attempt)} {signal.Kind}",
         WorkerEffect.LeasesUntil until => $"leases of {Name(until.Scheduler)} until {At(until.At)}",
