@@ -9,13 +9,27 @@ namespace Drap.Tests.Interop;
 /// <param name="Delay">How much later everything arrives.</param>
 /// <param name="LossPercent">How many packets of a hundred do not arrive; 100 is a cut.</param>
 /// <param name="MegabitsPerSecond">How fast it is; 0 is no limit.</param>
-internal readonly record struct CableShape(TimeSpan Delay, int LossPercent, int MegabitsPerSecond);
+/// <param name="Jitter">How much later still, at most, by chance: packets overtake each other.</param>
+internal readonly record struct CableShape(TimeSpan Delay, int LossPercent, int MegabitsPerSecond, TimeSpan Jitter = default)
+{
+    public static readonly CableShape Cut = new(TimeSpan.Zero, 100, 0);
+}
 
 /// <summary>A cable between two machines of a <see cref="TestNetwork"/> that is slow, lossy or cut as it is told.</summary>
 internal abstract class TestCable : IDisposable
 {
-    /// <summary>It is like that from now on.</summary>
-    public abstract CableShape Shape { set; }
+    /// <summary>It is like that from now on, both ways.</summary>
+    public CableShape Shape
+    {
+        set
+        {
+            SetShape(0, value);
+            SetShape(1, value);
+        }
+    }
+
+    /// <summary>What leaves the first machine (0) or the second (1) fares so from now on.</summary>
+    public abstract void SetShape(int from, CableShape shape);
 
     /// <summary>Two machines' ends, each with an address of a network of 24 bits.</summary>
     public static TestCable Connect(TestNetwork network, string a, string addressA, string b, string addressB)
@@ -34,13 +48,10 @@ internal abstract class TestCable : IDisposable
 /// <summary>A pair of virtual Ethernet devices, and the kernel's emulator of networks.</summary>
 internal sealed class NetemCable(string a, string endA, string b, string endB) : TestCable
 {
-    public override CableShape Shape
+    public override void SetShape(int from, CableShape shape)
     {
-        set
-        {
-            foreach ((string machine, string end) in new[] { (a, endA), (b, endB) })
-                TestNetwork.Run("tc", ["-n", machine, "qdisc", "replace", "dev", end, "root", "netem", .. Words(value)]);
-        }
+        (string machine, string end) = from == 0 ? (a, endA) : (b, endB);
+        TestNetwork.Run("tc", ["-n", machine, "qdisc", "replace", "dev", end, "root", "netem", .. Words(shape)]);
     }
 
     /// <summary>Whether the kernel has it: many small ones do not.</summary>
@@ -53,7 +64,10 @@ internal sealed class NetemCable(string a, string endA, string b, string endB) :
     private static IEnumerable<string> Words(CableShape shape)
     {
         yield return "delay";
-        yield return string.Create(CultureInfo.InvariantCulture, $"{shape.Delay.TotalMilliseconds}ms");
+        // Netem's own spread goes both ways.
+        yield return string.Create(CultureInfo.InvariantCulture, $"{(shape.Delay + shape.Jitter / 2).TotalMilliseconds}ms");
+        if (shape.Jitter > TimeSpan.Zero)
+            yield return string.Create(CultureInfo.InvariantCulture, $"{shape.Jitter.TotalMilliseconds / 2}ms");
         yield return "loss";
         yield return string.Create(CultureInfo.InvariantCulture, $"{shape.LossPercent}%");
         if (shape.MegabitsPerSecond > 0)
@@ -82,11 +96,12 @@ internal sealed partial class TunnelCable : TestCable
 
     private readonly int[] ends;
     private readonly Prng random = new(1);
-    private readonly Queue<(long Due, byte[] Packet)>[] underWay = [new(), new()];
+    private readonly PriorityQueue<byte[], (long Due, long Number)>[] underWay = [new(), new()];
+    private long packets;
     private readonly long[] freeAt = new long[2];
     private readonly Thread thread;
     private readonly Lock gate = new();
-    private CableShape shape;
+    private readonly CableShape[] shapes = new CableShape[2];
     private volatile bool isStopped;
 
     public TunnelCable(string a, string addressA, string b, string addressB)
@@ -98,13 +113,10 @@ internal sealed partial class TunnelCable : TestCable
         thread.Start();
     }
 
-    public override CableShape Shape
+    public override void SetShape(int from, CableShape shape)
     {
-        set
-        {
-            lock (gate)
-                shape = value;
-        }
+        lock (gate)
+            shapes[from] = shape;
     }
 
     public override void Dispose()
@@ -140,16 +152,16 @@ internal sealed partial class TunnelCable : TestCable
             for (int i = 0; i < 2; i++)
                 entries[i] = new PollEntry(ends[i], Readable);
             _ = poll(ref entries[0], 2, (int)Math.Ceiling(UntilDue().TotalMilliseconds));
-            CableShape now;
-            lock (gate)
-                now = shape;
             for (int from = 0; from < 2; from++)
             {
+                CableShape now;
+                lock (gate)
+                    now = shapes[from];
                 while (read(ends[from], buffer, (nuint)buffer.Length) is > 0 and nint length)
                     Take(from, buffer.AsSpan(0, (int)length), now);
-                while (underWay[from].TryPeek(out (long Due, byte[] Packet) next) && next.Due <= Stopwatch.GetTimestamp())
+                while (underWay[from].TryPeek(out byte[]? packet, out (long Due, long Number) next) && next.Due <= Stopwatch.GetTimestamp())
                 {
-                    _ = write(ends[1 - from], next.Packet, (nuint)next.Packet.Length);
+                    _ = write(ends[1 - from], packet, (nuint)packet.Length);
                     underWay[from].Dequeue();
                 }
             }
@@ -164,15 +176,16 @@ internal sealed partial class TunnelCable : TestCable
             return;
         if (now.MegabitsPerSecond > 0)
             freeAt[from] = start += Ticks(TimeSpan.FromMicroseconds(packet.Length * 8.0 / now.MegabitsPerSecond));
-        underWay[from].Enqueue((start + Ticks(now.Delay), packet.ToArray()));
+        TimeSpan jitter = now.Jitter > TimeSpan.Zero ? new TimeSpan((long)random.Below((ulong)now.Jitter.Ticks)) : TimeSpan.Zero;
+        underWay[from].Enqueue(packet.ToArray(), (start + Ticks(now.Delay + jitter), ++packets));
     }
 
     private TimeSpan UntilDue()
     {
         TimeSpan wait = lookEvery;
-        foreach (Queue<(long Due, byte[] Packet)> queue in underWay)
+        foreach (PriorityQueue<byte[], (long Due, long Number)> queue in underWay)
         {
-            if (queue.TryPeek(out (long Due, byte[] Packet) next))
+            if (queue.TryPeek(out _, out (long Due, long Number) next))
                 wait = TimeSpan.FromTicks(Math.Clamp(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), next.Due).Ticks, 0, wait.Ticks));
         }
         return wait;

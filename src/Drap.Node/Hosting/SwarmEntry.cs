@@ -6,6 +6,7 @@ using Drap.Core.Cbor;
 using Drap.Core.Membership;
 using Drap.Libp2p.Keys;
 using Drap.Libp2p.Multiformats;
+using Drap.Node.Blobs;
 using Drap.Node.Home;
 using Drap.Node.Identity;
 using Drap.Node.Membership;
@@ -61,8 +62,11 @@ public static class SwarmEntry
         UtcTime expires = self.Expires - now > Certificate.LifetimeMax ? now + Certificate.LifetimeMax : self.Expires;
         Wrapped own = SignedPapers.Seal(
             new Certificate(SwarmOf(card), worker.Peer, WorkerName(self, name), self.Principal, NodeRoles.Worker, now, expires), key);
-        its.WriteCard(card with { Chain = [own, .. card.Chain], Addresses = [] });
-        its.WriteRevocations(folder.ReadRevocations());
+        Keep(its, worker, () =>
+        {
+            its.WriteCard(card with { Chain = [own, .. card.Chain], Addresses = [] });
+            its.WriteRevocations(folder.ReadRevocations());
+        });
     }
 
     /// <summary>What people call a worker: its node's name, then its own.</summary>
@@ -113,7 +117,19 @@ public static class SwarmEntry
         if (!SignedPapers.TryOpen(card.Chain, out ImmutableArray<SignedCertificate> chain) || chain is not [var own, ..])
             return;
         using PrivateKey founder = NodeIdentity.Open(folder.FounderKeyFile).OpenKey();
-        folder.WriteCard(card with { Chain = [Own(founder, identity, own.Body.Name, own.Body.Principal)] });
+        Keep(folder, identity, () => folder.WriteCard(card with { Chain = [Own(founder, identity, own.Body.Name, own.Body.Principal)] }));
+    }
+
+    /// <summary>A full disk takes no new papers: those of an earlier start serve as well, while they are good.</summary>
+    private static void Keep(MembershipFolder folder, NodeIdentity whose, Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (IOException e) when (FileCalls.IsFull(e) && folder.Exists && IsGood(folder, whose, out _))
+        {
+        }
     }
 
     private static Wrapped Own(PrivateKey founder, NodeIdentity identity, string name, Principal principal)

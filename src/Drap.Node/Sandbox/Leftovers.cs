@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Drap.Node.Guarding;
+using Drap.Node.Storage;
 
 namespace Drap.Node.Sandbox;
 
@@ -60,8 +61,13 @@ public sealed record Leftovers(int Processes, int Folders, IReadOnlyList<string>
         return new Leftovers(ended.Count, folders, problems);
     }
 
-    /// <summary>Writes the folders down, before the first task goes into one.</summary>
-    internal static void RememberBases(string home, IEnumerable<string> bases) => File.WriteAllLines(Path.Combine(home, CgroupsFile), bases);
+    /// <summary>Writes the folders down, before the first task goes into one. Where they stand already nothing is written, for which a full disk has room too.</summary>
+    internal static void RememberBases(string home, IEnumerable<string> bases)
+    {
+        string file = Path.Combine(home, CgroupsFile), text = string.Concat(bases.Select(at => at + "\n"));
+        if (!File.Exists(file) || File.ReadAllText(file) != text)
+            DurableFile.Write(file, Encoding.UTF8.GetBytes(text));
+    }
 
     /// <summary>Only folders with our mark in their name: the file lies open to whoever owns the home, and we end what is named in it.</summary>
     private static string[] ReadBases(string home, HomeMark mark)
