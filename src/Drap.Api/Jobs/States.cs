@@ -119,6 +119,12 @@ public static class ReasonCodes
     /// <summary>The principal's credit line with this owner is at its end.</summary>
     public const string Credit = "credit";
 
+    /// <summary>The principal has as much on this node as its owner lets it have at one time; the dimension says of what.</summary>
+    public const string Quota = "quota";
+
+    /// <summary>The node's owner does not let this principal's tasks run there.</summary>
+    public const string Principal = "principal";
+
     /// <summary>It would not end before its deadline.</summary>
     public const string Deadline = "deadline";
 

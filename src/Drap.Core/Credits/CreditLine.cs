@@ -113,6 +113,16 @@ public sealed class CreditLine
         return true;
     }
 
+    /// <summary>
+    /// Takes what an attempt used from the balance, whether anything was set aside for it or not: beyond the line's end attempts run on idle resources, and are charged all the same. The
+    /// caller sees that it is done once for each.
+    /// </summary>
+    public void Charge(AttemptId attempt, Credits actual)
+    {
+        reservations.TryAdd(attempt, Credits.Zero);
+        Invariant.Check(Settle(attempt, actual));
+    }
+
     /// <summary>Ends an attempt's reservation without cost: it never started.</summary>
     public bool Release(AttemptId attempt) => Settle(attempt, Credits.Zero);
 

@@ -10,31 +10,32 @@ public sealed class CreditLines(CreditTerms terms)
     public const int LinesMax = 10_000;
 
     private readonly Dictionary<Principal, CreditLine> lines = [];
-    private readonly Dictionary<Principal, CreditTerms> own = [];
+    private ImmutableSortedDictionary<Principal, CreditTerms> own = ImmutableSortedDictionary<Principal, CreditTerms>.Empty;
 
-    /// <summary>Gives one principal terms of its own, now and later.</summary>
-    public void SetTerms(Principal principal, CreditTerms special, UtcTime now)
-    {
-        Invariant.Check(own.Count < LinesMax || own.ContainsKey(principal));
-        own[principal] = special;
-        if (lines.TryGetValue(principal, out CreditLine? line))
-            line.Change(special, now);
-    }
+    /// <summary>The owner's terms from now on: for all, and for some of their own. Lines keep their balance, cut to the new cap with their next use.</summary>
+    public void Change(CreditTerms usual, ImmutableSortedDictionary<Principal, CreditTerms> special) => (terms, own) = (usual, special);
 
     /// <summary>The line of <paramref name="principal"/>, refilled up to <paramref name="now"/>; null when there are too many.</summary>
     public CreditLine? Of(Principal principal, UtcTime now)
     {
+        CreditTerms its = own.GetValueOrDefault(principal, terms);
         if (lines.TryGetValue(principal, out CreditLine? line))
         {
-            line.Refill(now);
+            if (line.Terms != its)
+                line.Change(its, now);
+            else
+                line.Refill(now);
             return line;
         }
         if (lines.Count >= LinesMax)
             return null;
-        line = new CreditLine(own.GetValueOrDefault(principal, terms), now);
+        line = new CreditLine(its, now);
         lines.Add(principal, line);
         return line;
     }
+
+    /// <summary>The line as it was left, not refilled; null if there is none. For what needs no time: a clock that is behind would fill it twice.</summary>
+    public CreditLine? Find(Principal principal) => lines.GetValueOrDefault(principal);
 
     /// <summary>All lines, by principal.</summary>
     public ImmutableArray<KeyValuePair<Principal, CreditLine>> All => [.. lines.OrderBy(entry => entry.Key)];

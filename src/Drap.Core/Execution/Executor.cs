@@ -32,13 +32,15 @@ public sealed class Executor
     private readonly LeaseTable leases;
     private readonly Outbox outbox;
     private readonly GroupBook groups;
+    private readonly PrincipalBook principals;
     private readonly List<Line> lines = [];
     private readonly List<Attempt> ready = [];
     private Instant signalCheck = Instant.Never;
     private long lineNumber;
 
-    internal Executor(Capacity capacity, LeaseTable leases, Outbox outbox, GroupBook groups)
+    internal Executor(Capacity capacity, LeaseTable leases, Outbox outbox, GroupBook groups, PrincipalBook principals)
     {
+        this.principals = principals;
         this.capacity = capacity;
         this.leases = leases;
         this.outbox = outbox;
@@ -60,6 +62,9 @@ public sealed class Executor
     /// <summary>Whose attempts start in a sandbox from now on.</summary>
     public SandboxRules Sandbox { get; set; } = new();
 
+    /// <summary>What one principal may hold; null for no limit.</summary>
+    public QuotaTerms? Quota { get; set; }
+
     /// <summary>The next time-out or end of a grace; may be earlier than something is to be done.</summary>
     public Instant NextDeadline => signalCheck;
 
@@ -70,7 +75,7 @@ public sealed class Executor
             if (line.Terms.Group == terms.Group && line.Terms.Ask == terms.Ask && ReferenceEquals(line.Terms.Template, terms.Template)
                 && line.Terms.Request == terms.Request)
                 return line;
-        return new Line(terms, groups.Of(terms.Group), lineNumber++);
+        return new Line(terms, groups.Of(terms.Group), principals.Of(terms.Principal), lineNumber++);
     }
 
     /// <summary>An attempt under a new lease that has its resources.</summary>
@@ -79,6 +84,7 @@ public sealed class Executor
         attempt.Grant = grant;
         attempt.Phase = awaitsGo ? AttemptPhase.AwaitsGo : AttemptPhase.Ready;
         attempt.Line.Here.Placed++;
+        attempt.Line.Use.Held.Add(grant.Request, 1);
         Placed++;
         if (!awaitsGo)
             ready.Add(attempt);
@@ -209,16 +215,21 @@ public sealed class Executor
     public void CheckInvariants()
     {
         int placed = 0, waiting = 0;
+        var attempts = new Dictionary<PrincipalUse, int>();
         for (Lease? lease = leases.First; lease is not null; lease = LeaseTable.After(lease))
         {
             var attempt = (Attempt)lease;
             placed += attempt.Grant is null ? 0 : 1;
+            attempts[attempt.Line.Use] = attempts.GetValueOrDefault(attempt.Line.Use) + 1;
             waiting += attempt.Phase == AttemptPhase.Waiting ? 1 : 0;
             Invariant.Check((attempt.Grant is null) == (attempt.Phase == AttemptPhase.Waiting));
             Invariant.Check(attempt.Phase != AttemptPhase.Over);
             Invariant.Check(attempt.SignalAt == Instant.Never || signalCheck <= attempt.SignalAt);
             Invariant.Check((attempt.Phase == AttemptPhase.Ending) == attempt.EndedAs.HasValue);
         }
+        foreach ((PrincipalUse use, int count) in attempts)
+            Invariant.Check(use.Attempts == count);
+        Invariant.Check(principals.All.Sum(p => p.Value.Attempts) <= leases.Count);
         Invariant.Check(placed == Placed && waiting == Waiting && lines.Sum(line => line.Waiting) == Waiting);
     }
 
@@ -254,7 +265,7 @@ public sealed class Executor
         {
             if (chosen is not null && chosen.Terms.Principal == line.Terms.Principal)
                 continue;
-            if (line.Waiting == 0 || !MayBackfill(line, now) || !Reserve.Lets(capacity.Free, line.Terms.Request)
+            if (line.Waiting == 0 || !MayBackfill(line, now) || !IsWithinShare(line) || !Reserve.Lets(capacity.Free, line.Terms.Request)
                 || outbox.CountOf(line.Terms.Scheduler.Id) >= Outbox.UnacknowledgedMax)
                 continue;
             chosen = line;
@@ -272,10 +283,14 @@ public sealed class Executor
         return expected > TimeSpan.Zero && now + expected <= BackfillUntil;
     }
 
+    /// <summary>Whether one more of a line leaves its principal within its part of the worker.</summary>
+    private bool IsWithinShare(Line line) => Quota is not { SharePermille: < 1000 and var share } || line.Terms.Principal == Sandbox.Owner
+        || line.Use.Held.RoomFor(line.Terms.Request, capacity.Empty.Total, share, 1) > 0;
+
     private void LaunchFrom(Line line, Instant now, List<WorkerEffect> effects)
     {
         int room = Outbox.UnacknowledgedMax - outbox.CountOf(line.Terms.Scheduler.Id);
-        while (room-- > 0 && Placed < PlacedMax && line.Peek() is { } attempt && Reserve.Lets(capacity.Free, line.Terms.Request)
+        while (room-- > 0 && Placed < PlacedMax && line.Peek() is { } attempt && IsWithinShare(line) && Reserve.Lets(capacity.Free, line.Terms.Request)
             && capacity.TryTake(line.Terms.Request) is { } grant)
         {
             line.Dequeue();
@@ -343,10 +358,12 @@ public sealed class Executor
         {
             attempt.Grant = null;
             attempt.Line.Here.Placed--;
+            attempt.Line.Use.Held.Add(grant.Request, -1);
             Placed--;
             capacity.Give(grant);
         }
         leases.Remove(attempt);
+        attempt.Line.Use.Attempts--;
         if (result is not null)
             outbox.Add(new StoredResult(attempt.Scheduler.Id, attempt.Principal, attempt.Line.Terms.Ask, utc, result));
     }

@@ -10,10 +10,11 @@ public sealed class Line
 {
     private readonly Queue<Attempt> queue = [];
 
-    internal Line(LineTerms terms, GroupRecord here, long order)
+    internal Line(LineTerms terms, GroupRecord here, PrincipalUse use, long order)
     {
         Terms = terms;
         Here = here;
+        Use = use;
         Order = order;
     }
 
@@ -22,6 +23,9 @@ public sealed class Line
 
     /// <summary>What is known of their group here.</summary>
     public GroupRecord Here { get; }
+
+    /// <summary>What their principal has here.</summary>
+    internal PrincipalUse Use { get; }
 
     /// <summary>Lines are numbered as they come: the last tie-breaker.</summary>
     public long Order { get; }

@@ -49,10 +49,13 @@ public sealed class Outbox
     /// <summary>A message is full at this size: with the largest single result on top (a thousand outputs with long names) it still fits a frame of 1 MiB.</summary>
     private const int MessageBytesMax = 192 * 1024;
 
+    private readonly PrincipalBook principals;
     private readonly Dictionary<AttemptId, OutboxEntry> entries = [];
     private readonly SortedDictionary<PeerId, OutboxLane> lanes = [];
     private readonly List<AttemptId> toDrop = [];
     private long bytes;
+
+    internal Outbox(PrincipalBook principals) => this.principals = principals;
 
     /// <summary>Results that wait.</summary>
     public int Count => entries.Count;
@@ -221,7 +224,9 @@ public sealed class Outbox
             return null;
         if (!lanes.TryGetValue(result.Scheduler, out OutboxLane? lane))
             lanes.Add(result.Scheduler, lane = new OutboxLane(result.Scheduler));
-        var entry = new OutboxEntry(result, lane) { IsStored = isStored };
+        PrincipalUse use = principals.Of(result.Principal);
+        var entry = new OutboxEntry(result, lane, use) { IsStored = isStored };
+        use.ResultBytes += entry.Bytes;
         entries.Add(result.Result.Attempt, entry);
         lane.Append(entry);
         bytes += entry.Bytes;
@@ -233,6 +238,7 @@ public sealed class Outbox
         entries.Remove(entry.Result.Result.Attempt);
         entry.Lane.Remove(entry);
         bytes -= entry.Bytes;
+        entry.Use.ResultBytes -= entry.Bytes;
         if (entry.IsStored)
             toDrop.Add(entry.Result.Result.Attempt);
         if (entry.Lane.Count == 0)
@@ -316,21 +322,23 @@ public sealed class Outbox
             effects.Add(new WorkerEffect.Observe(new WorkerObservation.ResultsDropped(lane.Scheduler, dropped)));
     }
 
-    /// <summary>At the limits the lane with the most loses its oldest: the scheduler that fetches nothing pays for it.</summary>
+    /// <summary>At the limits the principal with the most bytes loses its oldest, of its lanes the one with the most: who fetches nothing pays for it.</summary>
     private void Trim(List<WorkerEffect> effects)
     {
         while (entries.Count > EntriesMax || (bytes > BytesMax && entries.Count > 1))
         {
-            OutboxLane most = lanes.Values.MaxBy(lane => lane.Count)!;
+            PrincipalUse greediest = lanes.Values.Where(lane => lane.Count > 0).Select(lane => lane.First!.Use).MaxBy(use => use.ResultBytes)!;
+            OutboxLane[] its = [.. lanes.Values.Where(lane => lane.First?.Use == greediest).OrderByDescending(lane => lane.Count)];
             int dropped = 0;
-            while (most.Count > 1 && (entries.Count > EntriesMax || bytes > BytesMax))
+            // Its last one stays, however large it is.
+            for (int left = its.Sum(lane => lane.Count); its[0].Count > 0 && left > 1 && (entries.Count > EntriesMax || bytes > BytesMax); left--)
             {
-                Remove(most.First!);
+                Remove(its[0].First!);
                 dropped++;
             }
             if (dropped == 0)
                 return;
-            effects.Add(new WorkerEffect.Observe(new WorkerObservation.ResultsDropped(most.Scheduler, dropped)));
+            effects.Add(new WorkerEffect.Observe(new WorkerObservation.ResultsDropped(its[0].Scheduler, dropped)));
         }
     }
 

@@ -4,13 +4,16 @@ using Drap.Core.Nodes;
 namespace Drap.Core.Execution;
 
 /// <summary>A result that its scheduler has not acknowledged.</summary>
-internal sealed class OutboxEntry(StoredResult result, OutboxLane lane)
+internal sealed class OutboxEntry(StoredResult result, OutboxLane lane, PrincipalUse use)
 {
     /// <summary>The result.</summary>
     public StoredResult Result { get; } = result;
 
     /// <summary>Its scheduler's lane.</summary>
     public OutboxLane Lane { get; } = lane;
+
+    /// <summary>What its principal has here.</summary>
+    public PrincipalUse Use { get; } = use;
 
     /// <summary>Whether it is on disk.</summary>
     public bool IsStored { get; set; }

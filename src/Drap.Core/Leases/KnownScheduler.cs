@@ -33,9 +33,6 @@ public sealed class KnownScheduler
     /// <summary>Whether they were measured by pings, so that the market's own messages need not tell.</summary>
     public bool IsRttMeasured { get; internal set; }
 
-    /// <summary>Whether it confirms its share of offers.</summary>
-    public FairWins Wins { get; } = new();
-
     /// <summary>When it was heard last.</summary>
     public Instant HeardAt { get; internal set; }
 

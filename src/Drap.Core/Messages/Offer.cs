@@ -62,7 +62,7 @@ public sealed record Refusal(AdId Ad, ImmutableArray<RefusalEntry> Entries) : Me
 /// <param name="Reason">The kind of reason.</param>
 /// <param name="Shortages">For resource reasons each short dimension; at most 24.</param>
 /// <param name="Ask">For <see cref="RefusalReason.Price"/> the price at which it would; else zero.</param>
-/// <param name="Detail">For constraints what is not so: <c>label ssd</c>, <c>no label old</c>, <c>region eu</c>; for drivers the name that is not there; else empty.</param>
+/// <param name="Detail">For constraints what is not so: <c>label ssd</c>, <c>no label old</c>, <c>region eu</c>; for drivers the name that is not there; for quotas which: <c>tasks</c>, <c>share</c>, <c>bytes</c>, <c>offers</c>, <c>credit</c>; else empty.</param>
 public sealed record RefusalEntry(int Group, RefusalReason Reason, ImmutableArray<Shortage> Shortages, Price Ask, string Detail);
 
 /// <summary>Why a worker said no.</summary>
@@ -86,7 +86,7 @@ public enum RefusalReason
     /// <summary>It could not end before the deadline.</summary>
     Deadline = 6,
 
-    /// <summary>The principal may not run here, or is over its quota or credit line.</summary>
+    /// <summary>The principal may not run here.</summary>
     Principal = 7,
 
     /// <summary>The node is draining, or ends too soon.</summary>
@@ -97,6 +97,9 @@ public enum RefusalReason
 
     /// <summary>The node lacks something local: disk, descriptors; its detail says what.</summary>
     Degraded = 10,
+
+    /// <summary>The principal has as much here as the owner lets it have at one time, or is at the end of its credit line; the detail says of what.</summary>
+    Quota = 11,
 }
 
 /// <summary>A worker's non-binding answer to an ad that asked for quotes.</summary>

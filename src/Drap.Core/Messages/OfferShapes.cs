@@ -77,7 +77,7 @@ internal readonly struct RefusalEntryShape : IShape<RefusalEntry>
     {
         int group = f.Int(1, nameof(m.Group), m.Group, 0, int.MaxValue);
         // Any reason that is not known here means "not now, and the detail says why" to who must plan without this worker.
-        RefusalReason reason = f.Enum(2, nameof(m.Reason), m.Reason, RefusalReason.Degraded, RefusalReason.Degraded);
+        RefusalReason reason = f.Enum(2, nameof(m.Reason), m.Reason, RefusalReason.Quota, RefusalReason.Degraded);
         var shortages = f.List<Shortage, ShortageShape>(3, nameof(m.Shortages), m.Shortages, MessageLimits.Shortages);
         Price ask = f.Price(4, nameof(m.Ask), m.Ask);
         string detail = f.TextOrEmpty(5, nameof(m.Detail), m.Detail, CborLimits.TextBytes);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Execution;
+using Drap.Core.Health;
 using Drap.Core.Leases;
 using Drap.Core.Market.Arbitration;
 using Drap.Core.Messages;
@@ -21,10 +22,22 @@ namespace Drap.Core.Nodes;
 /// </summary>
 public sealed class WorkerNode
 {
+    /// <summary>
+    /// Ads of one principal at once, and then one each interval, however many schedulers it has; and of all others' principals together. Above it an ad is as one that was lost. At some ten microseconds
+    /// each they cost a twentieth of a processor, and all a tenth.
+    /// </summary>
+    private const int AdBurst = 4096;
+
+    private static readonly TimeSpan AdInterval = TimeSpan.FromMicroseconds(250);
+
+    private readonly RateTable<Principal> adRates = new(
+        new RateTerms(AdInterval, AdBurst), new RateTerms(AdInterval / 2, 2 * AdBurst), PrincipalBook.PrincipalsMax);
+
     private readonly SchedulerTable schedulers = new(WorkerOptions.SchedulersMax);
     private readonly LeaseTable leases = new();
     private readonly GroupBook groups = new();
-    private readonly Outbox outbox = new();
+    private readonly PrincipalBook principals = new();
+    private readonly Outbox outbox;
     private readonly Capacity capacity;
     private readonly Executor executor;
     private readonly Arbiter arbiter;
@@ -46,8 +59,9 @@ public sealed class WorkerNode
     {
         Options = options;
         capacity = new Capacity(options.Resources);
-        executor = new Executor(capacity, leases, outbox, groups);
-        arbiter = new Arbiter(self, options, random, capacity, leases, executor, groups);
+        outbox = new Outbox(principals);
+        executor = new Executor(capacity, leases, outbox, groups, principals);
+        arbiter = new Arbiter(self, options, random, capacity, leases, executor, groups, principals);
         confirmations = new Confirmations(arbiter, capacity, leases, executor, outbox);
         told = new Told();
         hearing = new Hearing(self);
@@ -281,6 +295,11 @@ public sealed class WorkerNode
 
     private void OnAd(PeerId from, Ad ad, Instant now, List<WorkerEffect> effects)
     {
+        if (ad.Principal != Options.Sandbox.Owner && !adRates.TryTake(ad.Principal, now))
+        {
+            Bad(from, MessageKind.Ad, $"more than {AdBurst} ads at once of the principal {ad.Principal}, or one each {AdInterval.TotalMicroseconds:0} µs", effects);
+            return;
+        }
         // Whoever is named by an ad gets the offers: only the scheduler itself says one, however it comes here, or who speaks for it already.
         if (from != ad.Scheduler && !Speaks(from, ad.Scheduler))
         {
@@ -342,10 +361,10 @@ public sealed class WorkerNode
             if (outbox.SchedulerOf(id) is not { } scheduler || !Speaks(from, scheduler) || outbox.Acknowledge(scheduler, id) is not { } result)
                 continue;
             Credits amount = receipts.Add(from, result, schedulers.TryGet(scheduler, out KnownScheduler? known) && known.IsRttMeasured ? known.Rtt.Value : TimeSpan.Zero);
-            arbiter.Credit?.Of(result.Principal, UtcAt(now))?.Settle(id, amount);
+            arbiter.Credit?.Of(result.Principal, UtcAt(now))?.Charge(id, amount);
         }
-        // Starts were held back while too many results waited.
-        if (executor.Waiting > 0)
+        // Starts were held back while too many results waited, or offers were.
+        if (executor.Waiting > 0 || Options.Quota.BytesMax < long.MaxValue)
             arbiter.Wake();
     }
 
@@ -406,7 +425,7 @@ public sealed class WorkerNode
     {
         if (attempt.Phase == AttemptPhase.Over)
             return;
-        arbiter.Credit?.Of(attempt.Principal, utcAtSet)?.Release(attempt.Id);
+        arbiter.Credit?.Find(attempt.Principal)?.Release(attempt.Id);
         executor.Return(attempt);
     }
 
@@ -449,16 +468,26 @@ public sealed class WorkerNode
 
     private void Apply(WorkerOptions options)
     {
-        if (options.Credit != Options.Credit || arbiter.Credit is null)
-            arbiter.Credit = options.Credit is { } terms ? new CreditLines(terms) : null;
+        arbiter.Credit = CreditOf(options);
         Options = options;
         outbox.AgeMax = options.OutboxAge;
         outbox.BytesMax = options.OutboxBytesMax;
         executor.Reserve = options.Pricing.Reserve;
         executor.Sandbox = options.Sandbox;
+        executor.Quota = options.Quota;
         arbiter.Configure(options);
         departure.SetIdleTimeout(options.IdleTimeout);
         hearing.Changed();
+    }
+
+    /// <summary>The lines under the owner's terms now; what was used of them stays used. His own principal's has no end.</summary>
+    private CreditLines? CreditOf(WorkerOptions options)
+    {
+        if (options.Credit is not { } terms)
+            return null;
+        CreditLines lines = arbiter.Credit ?? new CreditLines(terms);
+        lines.Change(terms, options.CreditOf.SetItem(options.Sandbox.Owner, CreditTerms.Unlimited));
+        return lines;
     }
 
     private IEnumerable<Grant> TakenGrants()

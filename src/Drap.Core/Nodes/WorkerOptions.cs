@@ -37,6 +37,12 @@ public sealed record WorkerOptions
     /// <summary>The credit line of each principal; null gives everyone an endless one, as on a machine of one's own.</summary>
     public CreditTerms? Credit { get; init; }
 
+    /// <summary>Principals whose line is another, also one's own; needs <see cref="Credit"/>. Default none. Own terms of <see cref="SandboxRules.Owner"/> are left aside: its line has no end.</summary>
+    public ImmutableSortedDictionary<Principal, CreditTerms> CreditOf { get; init; } = ImmutableSortedDictionary<Principal, CreditTerms>.Empty;
+
+    /// <summary>What one principal may have here at one time; the owner's own has no quota.</summary>
+    public QuotaTerms Quota { get; init; } = new();
+
     /// <summary>How long an offer promises to let a task run; zero for no promise. Default zero: nothing here is taken back, only lost.</summary>
     public TimeSpan Guaranteed { get; init; }
 

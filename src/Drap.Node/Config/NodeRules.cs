@@ -37,6 +37,8 @@ internal static class NodeRules
             yield return new JobProblem("idle_timeout", $"found {Duration.Format(idle)}", "at least 1s");
         if (spec.IdleTimeout is not null && !spec.HasWorkers())
             yield return new JobProblem("idle_timeout", "a node without workers never has a task", "none, or the role worker");
+        foreach (JobProblem problem in spec.Quota.Check().Concat(spec.Credit.Check()))
+            yield return problem;
         for (int i = 0; i < spec.Allow.Length; i++)
             if (spec.Allow[i].Length is 0 or > 128)
                 yield return new JobProblem($"allow[{i}]", $"found '{spec.Allow[i]}'", "a principal, as drap node list shows them");

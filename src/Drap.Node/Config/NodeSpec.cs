@@ -32,6 +32,12 @@ public sealed record NodeSpec : WorkerTerms
     [Setting("Principals whose tasks may run here besides your own; nobody named lets every member's", Usual = "[]", Example = "[render-lab, physics]", Value = "PRINCIPALS")]
     public ImmutableArray<string> Allow { get; init; } = [];
 
+    [Setting("What each other principal may have here at one time, all its schedulers and peer ids together")]
+    public QuotaSpec Quota { get; init; } = new();
+
+    [Setting("What each other principal may use here; at the end of it only what nobody else wants")]
+    public CreditSpec Credit { get; init; } = new();
+
     [Setting("Where it listens", Usual = "[/ip4/0.0.0.0/tcp/PORT], the port of the last time or a free one", Example = "[/ip4/0.0.0.0/tcp/4001]", Value = "MULTIADDR")]
     public ImmutableArray<TcpAddress> Listen { get; init; } = [];
 

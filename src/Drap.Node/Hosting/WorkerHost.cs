@@ -113,7 +113,7 @@ public sealed class WorkerHost : IAsyncDisposable
         void Configure(ImmutableArray<WorkerSpec> changed)
         {
             if (changed.FirstOrDefault(s => s.Name == name) is { } mine)
-                loop.Configure(Told(choice.Under(mine)));
+                loop.Configure(Told(choice.Under(mine, changed.IndexOf(mine), changed.Length)));
             else
                 loop.Drain(TimeSpan.FromDays(7));
         }

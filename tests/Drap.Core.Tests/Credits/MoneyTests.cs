@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Xunit;
 
 namespace Drap.Core.Tests.Money;
@@ -111,12 +112,26 @@ public class MoneyTests
     public void Each_principal_has_its_own_line_and_may_have_its_own_terms()
     {
         var lines = new CreditLines(new CreditTerms { Cap = new Credits(10) });
-        lines.SetTerms(Principal.Local, CreditTerms.Unlimited, Start);
+        var usual = new CreditTerms { Cap = new Credits(10) };
+        var own = ImmutableSortedDictionary<Principal, CreditTerms>.Empty.Add(Principal.Local, CreditTerms.Unlimited);
+        lines.Change(usual, own);
         Assert.Equal(new Credits(10), lines.Of(new Principal("b"), Start)!.Available);
         Assert.Equal(Credits.LimitMax, lines.Of(Principal.Local, Start)!.Available);
-        lines.SetTerms(new Principal("b"), new CreditTerms { Cap = new Credits(3) }, Start);
+        lines.Change(usual, own.Add(new Principal("b"), new CreditTerms { Cap = new Credits(3) }));
         Assert.Equal(new Credits(3), lines.Of(new Principal("b"), Start)!.Available);
         Assert.Equal(["b", "local"], lines.All.Select(entry => entry.Key.Name));
+    }
+
+    [Fact]
+    public void What_was_never_set_aside_is_charged_too()
+    {
+        var line = new CreditLine(new CreditTerms { Cap = new Credits(100) }, Start);
+        Assert.True(line.TryReserve(Attempt(1), new Credits(60)));
+        Assert.False(line.TryReserve(Attempt(2), new Credits(50)));
+        line.Charge(Attempt(2), new Credits(50));
+        line.Charge(Attempt(1), new Credits(10));
+        Assert.Equal((new Credits(40), Credits.Zero), (line.Balance, line.Reserved));
+        line.CheckInvariants();
     }
 
     [Fact]

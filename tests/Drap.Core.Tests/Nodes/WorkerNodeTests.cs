@@ -6,6 +6,7 @@ public sealed class WorkerNodeTests
 {
     [Theory]
     [InlineData("backlog")]
+    [InlineData("credit")]
     [InlineData("direct")]
     [InlineData("drain")]
     [InlineData("ends")]
@@ -20,6 +21,7 @@ public sealed class WorkerNodeTests
     [InlineData("order")]
     [InlineData("outbox")]
     [InlineData("patient")]
+    [InlineData("quotas")]
     [InlineData("refusals")]
     [InlineData("sandbox")]
     [InlineData("time_over")]

@@ -174,6 +174,9 @@ internal sealed class WorkerScript
             case "gone":
                 Step(new WorkerInput.PeerGone(from));
                 break;
+            case "utc":
+                Step(new WorkerInput.Utc(new UtcTime(0) + Span(plain[0])));
+                break;
             case "rtt":
                 Step(new WorkerInput.RoundTrip(from, Span(plain[0])));
                 break;
@@ -220,6 +223,13 @@ internal sealed class WorkerScript
             Table = new() { Core = new Price(100_000), MemoryGiB = Price.Zero, DiskGiB = Price.Zero },
             Discount = new(int.Parse(a.GetValueOrDefault("bundle", "1000000"), CultureInfo.InvariantCulture), 20),
         },
+        Quota = new()
+        {
+            TasksMax = int.Parse(a.GetValueOrDefault("tasks", "1000000"), CultureInfo.InvariantCulture), SharePermille = int.Parse(a.GetValueOrDefault("share", "1000"), CultureInfo.InvariantCulture),
+            BytesMax = long.Parse(a.GetValueOrDefault("bytes", "1000000000"), CultureInfo.InvariantCulture), HoldsMax = int.Parse(a.GetValueOrDefault("offers", "256"), CultureInfo.InvariantCulture),
+        },
+        Credit = a.TryGetValue("credit", out string? credit)
+            ? new CreditTerms { DailyAllowance = new Credits(long.Parse(credit, CultureInfo.InvariantCulture)), Cap = new Credits(long.Parse(credit, CultureInfo.InvariantCulture)) } : null,
         IdleTimeout = a.TryGetValue("idle", out string? idle) ? Span(idle) : null,
         OutboxBytesMax = long.Parse(a.GetValueOrDefault("outbox", "1000000"), CultureInfo.InvariantCulture),
     };
@@ -245,7 +255,7 @@ internal sealed class WorkerScript
             },
             Driver = a.GetValueOrDefault("driver", "process"), Handler = a.GetValueOrDefault("handler", ""),
             Estimate = Span(a.GetValueOrDefault("est", "0s")), Bid = new Price(Number("bid", 1_000_000)),
-            Deadline = a.TryGetValue("deadline", out string? d) ? Span(d) : null, Priority = (int)Number("prio", 0),
+            InputBytes = Number("inputs", 0), Deadline = a.TryGetValue("deadline", out string? d) ? Span(d) : null, Priority = (int)Number("prio", 0),
             FirmOnly = a.ContainsKey("firm") || a.ContainsKey("gang"), Patient = a.ContainsKey("patient"),
             GangSize = (int)Number("gang", 0), GangAge = Span(a.GetValueOrDefault("age", "0s")), PerWorkerMax = (int)Number("max", 0),
         };

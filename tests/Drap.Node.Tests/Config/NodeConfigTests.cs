@@ -63,6 +63,9 @@ public sealed class NodeConfigTests : IDisposable
     [InlineData("workers: 0", "{0}:1:10: workers: found '0'; allowed: a number from 1 to 256, or a file that is there")]
     [InlineData("gateway: true\nroles: [worker]", "{0}:2:8: roles: found worker beside gateway: true, which is a node without tasks; allowed: gateway, inviter, or no gateway: true")]
     [InlineData("gateway: true\nidle_timeout: 5m", "{0}:2:15: idle_timeout: a node without workers never has a task; allowed: none, or the role worker")]
+    [InlineData("quota: {share: 0}", "{0}:1:16: quota.share: found 0; allowed: more than 0 and at most 1")]
+    [InlineData("quota: {offers: 2000}", "{0}:1:17: quota.offers: found 2000; allowed: 1 to 1024")]
+    [InlineData("credit: {daily: -1}", "{0}:1:17: credit.daily: found '-1'; allowed: an amount of credits such as 12.5: not negative, at most six decimals, at most a million")]
     [InlineData("time_limit: 0s", "{0}:1:13: time_limit: found 0s; allowed: at least 1s")]
     [InlineData("- a", "{0}:1:1: found a list; allowed: settings as NAME: VALUE, a line each")]
     [InlineData("region: eu\nregion: us", "{0}:2:1: 'region' a second time; allowed: each field once")]
@@ -145,8 +148,13 @@ public sealed class NodeConfigTests : IDisposable
             sandbox: {tasks: always}
             prices: {gpus: {A100: 1, A100-80GB: 2}}
             keep_results_for: 1h
+            quota: {tasks: 7, share: 0.5, bytes: 9GiB}
+            credit: {daily: 10, of: {physics: 500}}
             """).Spec;
-        ImmutableArray<WorkerSpec> workers = [.. machine.Limit(spec).Split(2).Select(w => w with { Options = w.Options.With(spec).Under(spec) })];
+        ImmutableArray<WorkerSpec> workers = [.. machine.Limit(spec).Split(2).Select((w, i) => w with { Options = w.Options.With(spec).Under(spec, i, 2) })];
+        Assert.Equal([4, 3], workers.Select(w => w.Options.Quota.TasksMax));
+        Assert.Equal((500, 9L << 29, 256), (workers[0].Options.Quota.SharePermille, workers[0].Options.Quota.BytesMax, workers[0].Options.Quota.HoldsMax));
+        Assert.Equal((new Credits(5_000_000), new Credits(250_000_000)), (workers[1].Options.Credit!.DailyAllowance, workers[1].Options.CreditOf[new Principal("physics")].Cap));
         Assert.Equal((1500, 2L << 30, 100L << 30, 101, 3), (
             workers.Sum(w => w.Options.Resources.MilliCpus), workers.Sum(w => w.Options.Resources.MemoryBytes), workers.Sum(w => w.Options.Resources.DiskBytes),
             workers.Sum(w => w.Options.Resources.NetworkMbps), workers.Sum(w => w.Options.Resources.Named.Single().Amount)));

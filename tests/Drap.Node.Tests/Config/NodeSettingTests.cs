@@ -57,7 +57,7 @@ public sealed class NodeSettingTests
     {
         using var folder = new TempFolder();
         string file = Path.Combine(folder.Path, "node.yaml");
-        NodeSetting[] plain = [.. NodeSetting.All.Where(s => !s.About.IsDetected && s.Path is not ("name" or "swarm" or "principal" or "roles" or "listen" or "time_limit" or "idle_timeout" or "journal" or "factor"))];
+        NodeSetting[] plain = [.. NodeSetting.All.Where(s => !s.About.IsDetected && s.Path is not ("name" or "swarm" or "principal" or "roles" or "listen" or "time_limit" or "idle_timeout" or "journal" or "factor" or "quota.tasks" or "quota.bytes" or "credit.cap"))];
         File.WriteAllText(file, string.Join('\n', plain.GroupBy(s => s.Section?.Name ?? s.Path).Select(g => g.First().Section is null
             ? $"{g.Key}: {g.First().About.Usual}" : $"{g.Key}: {{{string.Join(", ", g.Select(s => $"{s.Path.Split('.')[1]}: {s.About.Usual}"))}}}")));
         NodeConfig config = NodeConfig.Read(new ConfigSources { File = file, Now = default });

@@ -144,7 +144,7 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line, 
 
     /// <summary>Whether somebody who heard the ad was full.</summary>
     public bool HeardBusy(StandingAd ad) =>
-        answers.Values.Any(a => a.At >= ad.PublishedAt && a.Refusal?.Reason is RefusalReason.Busy or RefusalReason.Reserved);
+        answers.Values.Any(a => a.At >= ad.PublishedAt && a.Refusal?.Reason is RefusalReason.Busy or RefusalReason.Reserved or RefusalReason.Quota);
 
     /// <summary>What the answers to an ad show of prices: a bid rises only on evidence that price was the cause, and nobody who could have run it was merely busy.</summary>
     public BidEvidence Evidence(StandingAd ad, int pending)
@@ -163,7 +163,7 @@ internal sealed class AllocationGroup(int id, GroupTerms terms, TopicLine line, 
             }
             else if (answer.Offer is { } offer)
                 offers += offer.Count + offer.Backlog;
-            else if (answer.Refusal!.Reason is RefusalReason.Busy or RefusalReason.Reserved)
+            else if (answer.Refusal!.Reason is RefusalReason.Busy or RefusalReason.Reserved or RefusalReason.Quota)
                 busy++;
         }
         // What can be wider is the audience, and the part of it that answers.

@@ -45,6 +45,8 @@ public static class LastAnswers
             "; ", no.Shortages.Select(s => $"{s.Dimension}: needs {Amounts.Of(s.Dimension, s.Needed)}, has {Amounts.Of(s.Dimension, s.Available)}{(no.Reason == RefusalReason.Busy ? " free" : "")}")),
         { Reason: RefusalReason.Price } no => $"asks {no.Ask}",
         { Reason: RefusalReason.Constraint or RefusalReason.Driver } no => $"needs {no.Detail}",
+        { Reason: RefusalReason.Quota } no => $"quota of {no.Detail}",
+        { Reason: RefusalReason.Principal } no => $"does not let {no.Detail} in",
         { Detail.Length: > 0 } no => no.Detail,
         { } no => no.Reason.ToString().ToLowerInvariant(),
     };

@@ -34,7 +34,7 @@ internal sealed class Arbiter
     private bool isDirty;
 
     public Arbiter(
-        PeerId self, WorkerOptions options, Prng random, Capacity capacity, LeaseTable leases, Executor executor, GroupBook groups)
+        PeerId self, WorkerOptions options, Prng random, Capacity capacity, LeaseTable leases, Executor executor, GroupBook groups, PrincipalBook principals)
     {
         this.self = self;
         this.capacity = capacity;
@@ -42,7 +42,8 @@ internal sealed class Arbiter
         this.executor = executor;
         Options = options;
         Pricer = new Pricer(options.Pricing);
-        Holds = new HoldTable(capacity);
+        Holds = new HoldTable(capacity, principals);
+        Quotas = new Quotas(this, capacity, principals);
         offering = new Offering(this, self, random, capacity, executor, groups);
     }
 
@@ -55,6 +56,8 @@ internal sealed class Arbiter
     public StandingAds Standing { get; } = new();
 
     public HoldTable Holds { get; }
+
+    public Quotas Quotas { get; }
 
     /// <summary>The patient task that the worker is kept for; null if none.</summary>
     public Reservation? Reservation { get; set; }
@@ -316,7 +319,7 @@ internal sealed class Arbiter
     {
         Overbooking.ObserveOffer(won);
         Pricer.Market.ObserveOwn(won);
-        hold.Scheduler.Wins.Observe(hold.Rivals, won);
+        hold.Use.Wins.Observe(hold.Rivals, won);
     }
 
     private void BackOff(StandingGroup group, Instant now)

@@ -151,6 +151,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
                 continue;
             }
             Invariant.Check(leases.TryAdd(attempt, confirm.Lease, now));
+            attempt.Line.Use.Attempts++;
             part.Group.Remaining--;
             part.Taken++;
             Reserve(attempt, utc);

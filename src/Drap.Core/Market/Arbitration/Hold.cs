@@ -1,10 +1,11 @@
+using Drap.Core.Execution;
 using Drap.Core.Leases;
 using Drap.Core.Messages;
 
 namespace Drap.Core.Market.Arbitration;
 
 /// <summary>An offer that is out, with what is held for it.</summary>
-internal sealed class Hold(OfferId id, StandingAd ad, Instant madeAt, Instant expires)
+internal sealed class Hold(OfferId id, StandingAd ad, PrincipalUse use, Instant madeAt, Instant expires)
 {
     public OfferId Id { get; } = id;
 
@@ -15,6 +16,9 @@ internal sealed class Hold(OfferId id, StandingAd ad, Instant madeAt, Instant ex
     public PeerId To { get; } = ad.From;
 
     public Principal Principal { get; } = ad.Ad.Principal;
+
+    /// <summary>What its principal has here; the offer counts in it while it is out.</summary>
+    public PrincipalUse Use { get; } = use;
 
     /// <summary>How many answers one place was likely to get: what a fair share of wins is measured by.</summary>
     public int Rivals { get; } = Math.Max(1, (int)((long)ad.Ad.Audience * ad.Ad.AnswerPermille / 1000));
@@ -67,6 +71,9 @@ internal sealed class HoldPart(StandingGroup group, OfferEntry entry, List<Grant
 
     /// <summary>Whether its places were offered without being held.</summary>
     public int SoftCount => Entry.Firm ? 0 : Entry.Count;
+
+    /// <summary>Tasks that it offers to take, in places and in the line behind them.</summary>
+    public int Tasks => Entry.Count + Entry.Backlog;
 
     /// <summary>Places that were confirmed and leased.</summary>
     public int Taken { get; set; }

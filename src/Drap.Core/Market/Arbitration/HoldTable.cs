@@ -4,7 +4,7 @@ using Drap.Core.Execution;
 namespace Drap.Core.Market.Arbitration;
 
 /// <summary>The offers that are out. What a firm one holds is out of the capacity. Not thread-safe.</summary>
-internal sealed class HoldTable(Capacity capacity)
+internal sealed class HoldTable(Capacity capacity, PrincipalBook principals)
 {
     /// <summary>Offers out at once: one each standing group. At the limit nothing is offered until one is answered or lapses, within two seconds.</summary>
     public const int HoldsMax = 1024;
@@ -49,8 +49,11 @@ internal sealed class HoldTable(Capacity capacity)
     {
         byId.Add(hold.Id, hold);
         holds.Add(hold);
+        Invariant.Check(ReferenceEquals(hold.Use, principals.Of(hold.Principal)));
+        hold.Use.Offers++;
         foreach (HoldPart part in hold.Parts)
         {
+            hold.Use.Offered += part.Tasks;
             part.Group.Hold = hold;
             SoftPlaces += part.SoftCount;
         }
@@ -62,15 +65,16 @@ internal sealed class HoldTable(Capacity capacity)
     {
         byId.Remove(hold.Id);
         holds.Remove(hold);
+        hold.Use.Offers--;
         foreach (HoldPart part in hold.Parts)
-            Release(part);
+            Release(hold, part);
     }
 
     /// <summary>Takes one group out of an offer; the offer goes with its last.</summary>
     public void Remove(Hold hold, HoldPart part)
     {
         hold.Parts.Remove(part);
-        Release(part);
+        Release(hold, part);
         if (hold.Parts.Count == 0)
             Remove(hold);
     }
@@ -90,14 +94,14 @@ internal sealed class HoldTable(Capacity capacity)
         }
     }
 
-    /// <summary>What a principal holds.</summary>
-    public ResourceSum HeldBy(Principal principal)
+    /// <summary>What a principal holds; with what is offered softly, too, if <paramref name="withSoft"/>.</summary>
+    public ResourceSum HeldBy(Principal principal, bool withSoft = false)
     {
         var sum = new ResourceSum();
         foreach (Hold hold in holds)
             if (hold.Principal == principal)
                 foreach (HoldPart part in hold.Parts)
-                    sum.Add(part.Task.Resources, part.Grants.Count);
+                    sum.Add(part.Task.Resources, part.Grants.Count + (withSoft ? part.SoftCount : 0));
         return sum;
     }
 
@@ -106,6 +110,8 @@ internal sealed class HoldTable(Capacity capacity)
     {
         Invariant.Check(byId.Count == holds.Count && holds.Count <= HoldsMax);
         int soft = 0;
+        foreach (IGrouping<PrincipalUse, Hold> its in holds.GroupBy(hold => hold.Use))
+            Invariant.Check(its.Key.Offers == its.Count() && its.Key.Offered == its.Sum(hold => hold.Parts.Sum(part => part.Tasks)));
         foreach (Hold hold in holds)
         {
             Invariant.Check(hold.Parts.Count > 0 && hold.Expires >= NextDeadline);
@@ -119,8 +125,9 @@ internal sealed class HoldTable(Capacity capacity)
         Invariant.Check(soft == SoftPlaces);
     }
 
-    private void Release(HoldPart part)
+    private void Release(Hold hold, HoldPart part)
     {
+        hold.Use.Offered -= part.Tasks;
         SoftPlaces -= part.SoftCount;
         part.Group.Hold = null;
         foreach (Grant grant in part.Grants)

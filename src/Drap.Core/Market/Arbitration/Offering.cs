@@ -20,8 +20,8 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
     // Ranks within a principal that are told apart in one round; what ranks lower is packed together.
     private const int RanksMax = 8;
 
-    /// <summary>The part of a worker that one principal may hold while another's ad stands: a quarter.</summary>
-    private const int HoldsPart = 4;
+    /// <summary>The part of a worker that one principal may hold while another's ad stands: a quarter, in thousandths.</summary>
+    private const int HoldsPermille = 250;
 
     private readonly WorkerPacker packer = new();
     private readonly List<StandingGroup> candidates = [];
@@ -235,7 +235,10 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         if (Eligibility.Judge(task, group.Ad.Ad.Principal, arbiter.Options, capacity.Empty) is { } unfit)
             return unfit;
         if (IsSpent(group.Ad.Ad.Principal, utc))
-            return Eligibility.Refuse(task, RefusalReason.Principal, "credit");
+            return Eligibility.Refuse(task, RefusalReason.Quota, "credit");
+        if (arbiter.Quotas.RoomFor(group, InRound(group), out int places, out int tasks) is { } used)
+            return Eligibility.Refuse(task, RefusalReason.Quota, used);
+        most = Math.Min(most, places);
         TimeSpan expected = ExpectedTime(group);
         if (now + expected > group.Deadline || now >= group.Deadline)
             return Eligibility.Refuse(task, RefusalReason.Deadline);
@@ -247,7 +250,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             return Eligibility.Refuse(task, RefusalReason.Reserved);
         int wanted = Wanted(group, most);
         bool onlyFirm = task.FirmOnly || group.IsGang;
-        bool isSeldom = group.Ad.Scheduler.Wins.IsSeldom;
+        bool isSeldom = arbiter.Quotas.IsSeldom(group.Ad.Ad.Principal);
         bool isFirm = onlyFirm || !isSeldom;
         // Who seldom confirms gets soft offers; where only a firm one is of use, one place.
         int count = Free(group, onlyFirm && isSeldom ? Math.Min(wanted, 1) : wanted, utc);
@@ -268,7 +271,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         BidAnswer answer = count > 0 ? Ask(group, ref count, utc) : arbiter.Pricer.Answer(task.Bid, groups.Find(group.Key)!.Ask);
         if (answer.Kind == BidAnswerKind.Refusal)
             return Eligibility.Refuse(task, RefusalReason.Price, ask: answer.Price);
-        int backlog = Math.Clamp(group.Remaining - count, 0, WantsBacklog(group, count, now));
+        int backlog = Math.Clamp(Math.Min(group.Remaining, tasks) - count, 0, WantsBacklog(group, count, now));
         assessment = new Assessment(count, backlog, answer.Price, isFirm && count > 0);
         return null;
     }
@@ -311,8 +314,27 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
             if (ad.Ad.Principal == principal)
                 foreach (HoldPart part in answers[ad].Parts)
                     held.Add(part.Task.Resources, part.Grants.Count);
-        int room = held.RoomFor(group.Group.Resources, capacity.Empty.Total, HoldsPart, count);
+        int room = held.RoomFor(group.Group.Resources, capacity.Empty.Total, HoldsPermille, count);
         return held.IsNothing ? Math.Max(room, 1) : room;
+    }
+
+    /// <summary>What this round offers to the group's principal so far.</summary>
+    private RoundUse InRound(StandingGroup group)
+    {
+        int offers = 0, tasks = 0;
+        var held = new ResourceSum();
+        foreach (StandingAd ad in touched)
+        {
+            if (ad.Ad.Principal != group.Ad.Ad.Principal || answers[ad].Parts.Count == 0)
+                continue;
+            offers += ad == group.Ad ? 0 : 1;
+            foreach (HoldPart part in answers[ad].Parts)
+            {
+                tasks += part.Tasks;
+                held.Add(part.Task.Resources, part.Entry.Count);
+            }
+        }
+        return new RoundUse(offers, tasks, held);
     }
 
     /// <summary>
@@ -461,7 +483,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         int tasks = parts.Sum(part => part.Entry.Count + part.Entry.Backlog);
         BundleDiscount discount = arbiter.Options.Pricing.Discount;
         bool isBundle = discount.Permille > 0 && tasks >= discount.Threshold;
-        var hold = new Hold(new OfferId(random.NextUuid()), ad, now, now + length)
+        var hold = new Hold(new OfferId(random.NextUuid()), ad, arbiter.Quotas.UseOf(ad.Ad.Principal), now, now + length)
         {
             DiscountFrom = isBundle ? discount.Threshold : 0,
             DiscountPermille = isBundle ? discount.Permille : 0,

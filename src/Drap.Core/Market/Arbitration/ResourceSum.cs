@@ -36,16 +36,16 @@ internal struct ResourceSum
             && network <= free.FreeNetworkMbps && shares <= freeShares;
     }
 
-    /// <summary>How many more of <paramref name="request"/> leave the sum within <paramref name="part"/> of a worker's whole.</summary>
-    public readonly int RoomFor(ResourceRequest request, NodeResources total, int part, int count)
+    /// <summary>How many more of <paramref name="request"/>, up to <paramref name="count"/>, leave the sum within so many thousandths of a worker's whole.</summary>
+    public readonly int RoomFor(ResourceRequest request, NodeResources total, int permille, int count)
     {
         Int128 room = count;
-        Limit(request.MilliCpus, total.MilliCpus / part - cpus);
-        Limit(request.MemoryBytes, total.MemoryBytes / part - memory);
-        Limit(request.DiskBytes, total.DiskBytes / part - disk);
-        Limit(request.NetworkMbps, total.NetworkMbps / part - network);
+        Limit(request.MilliCpus, (Int128)total.MilliCpus * permille / 1000 - cpus);
+        Limit(request.MemoryBytes, (Int128)total.MemoryBytes * permille / 1000 - memory);
+        Limit(request.DiskBytes, (Int128)total.DiskBytes * permille / 1000 - disk);
+        Limit(request.NetworkMbps, (Int128)total.NetworkMbps * permille / 1000 - network);
         if (request.Gpu is { } gpu)
-            Limit((long)gpu.Count * gpu.Share, (Int128)total.Gpus.Length * GpuRequest.WholeShare / part - shares);
+            Limit((long)gpu.Count * gpu.Share, (Int128)total.Gpus.Length * GpuRequest.WholeShare * permille / 1000 - shares);
         return (int)room;
 
         void Limit(long need, Int128 left)

@@ -7,7 +7,9 @@ namespace Drap.Core.Market.Arbitration;
 /// <summary>The ads that stand with a worker, oldest first. A group stands once: a newer ad that names it takes its place. Not thread-safe.</summary>
 internal sealed class StandingAds
 {
-    /// <summary>Task groups that stand: what the busiest swarm of thirty schedulers has open. At the limit the oldest ad is dropped.</summary>
+    /// <summary>
+    /// Task groups that stand: what the busiest swarm of thirty schedulers has open. At the limit the oldest ad of the principal with the most groups is dropped: who floods loses his own.
+    /// </summary>
     public const int GroupsMax = 1024;
 
     /// <summary>How long an ad stands that does not say.</summary>
@@ -19,6 +21,7 @@ internal sealed class StandingAds
     private readonly List<StandingAd> ads = [];
     private readonly Dictionary<AdId, StandingAd> byId = [];
     private readonly Dictionary<GroupKey, StandingGroup> open = [];
+    private readonly Dictionary<Principal, int> openOf = [];
     private bool hasEmpty;
 
     /// <summary>Open groups.</summary>
@@ -45,13 +48,7 @@ internal sealed class StandingAds
     public StandingGroup? Find(GroupKey key) => open.GetValueOrDefault(key);
 
     /// <summary>Whether an open group of someone other than <paramref name="principal"/> stands.</summary>
-    public bool HasOther(Principal principal)
-    {
-        foreach (StandingAd ad in ads)
-            if (ad.Ad.Principal != principal && ad.Open > 0)
-                return true;
-        return false;
-    }
+    public bool HasOther(Principal principal) => openOf.Count > (openOf.ContainsKey(principal) ? 1 : 0);
 
     /// <summary>Keeps an ad with all its groups open.</summary>
     public void Add(StandingAd ad)
@@ -62,6 +59,7 @@ internal sealed class StandingAds
             if (open.TryGetValue(group.Key, out StandingGroup? older))
                 Close(older);
             open.Add(group.Key, group);
+            openOf[ad.Ad.Principal] = openOf.GetValueOrDefault(ad.Ad.Principal) + 1;
             group.IsOpen = true;
             ad.Open++;
         }
@@ -72,7 +70,7 @@ internal sealed class StandingAds
         NextDeadline = Instant.Min(NextDeadline, ad.Expires);
         NextWake = Instant.Min(NextWake, WakesAt(ad));
         while (open.Count > GroupsMax)
-            Drop(ads[0]);
+            DropOldestOfMost();
         RemoveEmpty();
     }
 
@@ -87,6 +85,12 @@ internal sealed class StandingAds
         RemoveEmpty();
     }
 
+    private void DropOldestOfMost()
+    {
+        Principal most = openOf.MaxBy(o => (o.Value, o.Key)).Key;
+        Drop(ads.First(ad => ad.Open > 0 && ad.Ad.Principal == most));
+    }
+
     private static Instant WakesAt(StandingAd ad) => ad.Ad.Audience > Arbiter.ExplicitAudienceMax ? Instant.Never : ad.Expires;
 
     /// <summary>Closes one group: nothing is offered on it any more.</summary>
@@ -97,6 +101,9 @@ internal sealed class StandingAds
         group.IsOpen = false;
         hasEmpty |= --group.Ad.Open == 0;
         open.Remove(group.Key);
+        Principal principal = group.Ad.Ad.Principal;
+        if (--openOf[principal] == 0)
+            openOf.Remove(principal);
     }
 
     /// <summary>Closes all groups of an ad.</summary>
@@ -165,6 +172,7 @@ internal sealed class StandingAds
                 Invariant.Check(!group.IsOpen || ReferenceEquals(open[group.Key], group));
             count += ad.Open;
         }
+        Invariant.Check(openOf.Values.Sum() == count && openOf.Values.All(n => n > 0));
         Invariant.Check(count == open.Count && count <= GroupsMax && byId.Count == ads.Count && Patient == ads.Count(ad => ad.HasPatient));
     }
 }

@@ -23,9 +23,16 @@ internal static class TermsReading
         Sandbox = new SandboxRules { Use = terms.Sandbox.Tasks, Network = terms.Sandbox.Network, Shows = [.. terms.Sandbox.Shows.Select(s => s.Value)] },
     };
 
-    /// <summary>The worker as its node's owner lets it work, whatever a workers' file says of it.</summary>
-    public static WorkerOptions Under(this WorkerOptions worker, NodeSpec node) => worker with
+    /// <summary>The worker as its node's owner lets it work, whatever a workers' file says of it. What the owner gives of the node is divided among its workers.</summary>
+    /// <param name="worker">The worker.</param>
+    /// <param name="node">The owner's words.</param>
+    /// <param name="index">Which of the node's workers, from 0.</param>
+    /// <param name="count">How many it has.</param>
+    public static WorkerOptions Under(this WorkerOptions worker, NodeSpec node, int index, int count) => worker with
     {
+        Quota = node.Quota.ToTerms(index, count),
+        Credit = node.Credit.ToTerms(count),
+        CreditOf = node.Credit.ToOwnTerms(count),
         Principals = [.. node.Allow.Distinct().Order(StringComparer.Ordinal).Select(name => new Principal(name))],
         IdleTimeout = node.IdleTimeout,
         OutboxAge = node.KeepResultsFor,

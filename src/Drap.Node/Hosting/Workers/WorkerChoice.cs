@@ -19,11 +19,14 @@ public sealed record WorkerChoice(string? File, int? Count, NodeSpec? Terms = nu
     public ImmutableArray<WorkerSpec> Read(string home)
     {
         ImmutableArray<WorkerSpec> specs = File is not null ? WorkersFile.Read(File) : Share(MachineResources.Detect(home));
-        return [.. specs.Select(s => Under(s with { Options = s.Options with { Name = s.Name } }))];
+        return [.. specs.Select((s, i) => Under(s with { Options = s.Options with { Name = s.Name } }, i, specs.Length))];
     }
 
     /// <summary>A worker of the file as it is then, under what holds for all.</summary>
-    public WorkerSpec Under(WorkerSpec worker) => Terms is null ? worker : worker with { Options = worker.Options.Under(Terms) };
+    /// <param name="worker">The worker.</param>
+    /// <param name="index">Which it is, from 0.</param>
+    /// <param name="count">Of how many.</param>
+    public WorkerSpec Under(WorkerSpec worker, int index, int count) => Terms is null ? worker : worker with { Options = worker.Options.Under(Terms, index, count) };
 
     /// <summary>As the command line of a worker's process says it.</summary>
     /// <param name="count">How many there are.</param>

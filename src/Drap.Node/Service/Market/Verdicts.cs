@@ -37,7 +37,7 @@ internal static class Verdicts
 
     /// <summary>Whether a node will never take the task, whatever leaves it: its size, its kind or its owner's rules.</summary>
     public static bool IsNever(this NodeVerdict verdict) =>
-        !verdict.Fits && !verdict.Refusals.IsEmpty && verdict.Refusals.All(r => !r.Ever && r.Code is ReasonCodes.Resource or ReasonCodes.Constraint);
+        !verdict.Fits && !verdict.Refusals.IsEmpty && verdict.Refusals.All(r => !r.Ever && r.Code is ReasonCodes.Resource or ReasonCodes.Constraint or ReasonCodes.Principal);
 
     private static IEnumerable<Refusal> Refusals(GroupAnswer answer, Price bid)
     {
@@ -55,7 +55,9 @@ internal static class Verdicts
             RefusalReason.Constraint => [new Refusal(ReasonCodes.Constraint, no.Detail)],
             RefusalReason.Driver => [new Refusal(ReasonCodes.Constraint, "driver", no.Detail)],
             RefusalReason.Deadline => [new Refusal(ReasonCodes.Deadline, "deadline", Available: "it could not begin or end in time", Ever: true)],
-            RefusalReason.Principal => [new Refusal(ReasonCodes.Credit, "principal", Available: no.Detail, Ever: true)],
+            RefusalReason.Principal => [new Refusal(ReasonCodes.Principal, "principal", no.Detail, "its owner does not let it in")],
+            RefusalReason.Quota when no.Detail == "credit" => [new Refusal(ReasonCodes.Credit, "credit", Available: "the principal's line is at its end, and others want the place", Ever: true)],
+            RefusalReason.Quota => [new Refusal(ReasonCodes.Quota, no.Detail, Available: "the principal has as much there as its owner lets it have", Ever: true)],
             RefusalReason.Draining => [new Refusal(ReasonCodes.NoRoom, "draining", Available: no.Detail.Length > 0 ? no.Detail : "it takes no new work", Ever: true)],
             RefusalReason.Reserved => [new Refusal(ReasonCodes.NoRoom, "reserve", Available: "what is free is kept for others", Ever: true)],
             _ => [new Refusal(ReasonCodes.WorkerFault, null, Available: no.Detail, Ever: true)],
