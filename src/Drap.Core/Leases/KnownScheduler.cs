@@ -45,6 +45,12 @@ public sealed class KnownScheduler
     /// <summary>Until when the last such renewal lasts.</summary>
     public Instant RenewedUntil { get; internal set; }
 
+    /// <summary>The same for attempts that stop at their lease's end: counted from a moment that surely was before the renewal was sent.</summary>
+    public Instant StoppingRenewedUntil { get; internal set; }
+
+    /// <summary>When the heartbeats came; what the scheduler has heard of an answer is proof of when it still spoke.</summary>
+    internal HeartbeatTimes Beats { get; } = new();
+
     /// <summary>Hash of the live leases; see <see cref="Messages.LeaseSetHash"/>.</summary>
     public ulong LeaseSet { get; internal set; }
 

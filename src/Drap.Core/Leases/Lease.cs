@@ -33,7 +33,7 @@ public abstract class Lease
     public LeaseState State { get; internal set; } = LeaseState.Live;
 
     /// <summary>When it ends unless it is renewed: the later of its own end and the scheduler's last renewal of all, if that came after it.</summary>
-    public Instant End => Scheduler.Renewals > RenewalsBefore ? Instant.Max(OwnEnd, Scheduler.RenewedUntil) : OwnEnd;
+    public Instant End => Scheduler.Renewals == RenewalsBefore ? OwnEnd : Instant.Max(OwnEnd, StopsAtEnd ? Scheduler.StoppingRenewedUntil : Scheduler.RenewedUntil);
 
     internal Instant OwnEnd { get; set; }
 

@@ -84,6 +84,9 @@ public sealed class WorkerLeases
 
     internal Instant Due { get; set; } = Instant.Never;
 
+    /// <summary>One more than the number of the last heartbeat that was answered; 1 before the first answer.</summary>
+    public long Heard { get; private set; } = 1;
+
     /// <summary>When the next heartbeat is due; never while there is no lease.</summary>
     public Instant NextHeartbeat { get; internal set; } = Instant.Never;
 
@@ -112,6 +115,9 @@ public sealed class WorkerLeases
     internal void Answered(long number, Instant now)
     {
         Suspicion.Answered(now);
+        // One from before our start may say a number that is still to come.
+        if (number <= Heartbeats)
+            Heard = Math.Max(Heard, number + 1);
         if (number == Heartbeats)
             trips.Observe(now - beatAt);
     }
@@ -253,7 +259,7 @@ public sealed class LeaseBook
         leases.NextHeartbeat = now + HeartbeatInterval;
         leases.LeaseEnd = now + LeaseTime + Margin;
         leases.Beat(now);
-        return new Heartbeat(scheduler, epoch, leases.Heartbeats, LeaseTime, leases.LeaseSet);
+        return new Heartbeat(scheduler, epoch, leases.Heartbeats, LeaseTime, leases.LeaseSet, leases.Heard);
     }
 
     /// <summary>A reply came; true if the two sides disagree and the sets have to be compared.</summary>

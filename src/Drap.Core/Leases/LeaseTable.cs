@@ -46,7 +46,11 @@ public sealed class LeaseTable
     public bool TryGet(AttemptId id, [NotNullWhen(true)] out Lease? lease) => leases.TryGetValue(id, out lease);
 
     /// <summary>Grants a lease; false, and nothing done, if the attempt has one.</summary>
-    public bool TryAdd(Lease lease, TimeSpan length, Instant now)
+    /// <param name="lease">The lease.</param>
+    /// <param name="length">How long the scheduler says that it lasts.</param>
+    /// <param name="proven">A moment that surely was before it was given: from there one counts whose attempt must not outlive it.</param>
+    /// <param name="now">The time.</param>
+    public bool TryAdd(Lease lease, TimeSpan length, Instant proven, Instant now)
     {
         if (!leases.TryAdd(lease.Id, lease))
             return false;
@@ -58,7 +62,7 @@ public sealed class LeaseTable
             last.Next = lease;
         last = lease;
         lease.Scheduler.Leases++;
-        Enliven(lease, length, now);
+        Enliven(lease, length, lease.StopsAtEnd ? proven : now);
         return true;
     }
 
@@ -79,14 +83,19 @@ public sealed class LeaseTable
         lease.Previous = lease.Next = null;
     }
 
-    /// <summary>A heartbeat: all live leases of the scheduler last until then. A number that was applied is not applied again: false.</summary>
-    public static bool TryRenew(KnownScheduler scheduler, long number, TimeSpan length, Instant now)
+    /// <summary>
+    /// A heartbeat: all live leases of the scheduler last until then, counted from now; those that must stop at their end from the last proof of when
+    /// it was sent. A number that was applied is not applied again: false.
+    /// </summary>
+    public static bool TryRenew(KnownScheduler scheduler, long number, TimeSpan length, long heard, Instant now)
     {
         if (number <= scheduler.Heartbeat)
             return false;
         scheduler.Heartbeat = number;
         scheduler.Renewals++;
         scheduler.RenewedUntil = now + Shortened(length);
+        scheduler.Beats.Came(number, heard, now);
+        scheduler.StoppingRenewedUntil = Instant.Max(scheduler.StoppingRenewedUntil, ProvenBy(scheduler, now) + Shortened(length));
         return true;
     }
 
@@ -97,7 +106,7 @@ public sealed class LeaseTable
             return false;
         if (lease.State == LeaseState.Live)
         {
-            lease.OwnEnd = Instant.Max(lease.End, now + Shortened(length));
+            lease.OwnEnd = Instant.Max(lease.End, (lease.StopsAtEnd ? ProvenBy(lease.Scheduler, now) : now) + Shortened(length));
             lease.RenewalsBefore = lease.Scheduler.Renewals;
             return true;
         }
@@ -165,6 +174,9 @@ public sealed class LeaseTable
         Tally(lease, 1);
         NextDeadline = Instant.Min(NextDeadline, lease.OwnEnd);
     }
+
+    /// <summary>From when what came from the scheduler counts, where it must not count for too long. One that says nothing of what it heard is believed.</summary>
+    private static Instant ProvenBy(KnownScheduler scheduler, Instant now) => scheduler.Beats.IsSaid ? scheduler.Beats.ProvenAt : now;
 
     private static void Leave(Lease lease, LeaseState to)
     {

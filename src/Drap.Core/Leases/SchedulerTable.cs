@@ -60,6 +60,7 @@ public sealed class SchedulerTable(int limit)
         scheduler.IsEpochStored = false;
         scheduler.Ads = new AdWindow();
         scheduler.Heartbeat = 0;
+        scheduler.Beats.Restart();
         return Standing.Begins;
     }
 

@@ -9,9 +9,13 @@ namespace Drap.Core.Messages;
 /// <param name="Scheduler">The scheduler as a role.</param>
 /// <param name="Epoch">Its epoch.</param>
 /// <param name="Number">Counts the heartbeats to this worker in this epoch: each renewal is applied once, in order.</param>
-/// <param name="Lease">How much longer the leases last, from receipt.</param>
+/// <param name="Lease">How much longer the leases last, from receipt; see <paramref name="Heard"/>.</param>
 /// <param name="LeaseSet">See <see cref="LeaseSetHash"/>.</param>
-public sealed record Heartbeat(PeerId Scheduler, Epoch Epoch, long Number, TimeSpan Lease, ulong LeaseSet) : Message;
+/// <param name="Heard">
+/// One more than the number of the last heartbeat whose answer had come when this one was sent; 0 from schedulers that do not say. What must not outlive its
+/// lease is renewed from that answer: however long this was on its way, it was sent after it.
+/// </param>
+public sealed record Heartbeat(PeerId Scheduler, Epoch Epoch, long Number, TimeSpan Lease, ulong LeaseSet, long Heard = 0) : Message;
 
 /// <summary>The worker's answer to a heartbeat.</summary>
 /// <param name="Number">The heartbeat's number.</param>

@@ -15,7 +15,8 @@ internal readonly struct HeartbeatShape : IShape<Heartbeat>
         long number = f.Long(3, nameof(m.Number), m.Number, 0, long.MaxValue);
         TimeSpan lease = f.Duration(4, nameof(m.Lease), m.Lease);
         ulong leaseSet = f.Word(5, nameof(m.LeaseSet), m.LeaseSet);
-        return !f.Reads ? m : new Heartbeat(scheduler, epoch, number, lease, leaseSet);
+        long heard = f.LongOr(6, nameof(m.Heard), m.Heard, 0, 0, long.MaxValue);
+        return !f.Reads ? m : new Heartbeat(scheduler, epoch, number, lease, leaseSet, heard);
     }
 }
 

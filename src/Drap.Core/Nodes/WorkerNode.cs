@@ -329,13 +329,13 @@ public sealed class WorkerNode
     {
         bool begins = !schedulers.TryGet(heartbeat.Scheduler, out KnownScheduler? known) || heartbeat.Epoch.CompareTo(known.Epoch) > 0;
         if (Meet(from, heartbeat.Scheduler, heartbeat.Epoch, MessageKind.Heartbeat, now, effects) is not { } scheduler
-            || !LeaseTable.TryRenew(scheduler, heartbeat.Number, heartbeat.Lease, now))
+            || !LeaseTable.TryRenew(scheduler, heartbeat.Number, heartbeat.Lease, heartbeat.Heard, now))
             return;
         if (begins)
             Reconciliation.Adopt(scheduler, heartbeat.Lease, leases, now, effects);
         StoreEpoch(scheduler, effects);
         if (scheduler.LiveStopping > 0)
-            effects.Add(new WorkerEffect.LeasesUntil(scheduler.Id, scheduler.RenewedUntil));
+            effects.Add(new WorkerEffect.LeasesUntil(scheduler.Id, scheduler.StoppingRenewedUntil));
         outbox.Nudge(scheduler.Id, now);
         heartbeats.Add((from, scheduler, heartbeat.Number));
     }

@@ -15,6 +15,7 @@ public sealed class WorkerNodeTests
     [InlineData("gathering")]
     [InlineData("holds")]
     [InlineData("idle")]
+    [InlineData("late_heartbeats")]
     [InlineData("leases")]
     [InlineData("main_path")]
     [InlineData("one_by_one")]

@@ -116,7 +116,7 @@ internal sealed class WorkerScript
                 });
                 break;
             case "heartbeat":
-                Receive(from, new Heartbeat(scheduler, epoch, Int("n", 1), Time("lease", "30s"), 0));
+                Receive(from, new Heartbeat(scheduler, epoch, Int("n", 1), Time("lease", "30s"), 0, Int("heard", 0)));
                 break;
             case "reconcile":
                 Receive(from, new Reconcile(scheduler, epoch, Time("lease", "30s"), Attempts(plain), !plain.Contains("partial")));

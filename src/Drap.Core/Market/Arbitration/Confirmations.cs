@@ -150,7 +150,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
                 worst = NackReason.Gone;
                 continue;
             }
-            Invariant.Check(leases.TryAdd(attempt, confirm.Lease, now));
+            Invariant.Check(leases.TryAdd(attempt, confirm.Lease, hold.MadeAt, now));
             attempt.Line.Use.Attempts++;
             part.Group.Remaining--;
             part.Taken++;
