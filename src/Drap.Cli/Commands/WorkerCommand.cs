@@ -22,7 +22,7 @@ internal static class WorkerCommand
         Invocation call, string name, NodeHostOptions which, string region, string overlay, string[] bootstrap, bool isMember, long? endsAt, bool serveNoop)
     {
         if (!OverlayOptions.TryParse(overlay, out OverlayOptions? joins, out string? error)
-            || !OverlayOptions.TryParseAddresses("--bootstrap", bootstrap, named: true, out ImmutableArray<Multiaddr> peers, out error))
+            || !OverlayOptions.TryParseAddresses("--bootstrap", bootstrap, named: true, dialed: true, out ImmutableArray<Multiaddr> peers, out error))
             throw new CliException(ExitCode.Usage, error);
         var handlers = new HandlerRegistry();
         if (serveNoop)

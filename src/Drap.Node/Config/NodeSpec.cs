@@ -42,7 +42,7 @@ public sealed record NodeSpec : WorkerTerms
     public ImmutableArray<TcpAddress> Listen { get; init; } = [];
 
     [Setting("Addresses to tell others besides, such as a router's outside", Usual = "[]", Example = "[/dns4/drap.example.org/tcp/4001]", Value = "MULTIADDR")]
-    public ImmutableArray<TcpAddress> Announce { get; init; } = [];
+    public ImmutableArray<DialedAddress> Announce { get; init; } = [];
 
     [Setting("Find nodes on the LAN and be found there", Usual = "true", Example = "false", Value = "true|false")]
     public bool Mdns { get; init; } = true;

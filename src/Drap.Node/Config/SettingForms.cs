@@ -42,6 +42,15 @@ public readonly record struct TcpAddress(Multiaddr Value)
     public override string ToString() => Value.ToString();
 }
 
+/// <summary>An address that others dial: as <see cref="TcpAddress"/>, or a name whose texts in the DNS hold such addresses.</summary>
+/// <param name="Value">The address.</param>
+[JsonConverter(typeof(DialedAddressConverter))]
+public readonly record struct DialedAddress(Multiaddr Value)
+{
+    /// <summary>As it is written.</summary>
+    public override string ToString() => Value.ToString();
+}
+
 /// <summary>A file or folder of the machine.</summary>
 /// <param name="Value">Absolute, without <c>..</c>.</param>
 [JsonConverter(typeof(AbsolutePathConverter))]
@@ -80,6 +89,17 @@ internal sealed class TcpAddressConverter() : TextConverter<TcpAddress>("an IP a
     {
         bool isOne = Multiaddr.TryParse(text, out Multiaddr? address) && (address.IsCircuit || address.TryGetTcp(out _, out _));
         value = isOne ? new TcpAddress(address!) : default;
+        return isOne;
+    }
+}
+
+internal sealed class DialedAddressConverter() : TextConverter<DialedAddress>(
+    "an IP address or a name with a TCP port, such as /ip4/192.0.2.1/tcp/4001, or a name that holds addresses, such as /dnsaddr/drap.example.org")
+{
+    public override bool TryParse(string text, out DialedAddress value)
+    {
+        bool isOne = Multiaddr.TryParse(text, out Multiaddr? address) && (address.IsCircuit || address.TryGetTcp(out _, out _) || address.TryGetDnsaddr(out _, out _));
+        value = isOne ? new DialedAddress(address!) : default;
         return isOne;
     }
 }

@@ -98,9 +98,12 @@ public sealed record OverlayOptions
         return options is not null;
     }
 
-    /// <summary>Reads addresses that <paramref name="option"/> gives; with <paramref name="named"/> each must end with <c>/p2p/ID</c>.</summary>
+    /// <summary>
+    /// Reads addresses that <paramref name="option"/> gives; with <paramref name="named"/> each must end with <c>/p2p/ID</c>. Those that are dialed and not listened on
+    /// (<paramref name="dialed"/>) may be names that hold addresses, <c>/dnsaddr/NAME</c>.
+    /// </summary>
     public static bool TryParseAddresses(
-        string option, IEnumerable<string> texts, bool named, out ImmutableArray<Multiaddr> addresses, [NotNullWhen(false)] out string? error)
+        string option, IEnumerable<string> texts, bool named, bool dialed, out ImmutableArray<Multiaddr> addresses, [NotNullWhen(false)] out string? error)
     {
         var read = ImmutableArray.CreateBuilder<Multiaddr>();
         error = null;
@@ -108,7 +111,7 @@ public sealed record OverlayOptions
         {
             if (!Multiaddr.TryParse(text, out Multiaddr? address))
                 error = $"{option} {text}: no multiaddr, such as /ip4/192.0.2.1/tcp/4001{(named ? "/p2p/12D3KooW…" : "")}";
-            else if (!address.IsCircuit && !address.TryGetTcp(out _, out _) && !(named && address.TryGetDnsaddr(out _, out _)))
+            else if (!address.IsCircuit && !address.TryGetTcp(out _, out _) && !(dialed && address.TryGetDnsaddr(out _, out _)))
                 error = $"{option} {text}: an IP address or a name with a TCP port is expected, such as /ip4/192.0.2.1/tcp/4001";
             else if (named && address.Peer is null)
                 error = $"{option} {text}: does not end with the peer's name, /p2p/12D3KooW…";
@@ -136,7 +139,7 @@ public sealed record OverlayOptions
         for (int i = 0; i < keys.Length; i++)
             if (!TryParseAddresses(
                 $"--overlay {keys[i]}", words.Where(w => w.Split('=')[0] == keys[i]).Select(w => w[Math.Min(w.Length, keys[i].Length + 1)..]), named: keys[i] == "bootstrap",
-                out read[i], out string? error))
+                dialed: keys[i] != "listen", out read[i], out string? error))
                 return (null, error);
         return (new OverlayOptions
         {

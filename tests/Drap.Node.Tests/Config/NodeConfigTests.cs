@@ -59,6 +59,8 @@ public sealed class NodeConfigTests : IDisposable
     [InlineData("sandbox: {tasks: everybody}", "{0}:1:18: sandbox.tasks: found 'everybody'; allowed: others, always, never")]
     [InlineData("roles: [worker, boss]", "{0}:1:17: roles[1]: found 'boss'; allowed: worker, scheduler, gateway, inviter")]
     [InlineData("listen: [/ip4/1.2.3.4/udp/5]", "{0}:1:10: listen[0]: found '/ip4/1.2.3.4/udp/5'; allowed: an IP address or a name with a TCP port, such as /ip4/192.0.2.1/tcp/4001")]
+    [InlineData("listen: [/dnsaddr/a.example]", "{0}:1:10: listen[0]: found '/dnsaddr/a.example'; allowed: an IP address or a name with a TCP port, such as /ip4/192.0.2.1/tcp/4001")]
+    [InlineData("announce: [/dnsaddr]", "{0}:1:12: announce[0]: found '/dnsaddr'; allowed: an IP address or a name with a TCP port, such as /ip4/192.0.2.1/tcp/4001, or a name that holds addresses, such as /dnsaddr/drap.example.org")]
     [InlineData("region: a/b", "{0}:1:9: region: found 'a/b'; allowed: letters, digits, '.', '_' and '-', at most 64 of them, a letter or digit first")]
     [InlineData("workers: 0", "{0}:1:10: workers: found '0'; allowed: a number from 1 to 256, or a file that is there")]
     [InlineData("gateway: true\nroles: [worker]", "{0}:2:8: roles: found worker beside gateway: true, which is a node without tasks; allowed: gateway, inviter, or no gateway: true")]
@@ -190,10 +192,12 @@ public sealed class NodeConfigTests : IDisposable
     [Fact]
     public void What_is_handed_to_a_workers_process_says_the_same()
     {
-        NodeSpec spec = Read("gpus: [0]\nprices: {core: 0.07, named: {x: 1}}\nhourly: [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,0.5]\nidle_timeout: 10m\nlisten: [/ip4/127.0.0.1/tcp/4001]").Spec;
+        NodeSpec spec = Read("gpus: [0]\nprices: {core: 0.07, named: {x: 1}}\nhourly: [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,0.5]\nidle_timeout: 10m\n"
+            + "listen: [/ip4/127.0.0.1/tcp/4001]\nannounce: [/dnsaddr/drap.example.org]").Spec;
         NodeSpec again = NodeSpec.TryParse(spec.ToArgument())!;
         Assert.Equal(spec.ToArgument(), again.ToArgument());
-        Assert.Equal((TimeSpan.FromMinutes(10), 500, 0, "/ip4/127.0.0.1/tcp/4001"), (again.IdleTimeout, again.Hourly[23].Value, again.Gpus!.Value[0].Index, again.Listen[0].ToString()));
+        Assert.Equal((TimeSpan.FromMinutes(10), 500, 0, "/ip4/127.0.0.1/tcp/4001", "/dnsaddr/drap.example.org"),
+            (again.IdleTimeout, again.Hourly[23].Value, again.Gpus!.Value[0].Index, again.Listen[0].ToString(), again.Announce[0].ToString()));
         Assert.Null(NodeSpec.TryParse("{"));
     }
 

@@ -191,7 +191,7 @@ public sealed class OverlayOptionsTests
     public void What_a_node_of_libp2p_is_told_is_said_again_as_it_was_read()
     {
         const string Peer = "12D3KooWAfPDpPRRRBrmqy9is2zjU5srQ4hKuZitiGmh4NTTpS2d";
-        const string Text = $"libp2p:listen=/ip4/0.0.0.0/tcp/4001,listen=/ip6/::/tcp/4001,announce=/ip4/192.0.2.1/tcp/4001,bootstrap=/ip4/192.0.2.9/tcp/1/p2p/{Peer},mdns,relay,hidden";
+        const string Text = $"libp2p:listen=/ip4/0.0.0.0/tcp/4001,listen=/ip6/::/tcp/4001,announce=/ip4/192.0.2.1/tcp/4001,announce=/dnsaddr/example.org,bootstrap=/ip4/192.0.2.9/tcp/1/p2p/{Peer},mdns,relay,hidden";
         Assert.True(OverlayOptions.TryParse(Text, out OverlayOptions? options, out _));
         Assert.Equal(["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001"], options.Listen.Select(a => a.ToString()));
         Assert.Equal((true, true, false), (options.Mdns, options.Relay, options.IsReachable));
@@ -206,13 +206,15 @@ public sealed class OverlayOptionsTests
 
     [Theory]
     [InlineData("/ip4/192.0.2.1/tcp/4001", false, null)]
+    [InlineData("/dnsaddr/example.org/p2p/12D3KooWAfPDpPRRRBrmqy9is2zjU5srQ4hKuZitiGmh4NTTpS2d", true, null)]
+    [InlineData("/dnsaddr/example.org", false, "--listen /dnsaddr/example.org: an IP address or a name with a TCP port is expected, such as /ip4/192.0.2.1/tcp/4001")]
     [InlineData("/dns4/example.org/tcp/4001/p2p/12D3KooWAfPDpPRRRBrmqy9is2zjU5srQ4hKuZitiGmh4NTTpS2d", true, null)]
     [InlineData("192.0.2.1:4001", false, "--listen 192.0.2.1:4001: no multiaddr, such as /ip4/192.0.2.1/tcp/4001")]
     [InlineData("/ip4/192.0.2.1/tcp/4001", true, "--listen /ip4/192.0.2.1/tcp/4001: does not end with the peer's name, /p2p/12D3KooW…")]
     [InlineData("/ip4/192.0.2.1/udp/4001", false, "--listen /ip4/192.0.2.1/udp/4001: an IP address or a name with a TCP port is expected, such as /ip4/192.0.2.1/tcp/4001")]
     public void Addresses_are_read_or_their_fault_is_said(string text, bool named, string? expected)
     {
-        Assert.Equal(expected is null, OverlayOptions.TryParseAddresses("--listen", [text], named, out _, out string? error));
+        Assert.Equal(expected is null, OverlayOptions.TryParseAddresses("--listen", [text], named, dialed: named, out _, out string? error));
         Assert.Equal(expected, error);
     }
 }
