@@ -92,7 +92,7 @@ public sealed class MemberSwarmTests
         using PrivateKey key = PrivateKey.FromSeed(System.Security.Cryptography.RandomNumberGenerator.GetBytes(PrivateKey.SeedBytes));
         string[] all =
         [
-            "/ipfs/id/1.0.0", "/ipfs/ping/1.0.0", "/meshsub/1.2.0", "/meshsub/1.1.0", "/floodsub/1.0.0", "/drap/kad/1.0.0", "/drap/1.0.0/blobs", "/drap/1.0.0/revocations",
+            "/ipfs/id/1.0.0", "/ipfs/ping/1.0.0", "/meshsub/1.2.0", "/meshsub/1.1.0", "/floodsub/1.0.0", "/drap/kad/1.0.0", "/drap/1.1.0/blobs", "/drap/1.0.0/revocations",
             "/libp2p/circuit/relay/0.2.0/hop",
         ];
         foreach (string protocol in all)

@@ -17,14 +17,18 @@ public sealed class FileWalk
     private const int LevelsMax = 4;
 
     private readonly Cid root;
+    private readonly bool isOutline;
     private readonly Stack<(Cid Name, long Bytes, int Level)> expected = new();
     private byte[] digests = [];
     private long taken;
 
     /// <summary>Expects the blob of this name.</summary>
-    public FileWalk(Cid root)
+    /// <param name="root">Its name.</param>
+    /// <param name="isOutline">Whether the leaves of a file of several stay away: their names, which inner nodes give, are what is wanted. Default: no.</param>
+    public FileWalk(Cid root, bool isOutline = false)
     {
         this.root = root;
+        this.isOutline = isOutline;
         expected.Push((root, -1, 0));
     }
 
@@ -55,6 +59,8 @@ public sealed class FileWalk
         error = Cid.Of(name.Codec, block.Span) != name ? $"what was sent as block {name} is something else"
             : isLeaf ? TakeLeaf(name, block.Length, bytes)
             : DagPb.TryDecode(block, out DagNode? node, out string? bad) ? TakeNode(name, node, bytes, level) : $"block {name} is refused: {bad}";
+        if (error is null && isOutline)
+            PassLeaves();
         return error is null;
     }
 
@@ -63,6 +69,16 @@ public sealed class FileWalk
     {
         Invariant.Check(IsComplete);
         return Length < 0 ? null : new FileDag(Length, digests);
+    }
+
+    private void PassLeaves()
+    {
+        while (expected.TryPeek(out (Cid Name, long Bytes, int Level) next) && next.Bytes >= 0 && next.Name.Codec == CidCodec.Raw)
+        {
+            expected.Pop();
+            next.Name.CopyDigest(digests.AsSpan((int)(taken / UnixFs.ChunkBytes) * 32));
+            taken += next.Bytes;
+        }
     }
 
     private string? TakeLeaf(Cid name, int length, long bytes)

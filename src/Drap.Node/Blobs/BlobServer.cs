@@ -1,113 +1,119 @@
-using System.Buffers;
-using System.Buffers.Binary;
 using Drap.Core.Transfer;
 using Drap.Node.Overlay;
+using Drap.Node.Time;
 
 namespace Drap.Node.Blobs;
 
 /// <summary>
-/// Sends blobs to whoever asks for them by name: in an open swarm everybody may. A stream's requests are answered in their order; who does not read
-/// what it asked for holds up its own stream alone, and gives it up after <see cref="Patience"/>.
+/// Gives blobs to whoever asks for them by name and may read them. A stream's requests are answered in their order; who does not read what it asked for
+/// holds up its own stream alone, and gives it up after <see cref="Patience"/>. A peer gets no more than its rate, over all its streams together.
 /// </summary>
-internal sealed class BlobServer(BlobStore blobs, BlobFetches coming) : IDisposable
+/// <param name="served">What is given, and to whom.</param>
+/// <param name="bytesPerSecond">The rate of one peer; 0 for none.</param>
+internal sealed class BlobServer(ServedBlobs served, long bytesPerSecond) : IDisposable
 {
-    /// <summary>Streams served at once: each holds a leaf and a block, so 32 of them at most 80 MiB.</summary>
+    /// <summary>Streams served at once: each holds two leaves, so 32 of them 16 MiB, and a block of up to 2 MiB each.</summary>
     private const int ServedMax = 32;
 
-    /// <summary>Streams that wait for their turn; further ones are reset, and their askers try again.</summary>
+    /// <summary>Of one peer: no member can keep the others from their turn.</summary>
+    private const int ServedPerPeerMax = 8;
+
+    /// <summary>Streams of one peer that may be open; further ones are reset, and their askers try again.</summary>
+    private const int OpenPerPeerMax = 64;
+
+    /// <summary>Streams that wait for their turn; further ones are reset.</summary>
     private const int WaitingMax = 1024;
 
     /// <summary>How long a peer may take to send a request, or to read a block.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly SemaphoreSlim slots = new(ServedMax);
+    private readonly Dictionary<PeerId, PeerTurns> peers = [];
+    private readonly PeerRates rates = new(bytesPerSecond);
     private int waiting;
 
     /// <summary>Serves one stream to its end.</summary>
     public async Task ServeAsync(PeerId peer, OverlayStream stream, CancellationToken cancel)
     {
-        _ = peer;
-        if (Interlocked.Increment(ref waiting) > WaitingMax)
-        {
-            Interlocked.Decrement(ref waiting);
-            throw new OverlayException(OverlayFailure.Reset, "too many streams wait for blobs");
-        }
+        PeerTurns turns = Enter(peer);
         try
         {
-            await slots.WaitAsync(cancel).ConfigureAwait(false);
+            await turns.Turn.WaitAsync(cancel).ConfigureAwait(false);
+            try
+            {
+                await slots.WaitAsync(cancel).ConfigureAwait(false);
+                try
+                {
+                    Interlocked.Decrement(ref waiting);
+                    await AnswerAllAsync(peer, stream, cancel).ConfigureAwait(false);
+                }
+                finally
+                {
+                    Interlocked.Increment(ref waiting);
+                    slots.Release();
+                }
+            }
+            finally
+            {
+                turns.Turn.Release();
+            }
         }
         finally
         {
-            Interlocked.Decrement(ref waiting);
-        }
-        try
-        {
-            await AnswerAllAsync(stream, cancel).ConfigureAwait(false);
-        }
-        finally
-        {
-            slots.Release();
+            Leave(peer, turns);
         }
     }
 
     public void Dispose() => slots.Dispose();
 
-    private async Task AnswerAllAsync(OverlayStream stream, CancellationToken cancel)
+    private PeerTurns Enter(PeerId peer)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        using var reader = new WireReader(stream);
-        byte[] piece = ArrayPool<byte>.Shared.Rent(1 + BlobWire.BlockHeadBytes + UnixFs.ChunkBytes);
-        try
+        lock (peers)
         {
-            while (true)
+            if (!peers.TryGetValue(peer, out PeerTurns? turns))
+                peers[peer] = turns = new PeerTurns();
+            if (turns.Open == OpenPerPeerMax || waiting >= WaitingMax)
             {
-                patience.CancelAfter(Patience);
-                ReadOnlyMemory<byte> request = await reader.ReadAsync(BlobWire.RequestBytes, patience.Token).ConfigureAwait(false);
-                if (request.IsEmpty)
-                    return;
-                if (!Cid.TryFromBytes(request.Span, out Cid cid))
-                    throw new InvalidDataException("a request that is no CID");
-                await AnswerAsync(cid, stream, piece, patience, cancel).ConfigureAwait(false);
+                if (turns.Open == 0)
+                    peers.Remove(peer);
+                throw new OverlayException(OverlayFailure.Reset, "too many streams wait for blobs");
             }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(piece);
+            turns.Open++;
+            Interlocked.Increment(ref waiting);
+            return turns;
         }
     }
 
-    private async Task AnswerAsync(Cid cid, OverlayStream stream, byte[] piece, CancellationTokenSource patience, CancellationToken cancel)
+    private void Leave(PeerId peer, PeerTurns turns)
     {
-        // What is on its way here is not missing.
-        patience.CancelAfter(Timeout.InfiniteTimeSpan);
-        await coming.WhenHereAsync(cid, cancel).ConfigureAwait(false);
-        using OutgoingBlob? blob = blobs.TryOpenBlocks(cid);
-        piece[0] = blob is null ? BlobWire.Missing : BlobWire.Here;
-        int used = 1;
-        if (blob is not null)
+        lock (peers)
         {
-            foreach (ReadOnlyMemory<byte> block in blob.Blocks())
-            {
-                patience.CancelAfter(Patience);
-                BinaryPrimitives.WriteUInt32BigEndian(piece.AsSpan(used), (uint)block.Length);
-                used += BlobWire.BlockHeadBytes;
-                if (block.Length <= piece.Length - used)
-                {
-                    block.CopyTo(piece.AsMemory(used));
-                    await stream.WriteAsync(piece.AsMemory(0, used + block.Length), patience.Token).ConfigureAwait(false);
-                }
-                else
-                {
-                    await stream.WriteAsync(piece.AsMemory(0, used), patience.Token).ConfigureAwait(false);
-                    await stream.WriteAsync(block, patience.Token).ConfigureAwait(false);
-                }
-                used = 0;
-            }
+            Interlocked.Decrement(ref waiting);
+            if (--turns.Open == 0)
+                peers.Remove(peer);
         }
-        else
-        {
-            patience.CancelAfter(Patience);
-            await stream.WriteAsync(piece.AsMemory(0, used), patience.Token).ConfigureAwait(false);
-        }
+    }
+
+    private async Task AnswerAllAsync(PeerId peer, OverlayStream stream, CancellationToken cancel)
+    {
+        using var answers = new BlobAnswers(served, stream, bytes => Delay(peer, bytes), Patience, cancel);
+        await answers.RunAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>How long these bytes must wait.</summary>
+    private TimeSpan Delay(PeerId peer, int bytes)
+    {
+        if (bytesPerSecond == 0)
+            return TimeSpan.Zero;
+        lock (rates)
+            return rates.Take(peer, bytes, BootClock.Now);
+    }
+
+    /// <summary>Streams of one peer.</summary>
+    private sealed class PeerTurns
+    {
+        public SemaphoreSlim Turn { get; } = new(ServedPerPeerMax);
+
+        public int Open { get; set; }
     }
 }

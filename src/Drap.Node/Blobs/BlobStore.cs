@@ -37,6 +37,7 @@ public sealed class BlobStore : IDisposable
         Directory.CreateDirectory(packFolder);
         packs = new PackShelf(packFolder, index.TryInsert);
         pins = new PinTable(Path.Combine(options.Folder, "pins"));
+        Owners = new BlobOwners(Path.Combine(options.Folder, "owners"));
         import = new BlobImport(options, index, collection, holds, files, packs, pins);
         FileCalls.SyncFolder(options.Folder);
     }
@@ -52,6 +53,9 @@ public sealed class BlobStore : IDisposable
     internal FileShelf Files => files;
 
     internal HoldTable Holds => holds;
+
+    /// <summary>Who brought which blobs here, where that is asked.</summary>
+    internal BlobOwners Owners { get; }
 
     /// <summary>Whether the store's file system does not know reflinks; large files are then linked at once. Only a hint, so unguarded.</summary>
     internal bool CannotClone { get; set; }
@@ -176,10 +180,10 @@ public sealed class BlobStore : IDisposable
     }
 
     /// <summary>
-    /// Opens one blob to be sent to a peer block by block: a file whole, or one node of a folder. Null where it is not here. Stays readable when
-    /// the blob is collected meanwhile.
+    /// Opens one blob to be sent to a peer in parts: a file, or one node of a folder. Null where it is not here. Stays readable when the blob is
+    /// collected meanwhile.
     /// </summary>
-    internal OutgoingBlob? TryOpenBlocks(Cid cid)
+    internal OutgoingBlob? TryOpenParts(Cid cid)
     {
         using var reading = collection.EnterRead();
         if (!index.TryGet(cid, out BlobEntry? entry))
@@ -197,12 +201,15 @@ public sealed class BlobStore : IDisposable
         return new OutgoingBlob(FileCalls.OpenRegular(files.PathOf(cid)), dag, chunk => Corrupt(blob, chunk));
     }
 
-    /// <summary>A place for a file of several leaves that a peer sends, each of them checked by the caller.</summary>
-    internal IncomingFile Receive(long length)
+    /// <summary>A place for a file of several leaves that peers send, each of them checked by the caller.</summary>
+    internal IncomingFile Receive(FileDag dag)
     {
-        index.CheckRoom(length);
-        return new IncomingFile(files.NewTemporary());
+        index.CheckRoom(dag.Length);
+        return files.Receive(dag);
     }
+
+    /// <summary>Throws <see cref="BlobStoreFullException"/> where so many bytes have no room.</summary>
+    internal void CheckRoom(long bytes) => index.CheckRoom(bytes);
 
     /// <summary>Keeps a file that came whole.</summary>
     internal void Keep(IncomingFile file, FileDag dag, AddOptions add) => import.Keep(file, dag, add);
@@ -300,6 +307,14 @@ public sealed class BlobStore : IDisposable
     /// <summary>Ends all pins of a job.</summary>
     public void Unpin(JobId owner) => pins.UnpinAll(owner);
 
+    /// <summary>Everybody in the swarm may read these from now on, and what folders among them name.</summary>
+    public void Publish(IEnumerable<Cid> roots)
+    {
+        Cid[] all = [.. roots.SelectMany(root => FolderExport.Reach(this, root))];
+        if (all.Length > 0)
+            Owners.Publish(all);
+    }
+
     public bool IsPinned(JobId owner, Cid cid) => pins.IsPinned(owner, cid);
 
     /// <summary>
@@ -326,8 +341,10 @@ public sealed class BlobStore : IDisposable
             freed += entry.Length;
             deleted++;
         }
+        freed += files.RemovePartial(all: unpinnedBytesMax == 0);
         packs.Compact(index.Entries.OfType<PackedBlob>(), index.Move, Delete);
         pins.Tidy();
+        Owners.Tidy(index.Contains);
         return new CollectionResult(deleted, freed, index.Count, Bytes);
     }
 
@@ -335,6 +352,7 @@ public sealed class BlobStore : IDisposable
     {
         packs.Dispose();
         pins.Dispose();
+        Owners.Dispose();
         owner.Dispose();
     }
 

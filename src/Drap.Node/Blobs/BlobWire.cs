@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using Drap.Core.Transfer;
 
 namespace Drap.Node.Blobs;
 
@@ -7,10 +8,10 @@ namespace Drap.Node.Blobs;
 internal static class BlobWire
 {
     /// <summary>The protocol of the streams.</summary>
-    public const string Protocol = "/drap/1.0.0/blobs";
+    public const string Protocol = "/drap/1.1.0/blobs";
 
-    /// <summary>A request: the CID in its binary form.</summary>
-    public const int RequestBytes = Cid.BytesLength;
+    /// <summary>A request: what is asked, the CID in its binary form, and two numbers of 32 bits, big-endian.</summary>
+    public const int RequestBytes = 1 + Cid.BytesLength + (2 * sizeof(uint));
 
     /// <summary>Before each block: its length, 32 bits, big-endian.</summary>
     public const int BlockHeadBytes = sizeof(uint);
@@ -18,12 +19,68 @@ internal static class BlobWire
     /// <summary>Requests of one stream that may wait for their answers; enough that many small files need no round trip each.</summary>
     public const int AskedMax = 32;
 
-    /// <summary>The blob follows.</summary>
-    public const byte Here = 1;
+    /// <summary>Holders that are named at most.</summary>
+    public const int HoldersMax = 8;
+
+    /// <summary>Bytes of an answer that names holders: each name after its length in a byte.</summary>
+    public const int HoldersBytesMax = HoldersMax * (1 + PeerId.BytesMax);
+
+    /// <summary>Writes a request.</summary>
+    public static void Write(Span<byte> to, BlobRequest request)
+    {
+        to[0] = (byte)request.What;
+        request.Content.CopyTo(to[1..]);
+        BinaryPrimitives.WriteInt32BigEndian(to[(1 + Cid.BytesLength)..], request.First);
+        BinaryPrimitives.WriteInt32BigEndian(to[(1 + Cid.BytesLength + sizeof(uint))..], request.Count);
+    }
+
+    /// <summary>Reads one; null for what is none.</summary>
+    public static BlobRequest? Read(ReadOnlySpan<byte> from)
+    {
+        var request = new BlobRequest(
+            (BlobQuestion)from[0], default, BinaryPrimitives.ReadInt32BigEndian(from[(1 + Cid.BytesLength)..]), BinaryPrimitives.ReadInt32BigEndian(from[(1 + Cid.BytesLength + sizeof(uint))..]));
+        if (!Cid.TryFromBytes(from.Slice(1, Cid.BytesLength), out Cid cid) || request.What is < BlobQuestion.Outline or > BlobQuestion.Holders
+            || request.First < 0 || request.Count < 0 || (request.What == BlobQuestion.Leaves && request.Count is 0 or > LeafPlan.RunLeavesMax))
+            return null;
+        return request with { Content = cid };
+    }
+}
+
+/// <summary>What is asked of a holder.</summary>
+internal enum BlobQuestion : byte
+{
+    /// <summary>The blob if it is one block; of a file of several leaves its inner nodes, which name them.</summary>
+    Outline = 1,
+
+    /// <summary>Leaves of a file, in a row.</summary>
+    Leaves = 2,
+
+    /// <summary>Nothing but that what this folder's node names may be asked for: the asker has the node.</summary>
+    Open = 3,
+
+    /// <summary>Who else has it.</summary>
+    Holders = 4,
+}
+
+/// <summary>The first byte of an answer.</summary>
+internal enum BlobStatus : byte
+{
+    /// <summary>It follows.</summary>
+    Here = 1,
 
     /// <summary>It is not here, or was found to be spoilt.</summary>
-    public const byte Missing = 2;
+    Missing = 2,
+
+    /// <summary>The asker may not read it, whether it is here or not.</summary>
+    Refused = 3,
 }
+
+/// <summary>A request.</summary>
+/// <param name="What">What is asked.</param>
+/// <param name="Content">Of what.</param>
+/// <param name="First">The first leaf, where leaves are asked for.</param>
+/// <param name="Count">How many of them.</param>
+internal readonly record struct BlobRequest(BlobQuestion What, Cid Content, int First = 0, int Count = 0);
 
 /// <summary>Reads a stream piece by piece, through a buffer that takes many small ones at once.</summary>
 internal sealed class WireReader(Stream stream) : IDisposable

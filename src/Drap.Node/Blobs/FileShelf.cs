@@ -19,17 +19,21 @@ internal sealed class FileShelf
     private const int IndexHeaderBytes = 16;
     private static ReadOnlySpan<byte> IndexMagic => "drapdag1"u8;
 
-    private readonly string files, tmp, quarantine;
+    private readonly string files, tmp, partial, quarantine;
+    private readonly HashSet<string> growing = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, FileStamp> lastSeen = new(StringComparer.Ordinal);
     private long tmpNumber;
 
     public FileShelf(string folder)
     {
         files = Path.Combine(folder, "files");
         tmp = Path.Combine(folder, "tmp");
+        partial = Path.Combine(folder, "partial");
         quarantine = Path.Combine(folder, "quarantine");
         if (Directory.Exists(tmp))
             Directory.Delete(tmp, recursive: true);
         Directory.CreateDirectory(tmp);
+        Directory.CreateDirectory(partial);
         Directory.CreateDirectory(quarantine);
         // All 256 at once and synced, so that a durable add has one folder to sync.
         bool isNew = !Directory.Exists(Path.Combine(files, "ff"));
@@ -68,6 +72,53 @@ internal sealed class FileShelf
     /// <summary>A new name in the temporary folder, which is on the file system of the store.</summary>
     public string NewTemporary() =>
         Path.Combine(tmp, Interlocked.Increment(ref tmpNumber).ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    /// <summary>A place for a file that peers send. One that is sent twice at the same time grows twice, the second without what is there already.</summary>
+    public IncomingFile Receive(FileDag dag)
+    {
+        string path = Path.Combine(partial, dag.Root.ToString());
+        lock (growing)
+            if (!growing.Add(path))
+                return new IncomingFile(NewTemporary(), dag, null);
+        try
+        {
+            return new IncomingFile(path, dag, Release);
+        }
+        catch
+        {
+            Release();
+            throw;
+        }
+
+        void Release()
+        {
+            lock (growing)
+                growing.Remove(path);
+        }
+    }
+
+    /// <summary>Removes what came in part of files and has not grown since this was called last; all that does not grow now if <paramref name="all"/>. Gives the bytes.</summary>
+    public long RemovePartial(bool all)
+    {
+        long freed = 0;
+        lock (growing)
+        {
+            foreach (string path in Directory.EnumerateFiles(partial))
+            {
+                if (growing.Contains(path) || FileCalls.Stat(path) is not { } stamp)
+                    continue;
+                bool isOld = lastSeen.TryGetValue(path, out FileStamp seen) && seen == stamp;
+                lastSeen[path] = stamp;
+                if (!all && !isOld)
+                    continue;
+                File.Delete(path);
+                freed += stamp.Size;
+            }
+            foreach (string gone in lastSeen.Keys.Where(p => !File.Exists(p)).ToArray())
+                lastSeen.Remove(gone);
+        }
+        return freed;
+    }
 
     /// <summary>Writes <paramref name="stream"/> after <paramref name="start"/> into a temporary file and hashes it on the way.</summary>
     public static FileDag Write(string path, ReadOnlySpan<byte> start, Stream stream)

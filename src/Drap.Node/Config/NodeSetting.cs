@@ -91,7 +91,7 @@ public sealed record NodeSetting(string Path, SettingKind Kind, SettingAttribute
         string[] order =
         [
             "name", "swarm", "principal", "roles", "gateway", "region", "zone", "labels", "workers", "cpu", "memory", "disk", "network", "gpus", "named",
-            "prices", "factor", "hourly", "allow", "quota", "credit", "sandbox", "listen", "announce", "mdns", "hidden", "time_limit", "idle_timeout", "journal", "keep_results_for", "keep_results_up_to",
+            "prices", "factor", "hourly", "allow", "quota", "credit", "sandbox", "listen", "announce", "mdns", "hidden", "time_limit", "idle_timeout", "journal", "keep_results_for", "keep_results_up_to", "blob_rate",
         ];
         // A stable sort: within a section the types' own order holds.
         return all.OrderBy(s => Array.IndexOf(order, s.Path.Split('.')[0]) is var at and >= 0 ? at : int.MaxValue);

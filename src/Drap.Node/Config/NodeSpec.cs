@@ -65,6 +65,9 @@ public sealed record NodeSpec : WorkerTerms
     [Setting("How much of waiting results is kept; beyond it the oldest goes", Usual = "10GiB", Example = "1GiB", Value = "SIZE")]
     public ByteSize KeepResultsUpTo { get; init; } = new(10L << 30);
 
+    [Setting("Bytes a second that one peer gets of what this node has at most; 0 for no limit", Usual = "0", Example = "50MiB", Value = "SIZE")]
+    public ByteSize BlobRate { get; init; }
+
     /// <summary>Whether it has workers, as far as its owner says.</summary>
     public bool HasWorkers() => !Gateway && (Roles.IsEmpty || Roles.Contains(NodeRole.Worker));
 

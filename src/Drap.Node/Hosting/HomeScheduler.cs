@@ -29,6 +29,7 @@ internal sealed class HomeScheduler : IAsyncDisposable
     private readonly BlobKeeper keeper;
     private readonly TimeSpan idleTime;
     private readonly string region;
+    private readonly Principal principal;
     private OutputFetcher? outputs;
     private BlobExchange? exchange;
 
@@ -45,6 +46,7 @@ internal sealed class HomeScheduler : IAsyncDisposable
     public HomeScheduler(HomeFolder home, PeerId self, string region, Principal principal, string mode, SchedulerJournal journal, ILogger logger, Action<Exception> failed, Func<Task> shutdown)
     {
         this.region = region;
+        this.principal = principal;
         idleTime = mode == "background" ? BackgroundIdleTime : IdleTime;
         Blobs = BlobStore.Open(new BlobStoreOptions { Folder = home.BlobFolder, IsShort = IsShort });
         logs = new LogStore(home.LogFolder) { IsShort = IsShort };
@@ -87,9 +89,12 @@ internal sealed class HomeScheduler : IAsyncDisposable
     /// <summary>Takes up work.</summary>
     /// <param name="overlay">Where its workers are; disposed with this.</param>
     /// <param name="sharesBlobs">Whether workers put what they make into this home's store.</param>
-    public void Start(IOverlay overlay, bool sharesBlobs)
+    /// <param name="principalOf">Who stands behind a peer of a swarm whose nodes have certificates; null in an open one.</param>
+    /// <param name="blobRate">Bytes a second that one peer gets at most; 0 for no limit.</param>
+    public void Start(IOverlay overlay, bool sharesBlobs, Func<PeerId, Principal?>? principalOf = null, long blobRate = 0)
     {
-        exchange = sharesBlobs ? null : new BlobExchange(Blobs, overlay);
+        BlobRights? rights = principalOf is null ? null : new BlobRights(principal, principalOf) { IsHome = true, LeaseNames = LeaseNamesAsync };
+        exchange = sharesBlobs ? null : new BlobExchange(Blobs, overlay, rights, blobRate);
         outputs = new OutputFetcher(Blobs, exchange);
         Loop.Start(overlay, Topics.ForWorker(new NodeResources { Gpus = [new GpuDevice(0, "", 0)] }, region), outputs);
     }
@@ -131,6 +136,9 @@ internal sealed class HomeScheduler : IAsyncDisposable
         Blobs.Dispose();
         Clock.Dispose();
     }
+
+    private async ValueTask<bool> LeaseNamesAsync(PeerId worker, Cid content, CancellationToken cancel) =>
+        await Loop.ReadAsync((node, _) => node.LeaseNames(worker, content), cancel).ConfigureAwait(false);
 
     /// <summary>Jobs that were forgotten as the process ended leave nothing; and pins, which a crash may have lost, are made again.</summary>
     private void Resume(SchedulerState state)

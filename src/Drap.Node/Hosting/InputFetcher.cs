@@ -17,7 +17,7 @@ internal sealed class InputFetcher(BlobExchange exchange) : IDisposable
     public bool TryBegin(AttemptRun run, Action<AttemptRun, BlobFetch> done)
     {
         ImmutableArray<WantedBlob> lacking = [.. run.Task.Inputs.SelectMany(i => i.Parts)
-            .Select(p => Cid.TryParse(p.Cid, out Cid cid) ? cid : default).Where(c => !c.IsNone && !exchange.Has(c)).Distinct().Select(c => new WantedBlob(c, Durable: false))];
+            .Select(p => Cid.TryParse(p.Cid, out Cid cid) ? cid : default).Where(c => !c.IsNone && !exchange.Has(c, run.Order.Principal)).Distinct().Select(c => new WantedBlob(c, Durable: false, run.Task.Public))];
         if (lacking.IsEmpty)
             return false;
         var cancel = new CancellationTokenSource();
@@ -32,7 +32,7 @@ internal sealed class InputFetcher(BlobExchange exchange) : IDisposable
             BlobFetch end;
             try
             {
-                end = await exchange.FetchAsync(run.Order.Holder, lacking, owner: null, cancel.Token).ConfigureAwait(false);
+                end = await exchange.FetchAsync(run.Order.Holder, lacking, run.Order.Principal, owner: null, cancel.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {

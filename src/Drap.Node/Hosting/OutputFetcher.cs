@@ -52,13 +52,14 @@ internal sealed class OutputFetcher(BlobStore blobs, BlobExchange? exchange) : I
         BlobFetch end;
         try
         {
-            end = await from.FetchAsync(fetch.Holder, fetch.Blobs, fetch.Attempt.Task.Job, stop.Token).ConfigureAwait(false);
+            end = await from.FetchAsync(fetch.Holder, fetch.Blobs, from.ProverOf(fetch.Holder), fetch.Attempt.Task.Job, stop.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
             return; // The node ends: nobody waits for the answer.
         }
-        done(new SchedulerInput.Fetched(fetch.Attempt, end.End, end.Why));
+        // A worker that does not give what it made does not have it, for all that it is worth.
+        done(new SchedulerInput.Fetched(fetch.Attempt, end.IsRefused ? FetchEnd.Gone : end.End, end.Why));
     }
 
     private void Forget(Task task)

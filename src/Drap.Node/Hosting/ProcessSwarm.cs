@@ -121,7 +121,7 @@ public sealed class ProcessSwarm : INodeHost
             }
             else if (options.Overlays[0].Listen.Any(a => !a.TryGetTcp(out EndPoint? at, out _) || at is not IPEndPoint ip || !IPAddress.IsLoopback(ip.Address)))
                 warn("the swarm is open: whoever reaches this machine's addresses can offer and run tasks in it, until there are certificates");
-            swarm.scheduler.Start(swarm.overlay, sharesBlobs: false);
+            swarm.scheduler.Start(swarm.overlay, sharesBlobs: false, place is null ? null : place.Membership.PrincipalOf, options.Terms?.BlobRate.Bytes ?? 0);
             if (options.Terms is { } terms and not { TimeLimit: null, IdleTimeout: null })
                 swarm.end = new NodeEnd(terms, swarm.scheduler.Clock);
             swarm.StartWorkers(home, options, choice, place is null ? arguments : [.. arguments, "--member"]);

@@ -85,10 +85,11 @@ public sealed class WorkerHost : IAsyncDisposable
             throw new HomeException(HomeProblem.NotUsable, e.Message, "an earlier process of this worker may be on its way out");
         }
         var clock = new BootClock();
-        var loop = new WorkerLoop(folder, self, Told(spec), handlers, blobs, ownsBlobs: true, guard, clock, logger, life.Fail);
+        var loop = new WorkerLoop(folder, self, Told(spec), handlers, blobs, ownsBlobs: true, guard, clock, logger, life.Fail) { BlobRate = choice.Terms?.BlobRate.Bytes ?? 0 };
         if (membership is not null)
         {
             loop.MaySpeakFor = membership.MaySpeakFor;
+            loop.Rights = new BlobRights(membership.Self.Principal, membership.PrincipalOf);
             membership.Drain = () => loop.Drain(TimeSpan.FromDays(7));
         }
         IOverlay overlay;

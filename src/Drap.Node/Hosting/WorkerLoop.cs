@@ -106,18 +106,28 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     /// </summary>
     public Func<PeerId, Principal, bool> MaySpeakFor { get; set; } = (_, _) => true;
 
+    /// <summary>Who may read what lies in its own store; null in an open swarm. Default: null.</summary>
+    public BlobRights? Rights { get; set; }
+
+    /// <summary>Bytes a second that one peer gets of its own store at most; 0 for no limit. Default: 0.</summary>
+    public long BlobRate { get; set; }
+
     /// <summary>Joins the overlay and takes up work.</summary>
     public void Start(IOverlay joined)
     {
         overlay = joined;
         if (ownsBlobs)
         {
-            exchange = new BlobExchange(blobs, joined);
+            exchange = new BlobExchange(blobs, joined, Rights, BlobRate);
             inputs = new InputFetcher(exchange);
         }
         (ImmutableArray<SchedulerEpoch> epochs, ImmutableArray<StoredResult> outbox) = folder.Load();
         foreach (StoredResult stored in outbox)
+        {
             pins?.Add(stored.Result.Attempt, stored.Result.Outputs);
+            foreach (TaskOutput output in stored.Result.Outputs)
+                exchange?.Own(stored.Principal, output.Content, isPublic: false);
+        }
         Step(new WorkerInput.Utc(BootClock.UtcNow));
         Step(new WorkerInput.Restored(epochs, outbox, []));
         node.Flush(BootClock.Now, effects);
@@ -195,6 +205,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         {
             if (!runs.TryRemove(exit.Attempt, out AttemptRun? run))
                 continue;
+            foreach (TaskOutput output in run.Outputs)
+                exchange?.Own(run.Order.Principal, output.Content, run.Task.Public);
             stdins.TryRemove(exit.Attempt, out _);
             run.Release();
             if (exit.Stdout.Total > run.Kept.Head)

@@ -209,6 +209,13 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
         static bool MayAdvertise(Member member, Ad ad) => member.Roles.HasFlag(NodeRoles.Scheduler) && member.Principal == ad.Principal;
     }
 
+    /// <summary>Who stands behind a peer, as its certificate says; null for one that is not connected.</summary>
+    internal Principal? PrincipalOf(PeerId peer)
+    {
+        lock (gate)
+            return members.Find(peer)?.Principal;
+    }
+
     /// <summary>A new ticket, which leads here; null if there is no room for one more.</summary>
     /// <exception cref="InvalidOperationException">The node may let nobody in.</exception>
     public Ticket? Invite(NodeRoles roles, Principal principal, TimeSpan life, TimeSpan certificateLife) =>

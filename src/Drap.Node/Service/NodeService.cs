@@ -372,6 +372,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         // One sync covers all.
         if (last is { } pinned)
             blobs!.Pin(id, pinned, durable: true);
+        blobs!.Publish(JobIntake.Public(job));
     }
 
     private static (List<JobSummary> Jobs, int? Next) Page(Moment at, int from, bool openOnly)

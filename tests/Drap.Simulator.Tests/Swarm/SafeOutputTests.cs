@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Drap.Core;
 using Drap.Core.Jobs;
 using Drap.Core.Messages;
@@ -96,6 +97,37 @@ public sealed class SafeOutputTests
         Assert.Equal(JobEnd.Succeeded, job.End);
         Assert.Equal((0, 1), (job.Tasks.Failures(1), job.Tasks.Faults(1)));
         Assert.StartsWith("its outputs could not be had from w", job.Tasks.History(1)[0].Detail, StringComparison.Ordinal);
+    }
+
+    /// <summary>What a task takes may be read by who has its lease, from its confirmation to its end, and by nobody else.</summary>
+    [Fact]
+    public void Clause_BLOB_8_a_lease_names_what_its_task_takes()
+    {
+        var swarm = new SimulatedSwarm(26, Small, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(2), 0) };
+        Cid brought = swarm.Blobs.Add("brought"), unused = swarm.Blobs.Add("unused");
+        SegmentSpec take = Jobs.Segment("take", 1) with
+        {
+            Inputs = JobJson.EmptyMap<InputSpec>().Add("a", new InputSpec { Cid = brought.ToString() }).Add("b", new InputSpec { From = "make.o" }),
+        };
+        JobId id = swarm.Submit(new JobSpec { Name = "reads", Segments = [Segment() with { Outputs = Segment().Outputs.Add("p", new OutputSpec { Path = "p" }) }, take] });
+        PeerId? taker = null;
+        swarm.Sent = (_, to, message) =>
+        {
+            if (message is Confirm { Tasks: [{ Number: 2 }] })
+                taker = to;
+        };
+        Assert.True(swarm.Simulation.RunUntil(() => taker is not null, Instant.Zero + TimeSpan.FromMinutes(1)));
+        ImmutableArray<TaskOutput> made = Job(swarm, id).Tasks.Outputs(1);
+        SchedulerNode node = swarm.Scheduler.Node!;
+        foreach (PeerId worker in swarm.Workers.Keys)
+        {
+            Assert.Equal(worker == taker, node.LeaseNames(worker, brought));
+            Assert.Equal(worker == taker, node.LeaseNames(worker, made.Single(o => o.Name == "o").Content));
+            Assert.False(node.LeaseNames(worker, made.Single(o => o.Name == "p").Content));
+            Assert.False(node.LeaseNames(worker, unused));
+        }
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        Assert.False(node.LeaseNames(taker!.Value, brought));
     }
 
     private static SegmentSpec Segment() => Jobs.Segment("make", 1) with { Outputs = JobJson.EmptyMap<OutputSpec>().Add("o", new OutputSpec { Path = "o" }) };

@@ -167,6 +167,7 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
     /// <summary>Tasks of the job run again, and may leave other outputs than those that templates name.</summary>
     public void ForgetTemplates(JobRun job)
     {
+        context.OutputsRemade++;
         foreach (SegmentRun segment in job.Segments)
             foreach (int id in segment.Groups)
                 groups[id].ForgetTemplate();

@@ -28,9 +28,9 @@ internal sealed class SafetyDesk(SchedulerContext context)
         bool waits = job.SegmentOf(result.Attempt.Task.Number).Spec.Durability > 0;
         if (waits && (pending.Count == PendingMax || !pending.TryAdd(result.Attempt, (from, result))))
             return false;
-        var outputs = job.SegmentOf(result.Attempt.Task.Number).Spec.Outputs;
+        SegmentSpec segment = job.SegmentOf(result.Attempt.Task.Number).Spec;
         context.Emit(new SchedulerEffect.Fetch(result.Attempt, from, [.. result.Outputs.Select(
-            o => new WantedBlob(o.Content, !outputs.TryGetValue(o.Name, out OutputSpec? output) || (output.Result ?? true)))]));
+            o => new WantedBlob(o.Content, !segment.Outputs.TryGetValue(o.Name, out OutputSpec? output) || (output.Result ?? true), segment.Public))]));
         return !waits;
     }
 

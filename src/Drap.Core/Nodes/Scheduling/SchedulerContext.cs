@@ -51,6 +51,9 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
     /// <summary>Why the journal cannot take much more: what is under way may end, and nothing new begins. Null when it can.</summary>
     public string? ShortOf { get; set; }
 
+    /// <summary>How often outputs were lost whose tasks then ran again, and may have left others.</summary>
+    public int OutputsRemade { get; set; }
+
     /// <summary>Gangs of which a rank changed since <see cref="JobDesk.EndJobs"/> looked at them.</summary>
     public SortedSet<(int Job, int Segment)> TouchedGangs { get; } = [];
 

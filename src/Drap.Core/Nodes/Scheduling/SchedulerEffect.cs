@@ -44,7 +44,8 @@ public abstract record SchedulerEffect
 /// <summary>A blob that is wanted here.</summary>
 /// <param name="Content">What it holds; of a folder, all below it too.</param>
 /// <param name="Durable">Whether it must outlive a power cut: what is delivered to a person must, what only feeds other tasks can be made again.</param>
-public readonly record struct WantedBlob(Cid Content, bool Durable);
+/// <param name="IsPublic">Whether everybody may read it here from then on.</param>
+public readonly record struct WantedBlob(Cid Content, bool Durable, bool IsPublic = false);
 
 /// <summary>What a scheduler tells for logs and metrics.</summary>
 public abstract record SchedulerObservation

@@ -33,6 +33,7 @@ public sealed class SchedulerNode
     private readonly LeaseDesk leases;
     private readonly GangDesk gangs;
     private readonly MarketDesk market;
+    private readonly ReadDesk reads;
     private readonly List<AllocatorEffect> decisions = [];
 
     /// <summary>A scheduler over what its journal held.</summary>
@@ -50,6 +51,7 @@ public sealed class SchedulerNode
         money = new MoneyDesk(context, placement);
         settlement = new SettlementDesk(context, placement, new LossDesk(context, placement), money, new SafetyDesk(context));
         leases = new LeaseDesk(context, placement, settlement, money);
+        reads = new ReadDesk(context);
         gangs = new GangDesk(context, placement, leases);
     }
 
@@ -184,6 +186,9 @@ public sealed class SchedulerNode
 
     /// <summary>How often a gang was looked at since the start: when its time came, and when a rank of it had changed.</summary>
     public long GangsLookedAt => gangs.Looks + jobs.GangLooks;
+
+    /// <summary>Whether an attempt that a worker has, or is given now, takes this blob as an input.</summary>
+    public bool LeaseNames(PeerId worker, Cid content) => reads.LeaseNames(worker, content);
 
     /// <summary>What a worker is called.</summary>
     public string NameOf(PeerId worker) => context.NameOf(worker);

@@ -81,9 +81,14 @@ internal static class JobIntake
     }
 
     /// <summary>The same of a job that was taken already, whether they are here or not.</summary>
-    public static IEnumerable<Cid> Named(JobSpec job)
+    public static IEnumerable<Cid> Named(JobSpec job) => Named(job.Segments);
+
+    /// <summary>Those of them that everybody may read.</summary>
+    public static IEnumerable<Cid> Public(JobSpec job) => Named(job.Segments.Where(s => s.Public));
+
+    private static IEnumerable<Cid> Named(IEnumerable<SegmentSpec> segments)
     {
-        foreach (SegmentSpec segment in job.Segments)
+        foreach (SegmentSpec segment in segments)
         {
             foreach (InputSpec input in segment.Inputs.Values)
                 if (input.From is null && Cid.TryParse(input.Cid, out Cid cid))
