@@ -91,6 +91,21 @@ public interface INodeService
     /// </summary>
     Task ExportBlobAsync(Cid cid, PathRequest request, CancellationToken cancel);
 
+    /// <summary>What is kept here by its user; with <paramref name="all"/> also what jobs keep.</summary>
+    Task<BlobListDocument> BlobsAsync(bool all, CancellationToken cancel) => throw NotRunning();
+
+    /// <summary>
+    /// Brings a blob, and for a folder all below it, from whoever in the swarm has it and lets this node read it; at once where it is here.
+    /// <see cref="ErrorCodes.NotFound"/> says who was asked.
+    /// </summary>
+    Task<BlobDocument> FetchBlobAsync(Cid cid, CancellationToken cancel) => throw NotRunning();
+
+    /// <summary>Keeps a blob that is here until its user says otherwise, or keeps it no more; and says who may read it.</summary>
+    Task<BlobDocument> PinBlobAsync(Cid cid, PinRequest request, CancellationToken cancel) => throw NotRunning();
+
+    /// <summary>Deletes what nothing keeps.</summary>
+    Task<CollectReply> CollectBlobsAsync(CollectRequest request, CancellationToken cancel) => throw NotRunning();
+
     /// <summary>The swarm that the node belongs to. <see cref="ErrorCodes.Conflict"/>, as for all that concerns one, where it belongs to none.</summary>
     Task<MembershipDocument> SwarmAsync(CancellationToken cancel) => throw NoSwarm();
 
@@ -108,6 +123,8 @@ public interface INodeService
 
     /// <summary>Ends the node: what runs is left to its leases or ended, the journal is closed; the jobs are resumed by the next start.</summary>
     Task ShutdownAsync(CancellationToken cancel);
+
+    private static ApiException NotRunning() => new(ErrorCodes.Conflict, "no node is running in this home", null, "drap up, drap dev, or any command that starts one");
 
     private static ApiException NoSwarm() => new(ErrorCodes.Conflict, "no node of a swarm is up in this home", null, "drap up, or drap join TICKET");
 }

@@ -48,7 +48,7 @@ internal static class CommandLine
         root.Add(common.Format);
         foreach (Command command in (IEnumerable<Command>)
             [
-                .. RunCommand.All(common), JobCommands.Make(common), .. MarketCommands.All(common), .. UpCommand.All(common), .. SwarmCommands.All(common),
+                .. RunCommand.All(common), JobCommands.Make(common), DataCommands.Make(common), .. MarketCommands.All(common), .. UpCommand.All(common), .. SwarmCommands.All(common),
                 ConfigCommand.Make(common), DoctorCommand.Make(common), .. NodeCommands.All(common), SimCommand.Make(common), DaemonCommand.Make(common), .. ToolCommands.All(common),
             ])
             root.Add(command);

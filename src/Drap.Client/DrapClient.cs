@@ -185,6 +185,21 @@ public sealed class DrapClient : INodeService, IDisposable
         SendAsync<PathRequest, ErrorDocument>(HttpMethod.Post, $"v1/blobs/{cid}/export", request, json.PathRequest, null, repeatable: true, cancel);
 
     /// <inheritdoc/>
+    public Task<BlobListDocument> BlobsAsync(bool all, CancellationToken cancel) => GetAsync($"v1/blobs?all={Word(all)}", json.BlobListDocument, cancel);
+
+    /// <inheritdoc/>
+    public Task<BlobDocument> FetchBlobAsync(Cid cid, CancellationToken cancel) =>
+        SendAsync<ErrorDocument, BlobDocument>(HttpMethod.Post, $"v1/blobs/{cid}/fetch", null, null, json.BlobDocument, repeatable: true, cancel)!;
+
+    /// <inheritdoc/>
+    public Task<BlobDocument> PinBlobAsync(Cid cid, PinRequest request, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Post, $"v1/blobs/{cid}/pin", request, json.PinRequest, json.BlobDocument, repeatable: true, cancel);
+
+    /// <inheritdoc/>
+    public Task<CollectReply> CollectBlobsAsync(CollectRequest request, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Post, "v1/blobs/collect", request, json.CollectRequest, json.CollectReply, repeatable: true, cancel);
+
+    /// <inheritdoc/>
     public Task ShutdownAsync(CancellationToken cancel) => PostAsync("v1/node/shutdown", cancel);
 
     private async Task PostAsync(string path, CancellationToken cancel)

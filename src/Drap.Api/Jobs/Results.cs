@@ -48,6 +48,70 @@ public sealed record BlobDocument : Document
 
     /// <summary>Whether it is a folder.</summary>
     public bool Folder { get; set; }
+
+    /// <summary>Whether its user wants it kept (<c>drap data pin</c>), whatever becomes of jobs.</summary>
+    public bool Pinned { get; set; }
+
+    /// <summary>Whether every member of the swarm may read it.</summary>
+    public bool Public { get; set; }
+
+    /// <summary>What its user calls it; null where nothing was said.</summary>
+    public string? Name { get; set; }
+
+    /// <summary>Jobs that keep it.</summary>
+    public int Jobs { get; set; }
+}
+
+/// <summary>What lies in the node's store.</summary>
+public sealed record BlobListDocument : Document
+{
+    /// <summary>What is kept, the name first that was kept first: by its user, or with <c>all</c> by jobs too.</summary>
+    public ImmutableArray<BlobDocument> Blobs { get; set; } = [];
+
+    /// <summary>Blobs in the store, each file and each node of a folder once; kept or not.</summary>
+    public int StoreBlobs { get; set; }
+
+    /// <summary>Their bytes.</summary>
+    public long StoreBytes { get; set; }
+}
+
+/// <summary>Whether a blob is kept, and who may read it.</summary>
+public sealed record PinRequest : Document
+{
+    /// <summary>The longest <see cref="Name"/>, in characters.</summary>
+    public const int NameCharsMax = 200;
+
+    /// <summary>Whether to keep it. Default true.</summary>
+    public bool Pinned { get; set; } = true;
+
+    /// <summary>Whether every member of the swarm may read it; null leaves that as it is.</summary>
+    public bool? Public { get; set; }
+
+    /// <summary>What to call it; null leaves that as it is.</summary>
+    public string? Name { get; set; }
+}
+
+/// <summary>How much may stay of what nothing keeps.</summary>
+public sealed record CollectRequest : Document
+{
+    /// <summary>Bytes that may stay as a cache, what was used last first. Default 0.</summary>
+    public long KeepBytes { get; set; }
+}
+
+/// <summary>What a collection did.</summary>
+public sealed record CollectReply : Document
+{
+    /// <summary>Blobs deleted.</summary>
+    public int Deleted { get; set; }
+
+    /// <summary>Bytes freed, those of unfinished transfers included.</summary>
+    public long FreedBytes { get; set; }
+
+    /// <summary>Blobs left.</summary>
+    public int Kept { get; set; }
+
+    /// <summary>Their bytes.</summary>
+    public long KeptBytes { get; set; }
 }
 
 /// <summary>
@@ -61,6 +125,12 @@ public sealed record PathRequest : Document
 
     /// <summary>For a folder to take in: leave out what its ignore file names. Default false: take all of it.</summary>
     public bool Ignore { get; set; }
+
+    /// <summary>
+    /// For a folder to take in: under the name that <c>ipfs add -r --cid-version=1</c> gives it, if no file in it may be executed. Default false: together with a
+    /// list of those that may.
+    /// </summary>
+    public bool Plain { get; set; }
 
     /// <summary>For a file to take in: the first byte. Default 0.</summary>
     public long Offset { get; set; }

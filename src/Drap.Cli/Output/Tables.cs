@@ -52,6 +52,25 @@ internal static class Tables
             output.WriteLine($"… and {document.Tasks.Length - tasksShown} more; -o json has them all, a selector such as last.201-400 some");
     }
 
+    public static void Blobs(BlobListDocument list, TextWriter output)
+    {
+        var table = new TextTable("cid", ">size", "name", "kept by", "read by");
+        foreach (BlobDocument blob in list.Blobs)
+        {
+            string jobs = blob.Jobs == 0 ? "" : Words.Count(blob.Jobs, "job");
+            string keepers = (blob.Pinned, jobs.Length > 0) switch
+            {
+                (true, true) => $"you, {jobs}",
+                (true, false) => "you",
+                (false, true) => jobs,
+                _ => "what was added in the last hour",
+            };
+            table.Row(blob.Cid.ToString(), Words.Bytes(blob.Bytes), (blob.Name ?? "-") + (blob.Folder ? "/" : ""), keepers, blob.Public ? "everybody" : "whom it concerns");
+        }
+        table.Write(output);
+        output.WriteLine($"{Words.Count(list.StoreBlobs, "blob")} in the store, {Words.Bytes(list.StoreBytes)}");
+    }
+
     public static void Results(ResultsDocument results, TextWriter output)
     {
         var table = new TextTable("path", ">size", ">task", "cid");

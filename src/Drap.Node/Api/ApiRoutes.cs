@@ -206,6 +206,29 @@ internal static class ApiRoutes
                 await content.CopyToAsync(c.Http.Response.Body, c.Cancel).ConfigureAwait(false);
             }
         }) { ReplyType = bytes },
+        new("GET", "/v1/blobs", "What is kept in the store by its user", async c =>
+            await c.WriteAsync(await c.Service.BlobsAsync(c.Flag("all"), c.Cancel).ConfigureAwait(false), json.BlobListDocument).ConfigureAwait(false))
+        {
+            Reply = json.BlobListDocument,
+            Queries = [new("all", "boolean", "Also what jobs keep; default false")],
+        },
+        new("POST", "/v1/blobs/{cid}/fetch", "Bring a file or folder from whoever in the swarm has it", async c =>
+            await c.WriteAsync(await c.Service.FetchBlobAsync(c.Cid, c.Cancel).ConfigureAwait(false), json.BlobDocument).ConfigureAwait(false))
+        {
+            Reply = json.BlobDocument,
+        },
+        new("POST", "/v1/blobs/{cid}/pin", "Keep a file or folder, or keep it no more, and say who may read it", async c =>
+        {
+            PinRequest request = Checked(await c.ReadAsync(json.PinRequest).ConfigureAwait(false));
+            await c.WriteAsync(await c.Service.PinBlobAsync(c.Cid, request, c.Cancel).ConfigureAwait(false), json.BlobDocument).ConfigureAwait(false);
+        }) { Body = json.PinRequest, Reply = json.BlobDocument },
+        new("POST", "/v1/blobs/collect", "Delete what nothing keeps", async c =>
+        {
+            CollectRequest request = await c.ReadAsync(json.CollectRequest).ConfigureAwait(false);
+            if (request.KeepBytes < 0)
+                throw new ApiException(ErrorCodes.BadRequest, $"{request.KeepBytes} bytes cannot stay", "keep_bytes", "0 or more");
+            await c.WriteAsync(await c.Service.CollectBlobsAsync(request, c.Cancel).ConfigureAwait(false), json.CollectReply).ConfigureAwait(false);
+        }) { Body = json.CollectRequest, Reply = json.CollectReply },
         new("GET", "/v1/blobs/{cid}/info", "What is known of a file or folder", async c =>
             await c.WriteAsync(await c.Service.BlobAsync(c.Cid, c.Cancel).ConfigureAwait(false), json.BlobDocument).ConfigureAwait(false))
         {
@@ -228,6 +251,10 @@ internal static class ApiRoutes
                 throw new ApiException(ErrorCodes.BadRequest, $"{range.First}-{range.Last} is no range of task numbers", "tasks", "1 or more, the first not above the last");
         return request;
     }
+
+    private static PinRequest Checked(PinRequest request) => request.Name is not { } name || (name.Length is > 0 and <= PinRequest.NameCharsMax && !name.Any(char.IsControl))
+        ? request
+        : throw new ApiException(ErrorCodes.BadRequest, $"'{name}' is no name", "name", $"1 to {PinRequest.NameCharsMax} characters, none of them a control character");
 
     private static PathRequest Checked(PathRequest request) => Path.IsPathFullyQualified(request.Path)
         ? request

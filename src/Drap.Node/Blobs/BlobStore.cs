@@ -307,13 +307,27 @@ public sealed class BlobStore : IDisposable
     /// <summary>Ends all pins of a job.</summary>
     public void Unpin(JobId owner) => pins.UnpinAll(owner);
 
-    /// <summary>Everybody in the swarm may read these from now on, and what folders among them name.</summary>
-    public void Publish(IEnumerable<Cid> roots)
+    /// <summary>Everybody in the swarm may read these from now on, and what folders among them name; or nobody may only because of this.</summary>
+    public void Publish(IEnumerable<Cid> roots, bool isPublic = true)
     {
         Cid[] all = [.. roots.SelectMany(root => FolderExport.Reach(this, root))];
-        if (all.Length > 0)
+        if (all.Length > 0 && isPublic)
             Owners.Publish(all);
+        else if (all.Length > 0)
+            Owners.Withdraw(all);
     }
+
+    /// <summary>Whether everybody in the swarm may read it.</summary>
+    public bool IsPublic(Cid cid) => Owners.IsPublic(cid);
+
+    /// <summary>What a job keeps.</summary>
+    public ImmutableArray<Cid> PinsOf(JobId owner) => pins.Of(owner);
+
+    /// <summary>What jobs keep, each once.</summary>
+    public IReadOnlySet<Cid> Pins() => pins.All();
+
+    /// <summary>Which jobs keep it.</summary>
+    public ImmutableArray<JobId> PinnersOf(Cid cid) => pins.OwnersOf(cid);
 
     public bool IsPinned(JobId owner, Cid cid) => pins.IsPinned(owner, cid);
 

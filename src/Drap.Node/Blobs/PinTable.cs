@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using System.Numerics;
 using Microsoft.Win32.SafeHandles;
 
@@ -92,6 +93,18 @@ internal sealed class PinTable : IDisposable
     {
         lock (gate)
             return [.. pins.Values.SelectMany(of => of)];
+    }
+
+    public ImmutableArray<Cid> Of(JobId owner)
+    {
+        lock (gate)
+            return pins.TryGetValue(owner, out HashSet<Cid>? of) ? [.. of] : [];
+    }
+
+    public ImmutableArray<JobId> OwnersOf(Cid cid)
+    {
+        lock (gate)
+            return [.. pins.Where(p => p.Value.Contains(cid)).Select(p => p.Key)];
     }
 
     public bool IsPinned(JobId owner, Cid cid)

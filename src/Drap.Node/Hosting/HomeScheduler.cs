@@ -32,6 +32,7 @@ internal sealed class HomeScheduler : IAsyncDisposable
     private readonly Principal principal;
     private OutputFetcher? outputs;
     private BlobExchange? exchange;
+    private BlobNotices? notices;
 
     /// <summary>Opens what the home holds; nothing runs yet.</summary>
     /// <param name="home">The home, whose lock the caller holds.</param>
@@ -96,6 +97,11 @@ internal sealed class HomeScheduler : IAsyncDisposable
         BlobRights? rights = principalOf is null ? null : new BlobRights(principal, principalOf) { IsHome = true, LeaseNames = LeaseNamesAsync };
         exchange = sharesBlobs ? null : new BlobExchange(Blobs, overlay, rights, blobRate);
         outputs = new OutputFetcher(Blobs, exchange);
+        if (exchange is { } way)
+        {
+            service.Bring = new BlobFinder(overlay, way).BringAsync;
+            notices = new BlobNotices(service.Blobs, overlay);
+        }
         Loop.Start(overlay, Topics.ForWorker(new NodeResources { Gpus = [new GpuDevice(0, "", 0)] }, region), outputs);
     }
 
@@ -128,6 +134,8 @@ internal sealed class HomeScheduler : IAsyncDisposable
     {
         service.Dispose();
         await keeper.DisposeAsync().ConfigureAwait(false);
+        if (notices is not null)
+            await notices.DisposeAsync().ConfigureAwait(false);
         if (outputs is not null)
             await outputs.DisposeAsync().ConfigureAwait(false);
         exchange?.Dispose();

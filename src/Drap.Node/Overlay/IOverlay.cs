@@ -81,6 +81,19 @@ public interface IOverlay : IDisposable, IAsyncDisposable
     /// <summary>Opens a stream to a peer, and connects to it before if need be. The caller disposes it.</summary>
     /// <exception cref="OverlayException">The peer cannot be reached, or does not serve the protocol. The latter may also come of the first read or write.</exception>
     ValueTask<OverlayStream> OpenStreamAsync(PeerId peer, string protocol, CancellationToken ct);
+
+    /// <summary>
+    /// Says in the swarm's DHT that this node has a content, and goes on saying so. False if nobody keeps that yet, or there is no DHT.
+    /// </summary>
+    Task<bool> ProvideAsync(Cid content, CancellationToken ct) => Task.FromResult(false);
+
+    /// <summary>Says it no more.</summary>
+    void StopProviding(Cid content)
+    {
+    }
+
+    /// <summary>Who said in the DHT that he has a content, without this node; none where there is no DHT. What is said there is said by anybody.</summary>
+    Task<ImmutableArray<PeerId>> FindProvidersAsync(Cid content, CancellationToken ct) => Task.FromResult(ImmutableArray<PeerId>.Empty);
 }
 
 /// <summary>What an overlay tells its node. Called on the overlay's threads; must not block.</summary>

@@ -1,11 +1,15 @@
+using System.Collections.Immutable;
 using Drap.Api;
 using Drap.Node.Blobs;
 
 namespace Drap.Node.Service;
 
 /// <summary>Takes files and folders into the store for jobs to come, and writes them out again.</summary>
-internal sealed class BlobDesk(BlobStore store, TimeProvider time)
+internal sealed class BlobDesk(BlobStore store, DataBook book, TimeProvider time)
 {
+    /// <summary>Owner of what the user keeps.</summary>
+    private static readonly JobId kept = new(new Guid(4, 0x6472, 0x6170, [0, 0, 0, 0, 0, 0, 0, 0]));
+
     /// <summary>
     /// What is added is pinned under one of three owners, by the hour; as an hour begins the pins of the one before the last are dropped.
     /// So each stays for at least an hour and at most two, whatever becomes of the client, through a restart too.
@@ -23,7 +27,11 @@ internal sealed class BlobDesk(BlobStore store, TimeProvider time)
         CheckPath(request.Path);
         var add = new AddOptions { Owner = Owner() };
         if (Directory.Exists(request.Path))
+        {
+            if (request.Plain && store.AddDirectory(request.Path, request.Ignore, add) is { Executables.IsEmpty: true } plain && !store.IsParcel(plain.Root))
+                return Describe(plain.Root);
             return Describe(store.AddParcel(request.Path, request.Ignore, add));
+        }
         if (!File.Exists(request.Path))
             throw new ApiException(ErrorCodes.NotFound, $"there is no file or folder {request.Path}", request.Path, "a file or folder of the node's machine");
         if (request.Offset == 0 && request.Length is null)
@@ -38,6 +46,52 @@ internal sealed class BlobDesk(BlobStore store, TimeProvider time)
     public Task<BlobDocument> DescribeAsync(Cid cid, CancellationToken cancel) => RunAsync(() => Describe(cid), cancel);
 
     public Task<Stream> OpenAsync(Cid cid, CancellationToken cancel) => RunAsync(() => store.OpenRead(cid), cancel);
+
+    /// <summary>What the user keeps; with <paramref name="all"/> also what jobs do.</summary>
+    public Task<BlobListDocument> ListAsync(bool all, CancellationToken cancel) => RunAsync(() =>
+    {
+        var blobs = ImmutableArray.CreateBuilder<BlobDocument>();
+        Cid[] own = [.. Kept()];
+        foreach (Cid cid in own)
+            blobs.Add(store.Contains(cid) ? Describe(cid) : new BlobDocument { Cid = cid, Pinned = true, Name = book.NameOf(cid) });
+        if (all)
+            foreach (Cid cid in store.Pins().Except(own).Order())
+                if (store.Contains(cid))
+                    blobs.Add(Describe(cid));
+        return new BlobListDocument { Blobs = blobs.ToImmutable(), StoreBlobs = store.Count, StoreBytes = store.Bytes };
+    }, cancel);
+
+    /// <summary>What the user keeps, what was named first at first.</summary>
+    public IEnumerable<Cid> Kept() => store.PinsOf(kept).OrderBy(book.PlaceOf).ThenBy(c => c);
+
+    /// <summary>Keeps a blob, or keeps it no more; names it, and says who may read it.</summary>
+    public Task<BlobDocument> PinAsync(Cid cid, PinRequest request, CancellationToken cancel) => RunAsync(() =>
+    {
+        if (!request.Pinned)
+        {
+            store.Unpin(kept, cid);
+            book.Forget(cid);
+        }
+        else if (store.IsComplete(cid))
+        {
+            store.Pin(kept, cid, durable: true);
+            book.Name(cid, request.Name);
+        }
+        else
+        {
+            throw new ApiException(ErrorCodes.NotFound, $"the node does not have all of {cid}", cid.ToString(), "content that is here: drap data get brings it");
+        }
+        if (request.Public is { } isPublic)
+            store.Publish([cid], isPublic);
+        return store.Contains(cid) ? Describe(cid) : new BlobDocument { Cid = cid };
+    }, cancel);
+
+    /// <summary>Deletes what nothing keeps.</summary>
+    public async Task<CollectReply> CollectAsync(CollectRequest request, CancellationToken cancel)
+    {
+        CollectionResult result = await RunAsync(() => store.CollectAsync(request.KeepBytes, cancel).GetAwaiter().GetResult(), cancel).ConfigureAwait(false);
+        return new CollectReply { Deleted = result.Deleted, FreedBytes = result.FreedBytes, Kept = result.Kept, KeptBytes = result.KeptBytes };
+    }
 
     public Task ExportAsync(Cid cid, PathRequest request, CancellationToken cancel) => RunAsync(() =>
     {
@@ -107,10 +161,16 @@ internal sealed class BlobDesk(BlobStore store, TimeProvider time)
     {
         if (!store.TryGetSize(cid, out long bytes))
             throw new ApiException(ErrorCodes.NotFound, $"the node does not have {cid}", cid.ToString());
-        return new BlobDocument { Cid = cid, Bytes = bytes, Folder = IsFolder(cid) };
+        bool isKept = store.IsPinned(kept, cid);
+        return new BlobDocument
+        {
+            Cid = cid, Bytes = bytes, Folder = IsFolder(cid), Pinned = isKept, Public = store.IsPublic(cid), Name = book.NameOf(cid),
+            Jobs = store.PinnersOf(cid).Count(o => o != kept && !uploads.Contains(o)),
+        };
     }
 
-    private JobId Owner()
+    /// <summary>Under which what comes now is kept for an hour or two.</summary>
+    public JobId Owner()
     {
         long now = time.GetUtcNow().ToUnixTimeSeconds() / 3600;
         lock (gate)

@@ -47,7 +47,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     {
         this.blobs = blobs;
         this.logs = logs;
-        blobDesk = new BlobDesk(blobs, TimeProvider.System);
+        blobDesk = new BlobDesk(blobs, new DataBook(System.IO.Path.Combine(blobs.Options.Folder, "names")), TimeProvider.System);
         logFeed = new LogFeed(port, watch, logs.Read, logs.FlushAsync, logs.Watch);
         watching = port.Watch(this);
     }
@@ -81,7 +81,20 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     /// <summary>What the user may ask of the swarm that the home belongs to; null where it belongs to none.</summary>
     internal ISwarmDesk? Swarm { get; set; }
 
-    private BlobDesk Blobs => blobDesk!;
+    /// <summary>Brings a blob here from whoever has it, and says why it is not to be had; null where no other node is reached.</summary>
+    internal Func<Cid, JobId, CancellationToken, Task<string?>>? Bring { get; set; }
+
+    internal BlobDesk Blobs => blobDesk!;
+
+    /// <summary>Brings a blob that is not here, pinned as what is added is.</summary>
+    private async Task BringAsync(Cid cid, CancellationToken cancel)
+    {
+        if (blobs!.IsComplete(cid))
+            return;
+        string? why = Bring is { } bring ? await bring(cid, Blobs.Owner(), cancel).ConfigureAwait(false) : "it is no part of a swarm";
+        if (why is not null)
+            throw new ApiException(ErrorCodes.NotFound, $"the node does not have all of {cid}, and {why}", cid.ToString(), "content that this node, or a connected one that lets it read, has");
+    }
 
     /// <inheritdoc/>
     public async Task<NodeDocument> NodeAsync(CancellationToken cancel) => new()
@@ -131,7 +144,12 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         // A job without inputs pins nothing, and is with the scheduler two turns sooner.
         bool pins = JobIntake.HasInputs(job) && !await ReadAsync(at => at.State.TryGet(request.Id, out _), cancel).ConfigureAwait(false);
         if (pins)
+        {
+            // What is named by its content may be elsewhere in the swarm.
+            foreach (Cid input in Bring is null ? [] : JobIntake.Named(job).Distinct())
+                await BringAsync(input, cancel).ConfigureAwait(false);
             await Task.Run(() => Pin(request.Id, job), cancel).ConfigureAwait(false);
+        }
         SchedulerReply reply = await port.AskAsync(
             ticket => new SchedulerInput.Submit(ticket, request.Id, Principal.Local, job, json, outFolder, secrets), cancel).ConfigureAwait(false);
         if (reply is SchedulerReply.Refused && pins)
@@ -324,6 +342,22 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
 
     /// <inheritdoc/>
     public Task ExportBlobAsync(Cid cid, PathRequest request, CancellationToken cancel) => Blobs.ExportAsync(cid, request, cancel);
+
+    /// <inheritdoc/>
+    public Task<BlobListDocument> BlobsAsync(bool all, CancellationToken cancel) => Blobs.ListAsync(all, cancel);
+
+    /// <inheritdoc/>
+    public async Task<BlobDocument> FetchBlobAsync(Cid cid, CancellationToken cancel)
+    {
+        await BringAsync(cid, cancel).ConfigureAwait(false);
+        return await Blobs.DescribeAsync(cid, cancel).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public Task<BlobDocument> PinBlobAsync(Cid cid, PinRequest request, CancellationToken cancel) => Blobs.PinAsync(cid, request, cancel);
+
+    /// <inheritdoc/>
+    public Task<CollectReply> CollectBlobsAsync(CollectRequest request, CancellationToken cancel) => Blobs.CollectAsync(request, cancel);
 
     /// <inheritdoc/>
     public Task ShutdownAsync(CancellationToken cancel) => shutdown(cancel);

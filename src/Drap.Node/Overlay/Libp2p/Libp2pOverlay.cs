@@ -229,6 +229,15 @@ internal sealed class Libp2pOverlay : IOverlay, IFrameCarrier, IHostObserver, IP
             : new Libp2pStream(stream);
     }
 
+    /// <inheritdoc cref="IOverlay.ProvideAsync"/>
+    public Task<bool> ProvideAsync(Cid content, CancellationToken ct) => finder.ProvideAsync(content, ct);
+
+    /// <inheritdoc cref="IOverlay.StopProviding"/>
+    public void StopProviding(Cid content) => finder.StopProviding(content);
+
+    /// <inheritdoc cref="IOverlay.FindProvidersAsync"/>
+    public Task<ImmutableArray<PeerId>> FindProvidersAsync(Cid content, CancellationToken ct) => finder.FindProvidersAsync(content, ct);
+
     private async ValueTask<OverlayStream> OpenCarrierAsync(PeerId peer, CancellationToken ct) =>
         new Libp2pStream(await OpenAsync(peer, [KeptWire.Protocol], ct).ConfigureAwait(false));
 

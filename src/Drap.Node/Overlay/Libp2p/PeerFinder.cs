@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Drap.Libp2p.Host;
 using Drap.Libp2p.Host.Kademlia;
 using Drap.Libp2p.Kademlia;
@@ -28,6 +29,9 @@ internal sealed class PeerFinder : IAsyncDisposable
 
     /// <summary>Found peers that are dialed in one round.</summary>
     private const int DialsPerRound = 16;
+
+    /// <summary>Providers of a content that are looked for.</summary>
+    private const int ProvidersMax = 8;
 
     private static readonly TimeSpan RoundTime = TimeSpan.FromSeconds(2);
 
@@ -98,6 +102,50 @@ internal sealed class PeerFinder : IAsyncDisposable
         host.PeerBook.AddAddresses(peer, found.Addresses);
         await host.ConnectAsync(peer, ct).ConfigureAwait(false);
     }
+
+    /// <summary>Says that this node has a content; false if nobody keeps that.</summary>
+    public async Task<bool> ProvideAsync(Cid content, CancellationToken ct)
+    {
+        try
+        {
+            return dht.TableCount > 0 && await dht.ProvideAsync(Multihash(content), ct).ConfigureAwait(false) > 0;
+        }
+        catch (Libp2pException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Says it no more.</summary>
+    public void StopProviding(Cid content) => dht.StopProviding(Multihash(content));
+
+    /// <summary>Who said that he has a content; where they are is remembered.</summary>
+    public async Task<ImmutableArray<PeerId>> FindProvidersAsync(Cid content, CancellationToken ct)
+    {
+        var found = ImmutableArray.CreateBuilder<PeerId>();
+        if (dht.TableCount == 0)
+            return [];
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        late.CancelAfter(LookUpTime);
+        try
+        {
+            await foreach (KadPeer peer in dht.FindProvidersAsync(Multihash(content), ProvidersMax, late.Token).ConfigureAwait(false))
+            {
+                if (peer.Id == host.Self)
+                    continue;
+                host.PeerBook.AddAddresses(peer.Id, peer.Addresses);
+                found.Add(peer.Id);
+            }
+        }
+        catch (Exception failure) when (failure is Libp2pException or OperationCanceledException && !ct.IsCancellationRequested)
+        {
+            // Those that were found are something.
+        }
+        return found.ToImmutable();
+    }
+
+    /// <summary>The DHT's name of a content leaves its kind out: a CID's sha2-256 alone.</summary>
+    private static byte[] Multihash(Cid content) => content.ToBytes()[2..];
 
     /// <summary>Looks no more.</summary>
     public async ValueTask DisposeAsync()

@@ -45,20 +45,32 @@ internal sealed class StoppedService(NodeService inner, HomeFolder home) : INode
     public async Task<BlobDocument> BlobAsync(Cid cid, CancellationToken cancel)
     {
         using BlobStore store = Open();
-        return await new BlobDesk(store, TimeProvider.System).DescribeAsync(cid, cancel).ConfigureAwait(false);
+        return await Desk(store).DescribeAsync(cid, cancel).ConfigureAwait(false);
     }
 
     public async Task<Stream> OpenBlobAsync(Cid cid, CancellationToken cancel)
     {
         // The stream has its own handle of the file and outlives the store.
         using BlobStore store = Open();
-        return await new BlobDesk(store, TimeProvider.System).OpenAsync(cid, cancel).ConfigureAwait(false);
+        return await Desk(store).OpenAsync(cid, cancel).ConfigureAwait(false);
     }
 
     public async Task ExportBlobAsync(Cid cid, PathRequest request, CancellationToken cancel)
     {
         using BlobStore store = Open();
-        await new BlobDesk(store, TimeProvider.System).ExportAsync(cid, request, cancel).ConfigureAwait(false);
+        await Desk(store).ExportAsync(cid, request, cancel).ConfigureAwait(false);
+    }
+
+    public async Task<BlobListDocument> BlobsAsync(bool all, CancellationToken cancel)
+    {
+        using BlobStore store = Open();
+        return await Desk(store).ListAsync(all, cancel).ConfigureAwait(false);
+    }
+
+    public async Task<BlobDocument> PinBlobAsync(Cid cid, PinRequest request, CancellationToken cancel)
+    {
+        using BlobStore store = Open();
+        return await Desk(store).PinAsync(cid, request, cancel).ConfigureAwait(false);
     }
 
     public Task<MarketDocument> MarketAsync(bool explain, CancellationToken cancel) => Refused<MarketDocument>();
@@ -78,6 +90,8 @@ internal sealed class StoppedService(NodeService inner, HomeFolder home) : INode
     public Task<BlobDocument> AddPathAsync(PathRequest request, CancellationToken cancel) => Refused<BlobDocument>();
 
     public Task ShutdownAsync(CancellationToken cancel) => Refused<bool>();
+
+    private BlobDesk Desk(BlobStore store) => new(store, new DataBook(System.IO.Path.Combine(home.BlobFolder, "names")), TimeProvider.System);
 
     private BlobStore Open()
     {
