@@ -30,7 +30,8 @@ internal sealed class ChaosAdversary
             Break();
             await Task.Delay(TimeSpan.FromMilliseconds(300 + random.Below(2_200)), cancel);
         }
-        Heal(DateTime.MaxValue);
+        while (broken.Count > 0)
+            Heal(DateTime.MaxValue);
     }
 
     private void Heal(DateTime now)
@@ -38,8 +39,8 @@ internal sealed class ChaosAdversary
         foreach ((DateTime at, ChaosNode[] where, string what, Action heal) in broken.Where(b => b.At <= now).OrderBy(b => b.At).ToArray())
         {
             say($"{string.Join(" and ", where.Select(n => n.Name))}: over: {what}");
-            heal();
             broken.RemoveAll(b => b.Where == where);
+            heal();
         }
     }
 
@@ -48,7 +49,8 @@ internal sealed class ChaosAdversary
         int which = random.Below(workers.Length);
         ChaosNode worker = workers[which];
         TestCable cable = cables[which];
-        TimeSpan shortly = TimeSpan.FromMilliseconds(200 + random.Below(5_000)), long_ = TimeSpan.FromMilliseconds(500 + random.Below(random.Chance(1, 3) ? 45_000 : 8_000));
+        // The long ones outlast a lease, or are soon over.
+        TimeSpan shortly = TimeSpan.FromMilliseconds(200 + random.Below(5_000)), long_ = TimeSpan.FromMilliseconds(random.Chance(1, 4) ? 31_000 + random.Below(14_000) : 500 + random.Below(8_000));
         int kind = random.Below(100), side = random.Below(2);
         if (IsBroken(worker) || (kind < 18 && IsBroken(hub)))
             return;
@@ -91,8 +93,18 @@ internal sealed class ChaosAdversary
             case < 36:
                 Do([worker], "the node is killed", long_, () => worker.Kill(node), worker.Start);
                 break;
-            case < 42:
-                Do([worker], "the node and its guard are killed", long_, () => worker.Kill([.. node, ChaosRole.Guard]), worker.Start);
+            case < 40:
+                // Both of those who end what must not outlive its lease: only the node's return does then, and it comes before that.
+                Do([worker], "the node and its guard are killed", shortly, () => worker.Kill([.. node, ChaosRole.Guard]), worker.Start);
+                break;
+            case < 44:
+                // A megabyte takes four seconds: whatever is on its way from there is cut in the middle.
+                cable.Shape = new CableShape(TimeSpan.Zero, 0, 2);
+                Do([worker], "it passes on what it has slowly, and is killed meanwhile", TimeSpan.FromMilliseconds(1_000 + random.Below(3_000)), () => { }, () =>
+                {
+                    worker.Kill(ChaosRole.Worker);
+                    cable.Shape = default;
+                });
                 break;
             case < 48:
                 Do([worker], "tasks are killed", TimeSpan.Zero, () => worker.Kill(ChaosRole.Task), () => { });
@@ -109,7 +121,15 @@ internal sealed class ChaosAdversary
             case < 77:
                 Do([worker], "cut off", long_, () => cable.Shape = CableShape.Cut, () => cable.Shape = default);
                 break;
-            case < 84:
+            case < 80:
+                // What was held up comes late, and the answer to it does not.
+                Do([worker], "cut off, then not heard", long_, () => cable.Shape = CableShape.Cut, () =>
+                {
+                    cable.SetShape(1, default);
+                    Do([worker], "not heard", shortly, () => { }, () => cable.Shape = default);
+                });
+                break;
+            case < 85:
                 Do([worker], side == 0 ? "not heard" : "deaf", long_, () => cable.SetShape(side, CableShape.Cut), () => cable.Shape = default);
                 break;
             case < 92:

@@ -235,7 +235,7 @@ internal sealed class ChaosLoad(string folder, ChaosNode hub, Action<string> say
           - name: exclusive
             count: {{{Exclusive}}}
             exclusive: true
-            command: 'echo $DRAP_FENCE >> {{{marks}}}/{{{job}}}.exclusive.$DRAP_INDEX; n=$((4 + (DRAP_INDEX + {{{job}}}) % 4 * 16)); while [ $n -gt 0 ]; do date +%s.%N >> {{{marks}}}/{{{job}}}.beat.$DRAP_INDEX.$DRAP_FENCE; sleep 0.25; n=$((n - 1)); done; echo {{{job}}} $DRAP_INDEX > ${{ outputs.e }}'
+            command: 'echo $DRAP_FENCE >> {{{marks}}}/{{{job}}}.exclusive.$DRAP_INDEX; n=$((4 + DRAP_INDEX * DRAP_INDEX * 20)); while [ $n -gt 0 ]; do date +%s.%N >> {{{marks}}}/{{{job}}}.beat.$DRAP_INDEX.$DRAP_FENCE; sleep 0.25; n=$((n - 1)); done; echo {{{job}}} $DRAP_INDEX > ${{ outputs.e }}'
             outputs: {e: {path: e, result: true}}
             resources: {cpu: 0.25, memory: 32MiB}
             retries: 100

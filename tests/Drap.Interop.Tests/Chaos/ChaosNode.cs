@@ -30,7 +30,10 @@ internal sealed partial class ChaosNode : IDisposable
     private readonly string folder, machine, tag;
     private readonly string[] first, again;
     private Process? started;
+    private static readonly Lazy<bool> hasTimeNamespaces = new(() => TestNetwork.Try("unshare", "--time", "--fork", "--boottime", "1", "true") is null);
+
     private bool hasStarted, isMeantToRun;
+    private int bootedAgo;
 
     /// <summary>One that does not run yet.</summary>
     /// <param name="folder">Where its home and its log go.</param>
@@ -69,7 +72,9 @@ internal sealed partial class ChaosNode : IDisposable
         string[] command = hasStarted ? again : first;
         hasStarted = true;
         started?.Dispose();
-        var start = new ProcessStartInfo("ip", ["netns", "exec", machine, "sh", "-c", "exec \"$0\" \"$@\" </dev/null >>\"$DRAP_LOG\" 2>&1",
+        // Each start is on a machine that has been up for another time: nothing that is said or kept may count by that.
+        string[] uptime = hasTimeNamespaces.Value ? ["unshare", "--time", "--fork", "--kill-child", "--boottime", $"{bootedAgo += 100_003}"] : [];
+        var start = new ProcessStartInfo("ip", ["netns", "exec", machine, .. uptime, "sh", "-c", "exec \"$0\" \"$@\" </dev/null >>\"$DRAP_LOG\" 2>&1",
             "dotnet", Path.Combine(AppContext.BaseDirectory, "drap.dll"), .. command, "--home", Home]);
         start.Environment[Variable] = tag[(Variable.Length + 1)..];
         start.Environment["DRAP_LOG"] = Log;

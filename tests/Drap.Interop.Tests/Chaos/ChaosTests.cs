@@ -12,7 +12,7 @@ namespace Drap.Tests.Interop.Chaos;
 /// </summary>
 public sealed class ChaosTests
 {
-    private const int Workers = 5, OpenJobsMax = 6;
+    private const int Workers = 5, OpenJobsMax = 8;
 
     private const string Has = "cpu: 2, memory: 1GiB, disk: 200MiB";
 
@@ -60,7 +60,7 @@ public sealed class ChaosTests
     private static async Task RunAsync(TestNetwork network, string folder, Prng random, TimeSpan time, List<ChaosNode> nodes, List<TestCable> cables, Action<string> say)
     {
         string middle = network.AddMachine();
-        var hub = new ChaosNode(folder, "hub", middle, null, 2048, "up", "--role", "scheduler,gateway,inviter", "--no-ticket");
+        var hub = new ChaosNode(folder, "hub", middle, null, 700, "up", "--role", "scheduler,gateway,inviter", "--no-ticket");
         nodes.Add(hub);
         string[] machines = [.. Enumerable.Range(1, Workers).Select(_ => network.AddMachine())];
         for (int i = 1; i <= Workers; i++)
