@@ -122,6 +122,9 @@ public static class ReasonCodes
     /// <summary>The principal has as much on this node as its owner lets it have at one time; the dimension says of what.</summary>
     public const string Quota = "quota";
 
+    /// <summary>Messages of the node were refused here; that by itself keeps nothing from it.</summary>
+    public const string Complaint = "complaint";
+
     /// <summary>The node's owner does not let this principal's tasks run there.</summary>
     public const string Principal = "principal";
 

@@ -54,7 +54,20 @@ public sealed record MarketNode
 
     /// <summary>Why it is avoided for now; null when it is not.</summary>
     public Reason? Avoided { get; set; }
+
+    /// <summary>What it said to this node that was refused; null if nothing.</summary>
+    public Complaint? Refused { get; set; }
+
+    /// <summary>Peers of which it refused something itself, those with most first.</summary>
+    public ImmutableArray<Complaint> Complaints { get; set; } = [];
 }
+
+/// <summary>What a peer said that was refused.</summary>
+/// <param name="Node">Its name, as far as it is known; else the end of its peer id.</param>
+/// <param name="Peer">Its peer id.</param>
+/// <param name="Count">How often.</param>
+/// <param name="Last">The last of it, in words.</param>
+public sealed record Complaint(string Node, PeerId Peer, long Count, string Last);
 
 /// <summary>One step of a price.</summary>
 /// <param name="Name">What it is: <c>base cpu</c>, <c>utilisation</c>, <c>time of day</c>, <c>market</c>, <c>reserve</c>.</param>

@@ -127,6 +127,11 @@ internal static class Tables
                     : node.EndsInSeconds is { } end ? $"ends in {Words.Of(end)}" : "");
         table.Write(output);
         output.WriteLine($"{Words.Count(market.Waiting, "task")} waiting, {market.Running} running");
+        foreach (MarketNode node in market.Nodes.Where(n => n.Refused is not null))
+            output.WriteLine($"refused of {node.Name}: {Many(node.Refused!.Count)}, the last: {node.Refused.Last}");
+        foreach (MarketNode node in market.Nodes)
+            foreach (Complaint complaint in node.Complaints)
+                output.WriteLine($"{node.Name} refused of {complaint.Node}: {Many(complaint.Count)}, the last: {complaint.Last}");
         foreach (MarketNode node in market.Nodes.Where(n => !n.Factors.IsEmpty))
         {
             output.WriteLine();
@@ -137,6 +142,8 @@ internal static class Tables
             factors.Write(output);
         }
     }
+
+    private static string Many(long messages) => Words.Count((int)Math.Min(messages, int.MaxValue), "message");
 
     public static void Ledger(LedgerDocument ledger, TextWriter output)
     {

@@ -20,6 +20,9 @@ internal sealed class PrincipalUse
     /// <summary>Whether it confirms its share of offers.</summary>
     public FairWins Wins { get; } = new();
 
+    /// <summary>Offers that it should have confirmed by now, in thousandths, since it did confirm one: among equals who confirms goes first, however much the others ask.</summary>
+    public int Missed { get; set; }
+
     /// <summary>What its attempts hold.</summary>
     public ResourceSum Held;
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Core.Health;
 
 namespace Drap.Core.Messages;
 
@@ -91,6 +92,9 @@ public sealed record NodeState
 
     /// <summary>What its sandbox enforces, one line a resource; empty if all is.</summary>
     public ImmutableArray<string> Enforcement { get; init; } = [];
+
+    /// <summary>Peers of which it refused something, those with most first, at most <see cref="ComplaintBook.ShownMax"/>.</summary>
+    public ImmutableArray<Complaint> Complaints { get; init; } = [];
 }
 
 /// <summary>One factor of a price, for <c>drap market --explain</c>.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Cbor;
+using Drap.Core.Health;
 
 namespace Drap.Core.Messages;
 
@@ -118,11 +119,26 @@ internal readonly struct NodeStateShape : IShape<NodeState>
         var prices = f.List<PriceFactor, PriceFactorShape>(9, nameof(m.Prices), m.Prices, PricesMax);
         var enforcement = f.Texts(10, nameof(m.Enforcement), m.Enforcement, EnforcementMax, CborLimits.TextBytes);
         TimeSpan? endsIn = f.DurationOrNull(11, nameof(m.EndsIn), m.EndsIn);
+        var complaints = f.List<Complaint, ComplaintShape>(12, nameof(m.Complaints), m.Complaints, ComplaintBook.ShownMax);
         return !f.Reads ? m : new NodeState
         {
             Name = name, Total = total, Free = free, Traits = traits, Running = running, Waiting = waiting, Holds = holds,
-            Draining = draining, EndsIn = endsIn, Prices = prices, Enforcement = enforcement,
+            Draining = draining, EndsIn = endsIn, Prices = prices, Enforcement = enforcement, Complaints = complaints,
         };
+    }
+}
+
+internal readonly struct ComplaintShape : IShape<Complaint>
+{
+    public static Complaint Blank { get; } = new(default, 1, "");
+
+    public static Complaint Walk<TFields>(scoped ref TFields f, Complaint m)
+        where TFields : IFields, allows ref struct
+    {
+        PeerId peer = f.Peer(1, nameof(m.Peer), m.Peer);
+        long count = f.Long(2, nameof(m.Count), m.Count, 1, ResourceRequest.AmountMax);
+        string last = f.TextOrEmpty(3, nameof(m.Last), m.Last, CborLimits.TextBytes);
+        return !f.Reads ? m : new Complaint(peer, count, last);
     }
 }
 

@@ -22,6 +22,9 @@ public abstract record WorkerInput
     /// </summary>
     public sealed record Received(PeerId From, Message Message) : WorkerInput;
 
+    /// <summary>A peer said what the shell did not let through: no message, or what it may not say. It is counted.</summary>
+    public sealed record Refused(PeerId From, string What) : WorkerInput;
+
     /// <summary>The connection to a peer is closed: a hint, nothing more. Nothing is ended by it.</summary>
     public sealed record PeerGone(PeerId Peer) : WorkerInput;
 

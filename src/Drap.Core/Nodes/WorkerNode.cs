@@ -42,6 +42,7 @@ public sealed class WorkerNode
     private readonly Executor executor;
     private readonly Arbiter arbiter;
     private readonly Confirmations confirmations;
+    private readonly ComplaintBook complaints = new();
     private readonly Told told;
     private readonly Hearing hearing;
     private readonly Receipts receipts;
@@ -62,7 +63,7 @@ public sealed class WorkerNode
         outbox = new Outbox(principals);
         executor = new Executor(capacity, leases, outbox, groups, principals);
         arbiter = new Arbiter(self, options, random, capacity, leases, executor, groups, principals);
-        confirmations = new Confirmations(arbiter, capacity, leases, executor, outbox);
+        confirmations = new Confirmations(arbiter, capacity, leases, executor, outbox, complaints);
         told = new Told();
         hearing = new Hearing(self);
         receipts = new Receipts();
@@ -107,6 +108,9 @@ public sealed class WorkerNode
             case WorkerInput.PeerGone:
             case WorkerInput.Tick:
                 // A closed connection is a hint about the connection; leases, holds and resends have their own time.
+                break;
+            case WorkerInput.Refused refused:
+                Bad(refused.From, MessageKind.None, refused.What, effects);
                 break;
             case WorkerInput.RoundTrip trip:
                 schedulers.ObserveRoundTrip(trip.Peer, trip.Time);
@@ -170,7 +174,8 @@ public sealed class WorkerNode
     }
 
     /// <summary>What it shows of itself on the market.</summary>
-    public NodeState Describe(Instant now) => NodeView.Of(Options, capacity, executor, arbiter, now, UtcAt(now), departure.IsUnderWay);
+    public NodeState Describe(Instant now) =>
+        NodeView.Of(Options, capacity, executor, arbiter, now, UtcAt(now), departure.IsUnderWay) with { Complaints = complaints.Worst };
 
     private UtcTime UtcAt(Instant now) => utcAtSet + (now - utcSetAt);
 
@@ -453,8 +458,11 @@ public sealed class WorkerNode
         effects.Add(new WorkerEffect.StoreEpoch(scheduler.Id, scheduler.Epoch));
     }
 
-    private static void Bad(PeerId from, MessageKind kind, string what, List<WorkerEffect> effects) =>
+    private void Bad(PeerId from, MessageKind kind, string what, List<WorkerEffect> effects)
+    {
+        complaints.Note(from, what);
         effects.Add(new WorkerEffect.Observe(new WorkerObservation.BadMessage(from, kind, what)));
+    }
 
     private void Configure(WorkerOptions options)
     {

@@ -267,14 +267,14 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             else if (item.Own is { } own)
                 own();
             else if (!MessageCodec.TryDecode(item.Frame.Span, out Message? message, out Core.Cbor.CodecError error))
-                HostLog.BadFrame(logger, item.From.Short, error.ToString());
+                Refuse(item.From, error.ToString());
             else if (message is StdinChunk chunk)
                 OnStdin(item.From, chunk);
             else
             {
                 if (Imposture.In(item.From, message, MaySpeakFor) is { } fault)
                 {
-                    HostLog.BadFrame(logger, item.From.Short, fault);
+                    Refuse(item.From, fault);
                     continue;
                 }
                 if (message is Ad { Record.IsEmpty: false } ad)
@@ -284,6 +284,12 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         }
         node.Flush(BootClock.Now, effects);
         Perform();
+    }
+
+    private void Refuse(PeerId from, string what)
+    {
+        HostLog.BadFrame(logger, from.Short, what);
+        Step(new WorkerInput.Refused(from, what));
     }
 
     private void Take(WorkerInput input)

@@ -291,7 +291,9 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     {
         var survey = (await port.AskAsync(ticket => new SchedulerInput.Survey(ticket), cancel).ConfigureAwait(false)).As<SchedulerReply.Surveyed>();
         (int waiting, int running) = await ReadAsync(Demand, cancel).ConfigureAwait(false);
-        return new MarketDocument { Nodes = [.. survey.Nodes.Select(n => MarketView.Of(n, explain)).Concat(survey.Silent.Select(MarketView.Of)).OrderBy(n => n.Name, StringComparer.Ordinal).ThenBy(n => n.Peer)], Waiting = waiting, Running = running };
+        return new MarketDocument { Nodes = [.. survey.Nodes.Select(n => MarketView.Of(n, explain, NameOf)).Concat(survey.Silent.Select(MarketView.Of)).OrderBy(n => n.Name, StringComparer.Ordinal).ThenBy(n => n.Peer)], Waiting = waiting, Running = running };
+
+        string NameOf(PeerId peer) => peer == Peer ? "this node" : survey.Nodes.FirstOrDefault(n => n.Peer == peer)?.State.Name is { Length: > 0 } name ? name : peer.Short;
     }
 
     /// <inheritdoc/>

@@ -66,6 +66,9 @@ public sealed class SimulatedScheduler : IJournalListener
     /// <summary>What it told of itself; the youngest thousand.</summary>
     public Queue<SchedulerObservation> Observations { get; } = new();
 
+    /// <summary>Pieces of tasks' output that it took.</summary>
+    public int Logs { get; private set; }
+
     /// <summary>How often it came up.</summary>
     public int Starts { get; private set; }
 
@@ -211,6 +214,9 @@ public sealed class SimulatedScheduler : IJournalListener
                 if (Observations.Count == ObservationsMax)
                     Observations.Dequeue();
                 Observations.Enqueue(observe.What);
+                break;
+            case SchedulerEffect.StoreLog:
+                Logs++;
                 break;
             case SchedulerEffect.Changed changed when State!.TryGet(changed.Job, out JobRun? job):
                 foreach (int number in changed.Tasks)

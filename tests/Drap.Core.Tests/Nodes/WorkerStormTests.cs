@@ -281,6 +281,7 @@ public sealed class WorkerStormTests
             },
             Traits = new NodeTraits { Drivers = ["process"] },
             Credit = new CreditTerms { DailyAllowance = new Credits(100), Cap = new Credits(100) },
+            Quota = cpus % 3 != 0 ? new QuotaTerms() : new QuotaTerms { TasksMax = 5, SharePermille = 600, BytesMax = 4_000, HoldsMax = 3 },
         };
 
         private static ImmutableArray<byte> Template(OnSchedulerLost lost, TimeSpan timeout) =>

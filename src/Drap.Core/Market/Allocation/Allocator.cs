@@ -278,6 +278,12 @@ public sealed class Allocator
     /// <summary>A worker failed an attempt, or is gone: nothing is given to it for a time.</summary>
     public void Fault(PeerId worker, Instant now, string reason) => Standing(worker).Failed(now, reason);
 
+    /// <summary>A worker refused what its own offer had won. Now and then that comes of a race; who does nothing else offers what it cannot keep.</summary>
+    public void RefusedBy(PeerId worker, Instant now) => Standing(worker).Refused(now);
+
+    /// <summary>A worker took what its offer had won.</summary>
+    public void TakenBy(PeerId worker) => Standing(worker).Took();
+
     /// <summary>A worker finished an attempt.</summary>
     public void Success(PeerId worker) => Standing(worker).Succeeded();
 

@@ -16,6 +16,21 @@ internal sealed class WorkerStanding
     /// <summary>When it was asked last.</summary>
     public Instant AskedAt { get; set; } = Instant.Never;
 
+    /// <summary>
+    /// Confirmations that it may refuse in a row: in an overloaded swarm a third are refused, and of sixteen in a row that is one in forty million.
+    /// </summary>
+    public const int RefusalsMax = 16;
+
+    private int refusals;
+
+    public void Took() => refusals = 0;
+
+    public void Refused(Instant now)
+    {
+        if (++refusals >= RefusalsMax)
+            Failed(now, $"it refused {refusals} confirmations in a row of what it had offered");
+    }
+
     public void Succeeded()
     {
         BackOff.Success();

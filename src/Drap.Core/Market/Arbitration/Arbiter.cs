@@ -320,6 +320,7 @@ internal sealed class Arbiter
         Overbooking.ObserveOffer(won);
         Pricer.Market.ObserveOwn(won);
         hold.Use.Wins.Observe(hold.Rivals, won);
+        hold.Use.Missed = won ? 0 : Math.Min(hold.Use.Missed + 1000 / hold.Rivals, Quotas.MissedMax);
     }
 
     private void BackOff(StandingGroup group, Instant now)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Execution;
+using Drap.Core.Health;
 using Drap.Core.Jobs;
 using Drap.Core.Leases;
 using Drap.Core.Messages;
@@ -11,23 +12,24 @@ namespace Drap.Core.Market.Arbitration;
 /// Turns confirmations into leases. Each gets exactly one answer: all leases stand, some, or none; and each repetition of it the same
 /// answer again. What is leased is what was offered, never what the confirmation says of itself.
 /// </summary>
-internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTable leases, Executor executor, Outbox outbox)
+internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTable leases, Executor executor, Outbox outbox, ComplaintBook complaints)
 {
     /// <summary>Answers kept for confirmations that come again: as many as offers can be out.</summary>
     public const int AnswersMax = 1024;
 
     private readonly TemplateCache templates = new();
-    private readonly Dictionary<OfferId, (ImmutableArray<AttemptId> Attempts, Message Answer)> answers = [];
-    private readonly Queue<OfferId> order = [];
+    // By who confirms, too: what one says of another's offer is no answer to that one.
+    private readonly Dictionary<(PeerId Scheduler, OfferId Offer), (ImmutableArray<AttemptId> Attempts, Message Answer)> answers = [];
+    private readonly Queue<(PeerId Scheduler, OfferId Offer)> order = [];
 
     /// <summary>Answers a confirmation whose epoch is right.</summary>
     public void Handle(PeerId from, Confirm confirm, KnownScheduler scheduler, Instant now, UtcTime utc, List<WorkerEffect> effects)
     {
         ImmutableArray<AttemptId> attempts = AttemptsOf(confirm);
-        if (!answers.TryGetValue(confirm.Offer, out (ImmutableArray<AttemptId> Attempts, Message Answer) given))
+        if (!answers.TryGetValue((scheduler.Id, confirm.Offer), out (ImmutableArray<AttemptId> Attempts, Message Answer) given))
         {
             given = (attempts, Decide(from, confirm, scheduler, now, utc, effects));
-            Remember(confirm.Offer, given);
+            Remember((scheduler.Id, confirm.Offer), given);
         }
         else if (!given.Attempts.AsSpan().SequenceEqual(attempts.AsSpan()))
         {
@@ -94,6 +96,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
 
         Line[]? Bad(string what)
         {
+            complaints.Note(from, what);
             effects.Add(new WorkerEffect.Observe(new WorkerObservation.BadMessage(from, MessageKind.Confirm, what)));
             return null;
         }
@@ -197,7 +200,7 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
             .Select(t => new AttemptId(new TaskId(confirm.Works[t.Work].Job, t.Number), new Fence(confirm.Epoch, t.Attempt))),
     ];
 
-    private void Remember(OfferId offer, (ImmutableArray<AttemptId> Attempts, Message Answer) answer)
+    private void Remember((PeerId, OfferId) offer, (ImmutableArray<AttemptId> Attempts, Message Answer) answer)
     {
         if (order.Count >= AnswersMax)
             answers.Remove(order.Dequeue());

@@ -182,7 +182,7 @@ internal sealed class Offering(Arbiter arbiter, PeerId self, Prng random, Capaci
         }
         packed.Add(group);
         bool isHigh = arbiter.Options.Pricing.Reserve.IsHighValue(group.Group.Bid, a.Ask);
-        ulong order = Lottery.Draw(self, group.Ad.Ad.Scheduler, group.Group.Id);
+        ulong order = arbiter.Quotas.OrderOf(group.Ad.Ad.Principal, Lottery.Draw(self, group.Ad.Ad.Scheduler, group.Group.Id));
         items.Add(new PackingItem(group.Group.Resources, a.Ask.MicroPerHour, Math.Max(a.Count, 1), order, isHigh));
     }
 

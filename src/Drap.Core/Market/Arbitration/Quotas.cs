@@ -8,6 +8,18 @@ namespace Drap.Core.Market.Arbitration;
 /// </summary>
 internal sealed class Quotas(Arbiter arbiter, Capacity capacity, PrincipalBook principals)
 {
+    /// <summary>More is as bad: a byte's worth of steps.</summary>
+    public const int MissedMax = 255 * MissedStep;
+
+    // Half an offer that should have been confirmed: with luck that is a lapse or two.
+    private const int MissedStep = 500;
+
+    /// <summary>
+    /// The order in which equals are packed: first whose principal confirms what it is offered, then by lot. Else who asks with many groups draws many lots, and what it never confirms is
+    /// held for it again and again.
+    /// </summary>
+    public ulong OrderOf(Principal principal, ulong lot) => (ulong)(principals.Of(principal).Missed / MissedStep) << 56 | lot >> 8;
+
     /// <summary>How many more tasks of a group may be offered to its principal now.</summary>
     /// <param name="group">The group.</param>
     /// <param name="round">What this round offers to the same principal already.</param>

@@ -11,6 +11,9 @@ namespace Drap.Core.Nodes;
 /// </summary>
 internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placement, SettlementDesk settlement, MoneyDesk money)
 {
+    /// <summary>How long a worker may take to begin, and to end beyond a time-out.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
+
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>A reconciliation whose answer did not come is begun anew.</summary>
@@ -33,6 +36,21 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
             if (job.End == JobEnd.None)
                 context.Allocator.Serves(job.Number, open.Worker);
         }
+    }
+
+    /// <summary>
+    /// Whether an attempt is this worker's, or was one of the last of its task: what it wrote may come after its end. Of a job that is forgotten nobody has any.
+    /// </summary>
+    public bool HasOrHad(PeerId worker, AttemptId id)
+    {
+        if (context.Leases.TryGet(id, out LeasedAttempt? attempt))
+            return attempt.Worker == worker;
+        int number = id.Task.Number;
+        if (!context.State.TryGet(id.Task.Job, out JobRun? job) || number < 1 || number > job.Tasks.Count)
+            return false;
+        return IsAt(job.Tasks.Node(number)) || job.Tasks.History(number).Any(past => IsAt(past.Node));
+
+        bool IsAt(int node) => node >= 0 && context.State.Node(node).Peer == worker;
     }
 
     /// <summary>Asks every worker that should hold something whether it does.</summary>
@@ -191,10 +209,36 @@ internal sealed class LeaseDesk(SchedulerContext context, PlacementDesk placemen
                 context.Emit(new SchedulerEffect.Send(worker, LeaseBook.Beat(leases, context.Options.Scheduler, context.Epoch, context.Now)));
                 CancelAgain(leases);
                 money.Extend(leases);
+                ReplaceOverdue(leases);
                 if (leases.Unknown > 0 && (!rounds.TryGetValue(worker, out Round? round) || context.Now >= round.SentAt + RoundTimeout))
                     Reconcile(leases);
             }
             context.Leases.Reschedule(leases);
+        }
+    }
+
+    /// <summary>
+    /// A worker may renew for ever what it does not run, or never ends. What has not begun a quarter of an hour after it was placed (its inputs may be large), or runs as much beyond its own
+    /// time-out, is placed anew, and counts against the worker; it may still deliver first. Not so what must not run twice: a person sees it, and may end it.
+    /// </summary>
+    private void ReplaceOverdue(WorkerLeases leases)
+    {
+        if (!leases.Attempts.Values.Any(a => a.PlacedAt + Patience < context.Now))
+            return;
+        foreach (LeasedAttempt attempt in leases.Attempts.Values.Where(a => a is { Replaced: false, Cancelled: null } && a.PlacedAt + Patience < context.Now).OrderBy(a => a.Id).ToArray())
+        {
+            int number = attempt.Id.Task.Number;
+            if (!context.State.TryGet(attempt.Id.Task.Job, out JobRun? job) || job.Tasks.State(number) != TaskState.Placed
+                || job.SegmentOf(number).Spec is { Exclusive: true } or { Nodes: not null })
+                continue;
+            bool hasBegun = attempt.Phase is LeasePhase.Running or LeasePhase.Delivering;
+            if (hasBegun && attempt.PlacedAt + Patience + job.SegmentOf(number).Spec.Timeout > context.Now)
+                continue;
+            string why = hasBegun ? "it did not end a task that had passed its time-out" : $"it did not begin a task within {Patience.TotalMinutes:0} minutes";
+            context.Allocator.Fault(leases.Worker, context.Now, why);
+            context.Complaints.Note(leases.Worker, why);
+            attempt.Replaced = true;
+            placement.Again(job, number, leases.Worker, TimeSpan.Zero);
         }
     }
 

@@ -109,7 +109,7 @@ internal sealed class MarketDesk(SchedulerContext context, PlacementDesk placeme
         context.Allocator.Owns(from, reply.State.Total);
         foreach (SurveyRound survey in surveys)
             if (survey.Nonce == reply.Nonce && survey.Answered.Add(from))
-                survey.Nodes.Add(new SurveyedNode(from, reply.State, context.Allocator.BackedOff(from, context.Now)?.Reason ?? ""));
+                survey.Nodes.Add(new SurveyedNode(from, reply.State, context.Allocator.BackedOff(from, context.Now)?.Reason ?? "", context.Complaints.Of(from)));
     }
 
     /// <summary>Answers what is complete, or out of patience.</summary>

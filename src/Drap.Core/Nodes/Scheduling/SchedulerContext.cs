@@ -1,3 +1,4 @@
+using Drap.Core.Health;
 using Drap.Core.Jobs;
 using Drap.Core.Journal;
 using Drap.Core.Leases;
@@ -132,6 +133,12 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
         changed.Clear();
     }
 
-    public void Complain(PeerId from, MessageKind kind, string what) =>
+    /// <summary>What workers said that was refused.</summary>
+    public ComplaintBook Complaints { get; } = new();
+
+    public void Complain(PeerId from, MessageKind kind, string what)
+    {
+        Complaints.Note(from, what);
         Emit(new SchedulerEffect.Observe(new SchedulerObservation.BadMessage(from, kind, what)));
+    }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Core.Health;
 using Drap.Core.Messages;
 
 namespace Drap.Core.Nodes;
@@ -134,4 +135,5 @@ public sealed record SilentNode(PeerId Peer, string Name, TimeSpan For);
 /// <param name="Peer">Who.</param>
 /// <param name="State">How.</param>
 /// <param name="KeptAway">Why nothing is given to it now; empty if it may get work.</param>
-public sealed record SurveyedNode(PeerId Peer, NodeState State, string KeptAway);
+/// <param name="Complaint">What it said that was refused here; null if nothing.</param>
+public sealed record SurveyedNode(PeerId Peer, NodeState State, string KeptAway, Complaint? Complaint = null);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Drap.Core.Health;
 using Drap.Core.Jobs;
 using Drap.Core.Journal;
 using Drap.Core.Leases;
@@ -178,6 +179,9 @@ public sealed class SchedulerNode
     /// <summary>Why nothing is given to a worker now; null if it may get work.</summary>
     public (Instant Until, string Reason)? KeptAway(PeerId worker, Instant now) => context.Allocator.BackedOff(worker, now);
 
+    /// <summary>What a worker said that was refused here; null if nothing.</summary>
+    public Complaint? ComplaintOf(PeerId worker) => context.Complaints.Of(worker);
+
     /// <summary>How often the market side looked at a group of tasks since the start: grows with what happens, not with what waits.</summary>
     public long GroupsLookedAt => context.Allocator.Looks;
 
@@ -275,10 +279,15 @@ public sealed class SchedulerNode
                 context.Allocator.OnRefusal(from, refusal, context.Now);
                 break;
             case Ack ack:
-                gangs.OnAck(confirmations.OnAck(from, ack));
+                ImmutableArray<AttemptId> taken = confirmations.OnAck(from, ack);
+                if (!taken.IsEmpty)
+                    context.Allocator.TakenBy(from);
+                gangs.OnAck(taken);
                 break;
             case Nack nack:
                 ImmutableArray<AttemptId> refused = confirmations.OnNack(from, nack);
+                if (!refused.IsEmpty)
+                    context.Allocator.RefusedBy(from, context.Now);
                 foreach (int group in leases.GiveBack(from, refused, $"the worker refused: {nack.Reason}"))
                     context.Allocator.Refused(group, context.Now);
                 if (nack.Reason == NackReason.Degraded)
@@ -303,11 +312,14 @@ public sealed class SchedulerNode
             case Quote quote:
                 market.OnQuote(from, quote);
                 break;
-            case LogChunk chunk:
+            case LogChunk chunk when leases.HasOrHad(from, chunk.Attempt):
                 context.Emit(new SchedulerEffect.StoreLog(chunk));
                 break;
-            case StdinCredit credit:
+            case StdinCredit credit when leases.HasOrHad(from, credit.Attempt):
                 context.Emit(new SchedulerEffect.StdinRoom(credit.Attempt, credit.Until));
+                break;
+            case LogChunk or StdinCredit:
+                context.Complain(from, MessageCodec.KindOf(message), "it speaks of an attempt that is not its own");
                 break;
             case Receipt receipt:
                 money.OnReceipt(from, receipt);

@@ -132,6 +132,8 @@ internal static class Explainer
                     Fits = false,
                     Refusals = [new Refusal(ReasonCodes.BackOff, null, null, $"avoided for {Seconds(until - at.Now)}: {why}", Ever: true), .. verdict.Refusals],
                 };
+            if (at.Node.ComplaintOf(worker) is { } complaint)
+                verdict = verdict with { Refusals = [.. verdict.Refusals, new Refusal(ReasonCodes.Complaint, null, null, $"{complaint.Count} of its messages were refused, the last: {complaint.Last}", Ever: true)] };
             nodes.Add(verdict);
         }
         return ([.. nodes.OrderBy(n => n.Node, StringComparer.Ordinal).ThenBy(n => n.Peer)], complete && nodes.Count > 0);

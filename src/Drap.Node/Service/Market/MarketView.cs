@@ -10,7 +10,7 @@ namespace Drap.Node.Service;
 /// <summary>The workers as people see them.</summary>
 internal static class MarketView
 {
-    public static MarketNode Of(SurveyedNode node, bool explain)
+    public static MarketNode Of(SurveyedNode node, bool explain, Func<PeerId, string> nameOf)
     {
         NodeState state = node.State;
         string avoided = node.KeptAway.Length > 0 ? node.KeptAway : state.Draining ? "it is draining and takes no new work" : "";
@@ -26,9 +26,13 @@ internal static class MarketView
             EndsInSeconds = state.EndsIn,
             CorePrice = state.Prices.IsEmpty ? Price.Zero : state.Prices[^1].Amount,
             Factors = explain ? [.. state.Prices.Select(f => Of(f, state))] : [],
+            Refused = node.Complaint is { } complaint ? Of(complaint, nameOf) : null,
+            Complaints = [.. state.Complaints.Select(c => Of(c, nameOf))],
             Avoided = avoided.Length > 0 ? new Reason(ReasonCodes.BackOff, avoided) : null,
         };
     }
+
+    private static Complaint Of(Core.Health.Complaint complaint, Func<PeerId, string> nameOf) => new(nameOf(complaint.Peer), complaint.Peer, complaint.Count, complaint.Last);
 
     public static MarketNode Of(SilentNode node) => new()
     {

@@ -37,7 +37,8 @@ internal static class Verdicts
 
     /// <summary>Whether a node will never take the task, whatever leaves it: its size, its kind or its owner's rules.</summary>
     public static bool IsNever(this NodeVerdict verdict) =>
-        !verdict.Fits && !verdict.Refusals.IsEmpty && verdict.Refusals.All(r => !r.Ever && r.Code is ReasonCodes.Resource or ReasonCodes.Constraint or ReasonCodes.Principal);
+        !verdict.Fits && !verdict.Refusals.IsEmpty && verdict.Refusals.All(
+            r => r.Code == ReasonCodes.Complaint || (!r.Ever && r.Code is ReasonCodes.Resource or ReasonCodes.Constraint or ReasonCodes.Principal));
 
     private static IEnumerable<Refusal> Refusals(GroupAnswer answer, Price bid)
     {
