@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Drap.Core;
 using Drap.Core.Health;
 using Drap.Core.Jobs;
-using Drap.Core.Leases;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
 using Drap.Simulator.Swarm;
