@@ -14,6 +14,8 @@ public sealed class ChaosTests
 {
     private const int Workers = 5, OpenJobsMax = 8;
 
+    private static readonly ChaosRole[] all = [ChaosRole.Main, ChaosRole.Worker, ChaosRole.Guard, ChaosRole.Task];
+
     private const string Has = "cpu: 2, memory: 1GiB, disk: 200MiB";
 
     /// <summary>What is open when all is healed is finished in a fraction of this: a lease must end, and exclusive tasks run once more.</summary>
@@ -103,7 +105,8 @@ public sealed class ChaosTests
         faults.AddRange(await load.LedgerAsync(Cancel));
         (List<string> wrong, int executions) = load.Marks();
         faults.AddRange(wrong);
-        await UntilAsync(() => Task.FromResult(nodes.All(n => n.Processes(ChaosRole.Task).Count == 0)), startPatience, "tasks are left though their jobs have ended");
+        if (!await HoldsAsync(() => Task.FromResult(nodes.All(n => n.Processes(ChaosRole.Task).Count == 0)), startPatience))
+            faults.Add($"tasks are left though their jobs have ended, of {Having(ChaosRole.Task)}");
 
         // In order, and then nothing of them is left: no process, no folder for work, no cgroup.
         foreach (ChaosNode node in nodes)
@@ -112,12 +115,13 @@ public sealed class ChaosTests
             using DrapClient client = node.TryClient()!;
             await client.ShutdownAsync(Cancel);
         }
-        await UntilAsync(
-            () => Task.FromResult(nodes.All(n => n.Processes(ChaosRole.Main, ChaosRole.Worker, ChaosRole.Guard, ChaosRole.Task).Count == 0)), startPatience,
-            () => $"processes are left of {string.Join(", ", nodes.Where(n => n.Processes(ChaosRole.Main, ChaosRole.Worker, ChaosRole.Guard, ChaosRole.Task).Count > 0).Select(n => n.Name))}");
+        if (!await HoldsAsync(() => Task.FromResult(nodes.All(n => n.Processes(all).Count == 0)), startPatience))
+            faults.Add($"processes are left of {Having(all)}");
         faults.AddRange(nodes.SelectMany(n => n.Leftovers()).Select(at => $"left behind: {at}"));
         say($"{load.Submitted * ChaosLoad.Tasks} tasks, {executions} executions, {faults.Count} faults");
         Assert.True(faults.Count == 0, string.Join('\n', faults.Take(50)));
+
+        string Having(params ChaosRole[] roles) => string.Join(", ", nodes.Where(n => n.Processes(roles).Count > 0).Select(n => n.Name));
 
         void Revive()
         {
@@ -155,7 +159,15 @@ public sealed class ChaosTests
 
     private static async Task UntilAsync(Func<Task<bool>> holds, TimeSpan patience, Func<string> lacking)
     {
+        if (!await HoldsAsync(holds, patience))
+            Assert.Fail(lacking());
+    }
+
+    private static async Task<bool> HoldsAsync(Func<Task<bool>> holds, TimeSpan patience)
+    {
         for (DateTime late = DateTime.UtcNow + patience; !await holds(); await Task.Delay(look, Cancel))
-            Assert.True(DateTime.UtcNow < late, DateTime.UtcNow < late ? "" : lacking());
+            if (DateTime.UtcNow > late)
+                return false;
+        return true;
     }
 }

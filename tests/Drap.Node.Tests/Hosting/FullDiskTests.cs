@@ -1,10 +1,15 @@
 using System.Diagnostics;
 using Drap.Api;
 using Drap.Core.Jobs;
+using Drap.Core.Membership;
 using Drap.Node.Blobs;
+using Drap.Node.Home;
 using Drap.Node.Hosting;
+using Drap.Node.Identity;
+using Drap.Node.Membership;
 using Drap.Node.Tests.Storage;
 using Drap.Tests;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Drap.Node.Tests.Hosting;
@@ -30,6 +35,29 @@ public sealed class FullDiskTests
         Assert.True(File.Exists(made));
         disk.Free();
         Assert.Equal(100_000, collector.Take(new OutputSpec { Path = "made" })?.Bytes);
+    }
+
+    [Fact]
+    public async Task A_node_of_a_swarm_takes_up_its_place_again_on_a_full_disk()
+    {
+        using var home = new TemporaryHome();
+        using var disk = new SmallDisk(Path.Combine(home.Root, "home"), mebibytes: 4);
+        HomeFolder folder = HomeFolder.At(Path.Combine(home.Root, "home"));
+        folder.Create();
+        NodeIdentity identity = NodeIdentity.Open(folder.SchedulerIdentityFile);
+        await StartAsync();
+        disk.Fill();
+        // It renews the founder's certificate and makes the worker's anew, and keeps those that it has.
+        await StartAsync();
+        disk.Free();
+
+        async Task StartAsync()
+        {
+            SwarmPlace place = await SwarmPlace.TakeAsync(folder, identity, new SwarmOptions { Name = "a" }, NullLogger.Instance, _ => { }, Cancel);
+            place.Certify("w");
+            var worker = new WorkerFolder(folder.WorkerFolder("w"));
+            Assert.Equal("a/w", SwarmMembership.Open(worker.Membership, NodeIdentity.Open(worker.IdentityFile), NodeRoles.Scheduler, NullLogger.Instance, _ => { }).Self.Name);
+        }
     }
 
     [Fact]
