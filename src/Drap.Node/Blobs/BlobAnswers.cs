@@ -10,7 +10,14 @@ namespace Drap.Node.Blobs;
 /// <param name="Coming">What is on its way there.</param>
 /// <param name="Holders">Who else has it.</param>
 /// <param name="Rights">Who may read it; null in an open swarm, where everybody may.</param>
-internal sealed record ServedBlobs(BlobStore Blobs, BlobFetches Coming, BlobHolders Holders, BlobRights? Rights);
+internal sealed record ServedBlobs(BlobStore Blobs, BlobFetches Coming, BlobHolders Holders, BlobRights? Rights)
+{
+    /// <summary>How long it is looked for what is not here any more and a live lease names: the asker's patience is longer.</summary>
+    public static readonly TimeSpan RecoveryTime = TimeSpan.FromSeconds(10);
+
+    /// <summary>Brings what should be here, and is not, from those who keep copies; null where nobody does.</summary>
+    public Func<Cid, CancellationToken, Task>? Recover { get; set; }
+}
 
 /// <summary>One stream of a peer: its requests and their answers, in their order.</summary>
 internal sealed class BlobAnswers : IDisposable
@@ -97,7 +104,22 @@ internal sealed class BlobAnswers : IDisposable
     {
         // What is on its way here is not missing.
         await served.Coming.WhenHereAsync(cid, cancel).ConfigureAwait(false);
-        if (Find(cid) is not { } blob)
+        OutgoingBlob? found = Find(cid);
+        if (found is null && served.Recover is { } recover && await served.Rights!.LeaseNames(peer, cid, cancel).ConfigureAwait(false))
+        {
+            using var late = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            late.CancelAfter(ServedBlobs.RecoveryTime);
+            try
+            {
+                await recover(cid, late.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+            {
+                // Who keeps it, if anybody, is not found in time: who made it runs again.
+            }
+            found = Find(cid);
+        }
+        if (found is not { } blob)
         {
             await SayAsync(BlobStatus.Missing).ConfigureAwait(false);
             return;

@@ -35,6 +35,7 @@ internal sealed class BlobExchange : IDisposable
     private readonly BlobRights? rights;
     private readonly BlobFetches coming = new();
     private readonly BlobHolders holders = new();
+    private readonly ServedBlobs served;
     private readonly BlobServer server;
     private readonly SemaphoreSlim slots = new(FetchesMax);
     private readonly CancellationTokenSource stop = new();
@@ -50,8 +51,15 @@ internal sealed class BlobExchange : IDisposable
         this.blobs = blobs;
         this.overlay = overlay;
         this.rights = rights;
-        server = new BlobServer(new ServedBlobs(blobs, coming, holders, rights), bytesPerSecond);
+        served = new ServedBlobs(blobs, coming, holders, rights);
+        server = new BlobServer(served, bytesPerSecond);
         overlay.Handle(BlobWire.Protocol, server.ServeAsync);
+    }
+
+    /// <summary>Brings what should be here, and is not, from those who keep copies, when a worker needs it. Default: nobody does.</summary>
+    public Func<Cid, CancellationToken, Task>? Recover
+    {
+        set => served.Recover = rights is null ? null : value;
     }
 
     /// <summary>Bytes of blocks that have come, right ones and wrong ones, since it began.</summary>

@@ -96,10 +96,13 @@ internal sealed class HomeScheduler : IAsyncDisposable
     {
         BlobRights? rights = principalOf is null ? null : new BlobRights(principal, principalOf) { IsHome = true, LeaseNames = LeaseNamesAsync };
         exchange = sharesBlobs ? null : new BlobExchange(Blobs, overlay, rights, blobRate);
-        outputs = new OutputFetcher(Blobs, exchange);
+        CopyOrders? copies = rights is null ? null : new CopyOrders(overlay, (job, cancel) => Loop.ReadAsync((node, _) => node.State.TryGet(job, out JobRun? _), cancel));
+        outputs = new OutputFetcher(Blobs, exchange, copies);
         if (exchange is { } way)
         {
-            service.Bring = new BlobFinder(overlay, way).BringAsync;
+            var finder = new BlobFinder(overlay, way);
+            service.Bring = finder.BringAsync;
+            way.Recover = (cid, cancel) => finder.BringAsync(cid, service.Blobs.Owner(), cancel);
             notices = new BlobNotices(service.Blobs, overlay);
         }
         Loop.Start(overlay, Topics.ForWorker(new NodeResources { Gpus = [new GpuDevice(0, "", 0)] }, region), outputs);

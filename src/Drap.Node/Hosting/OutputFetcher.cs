@@ -9,7 +9,8 @@ namespace Drap.Node.Hosting;
 /// </summary>
 /// <param name="blobs">This node's store.</param>
 /// <param name="exchange">The way to other nodes' stores; null where all share one.</param>
-internal sealed class OutputFetcher(BlobStore blobs, BlobExchange? exchange) : IAsyncDisposable
+/// <param name="copies">Has other nodes keep copies; null where all share a store. Disposed with this.</param>
+internal sealed class OutputFetcher(BlobStore blobs, BlobExchange? exchange, CopyOrders? copies) : IAsyncDisposable
 {
     private readonly CancellationTokenSource stop = new();
     private readonly Lock gate = new();
@@ -36,9 +37,23 @@ internal sealed class OutputFetcher(BlobStore blobs, BlobExchange? exchange) : I
         }
     }
 
+    /// <summary>Has another node keep a copy.</summary>
+    public void Begin(SchedulerEffect.Copy copy, Action<SchedulerInput.Copied> done)
+    {
+        if (copies is null)
+            done(new SchedulerInput.Copied(copy.Attempt, copy.Keeper, IsKept: false));
+        else
+            copies.Begin(copy, done);
+    }
+
+    /// <summary>Nobody needs copies of what the job's tasks left any more.</summary>
+    public void LetGo(JobId job) => copies?.LetGo(job);
+
     /// <summary>Breaks off what is under way; its workers keep it.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (copies is not null)
+            await copies.DisposeAsync().ConfigureAwait(false);
         await stop.CancelAsync().ConfigureAwait(false);
         Task[] left;
         lock (gate)

@@ -50,7 +50,8 @@ public sealed class ProcessSwarm : INodeHost
         place?.Membership.Met = (member, at) =>
         {
             if (member.Roles.HasFlag(NodeRoles.Worker))
-                scheduler!.Loop.Post(new SchedulerInput.Named(member.Peer, member.Name, at.TryGetTcp(out EndPoint? where, out _) && where is IPEndPoint ip ? ip.Address.ToString() : ""));
+                scheduler!.Loop.Post(new SchedulerInput.Named(member.Peer, member.Name, at.TryGetTcp(out EndPoint? where, out _) && where is IPEndPoint ip ? ip.Address.ToString() : "",
+                    MayKeep: member.Principal == place.Membership.Self.Principal));
         };
         scheduler = new HomeScheduler(
             home, self, region, place?.Membership.Self.Principal ?? Principal.Local, options.Mode, journal, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false));
@@ -223,7 +224,7 @@ public sealed class ProcessSwarm : INodeHost
     {
         lock (gate)
             reports[worker.Name] = report;
-        scheduler.Loop.Post(new SchedulerInput.Named(PeerOf(report), nameOf(worker.Name), "127.0.0.1"));
+        scheduler.Loop.Post(new SchedulerInput.Named(PeerOf(report), nameOf(worker.Name), SchedulerInput.Named.OwnHost));
         LookForAll();
     }
 

@@ -302,6 +302,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
             case SchedulerEffect.Fetch fetch:
                 outputs!.Begin(fetch, Post);
                 break;
+            case SchedulerEffect.Copy copy:
+                outputs!.Begin(copy, Post);
+                break;
             case SchedulerEffect.StoreLog store:
                 logs.Append(store.Chunk);
                 break;
@@ -315,6 +318,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
                     watcher.StdinRoom(room.Attempt, room.Until);
                 break;
             case SchedulerEffect.Forget forget:
+                outputs?.LetGo(forget.Job);
                 foreach (ISchedulerWatcher watcher in watchers)
                     watcher.Forget(forget.Job);
                 break;

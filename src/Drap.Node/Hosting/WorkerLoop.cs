@@ -53,6 +53,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     private readonly OutputPins? pins;
     private readonly bool ownsBlobs;
     private InputFetcher? inputs;
+    private CopyKeeper? copies;
     private BlobExchange? exchange;
     private IOverlay? overlay;
 
@@ -120,6 +121,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         {
             exchange = new BlobExchange(blobs, joined, Rights, BlobRate);
             inputs = new InputFetcher(exchange);
+            copies = Rights is null ? null : new CopyKeeper(blobs, exchange, joined, Rights);
         }
         (ImmutableArray<SchedulerEpoch> epochs, ImmutableArray<StoredResult> outbox) = folder.Load();
         foreach (StoredResult stored in outbox)
@@ -242,6 +244,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         foreach (IDriver driver in drivers)
             driver.Dispose();
         storesAgain.Dispose();
+        copies?.DisposeAsync().AsTask().GetAwaiter().GetResult();
         exchange?.Dispose();
         overlay?.Dispose();
         left.TrySetResult();

@@ -340,10 +340,21 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     public Task<BlobDocument> BlobAsync(Cid cid, CancellationToken cancel) => Blobs.DescribeAsync(cid, cancel);
 
     /// <inheritdoc/>
-    public Task<Stream> OpenBlobAsync(Cid cid, CancellationToken cancel) => Blobs.OpenAsync(cid, cancel);
+    public async Task<Stream> OpenBlobAsync(Cid cid, CancellationToken cancel)
+    {
+        // What a disk lost may lie on another node.
+        if (Bring is not null)
+            await BringAsync(cid, cancel).ConfigureAwait(false);
+        return await Blobs.OpenAsync(cid, cancel).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
-    public Task ExportBlobAsync(Cid cid, PathRequest request, CancellationToken cancel) => Blobs.ExportAsync(cid, request, cancel);
+    public async Task ExportBlobAsync(Cid cid, PathRequest request, CancellationToken cancel)
+    {
+        if (Bring is not null)
+            await BringAsync(cid, cancel).ConfigureAwait(false);
+        await Blobs.ExportAsync(cid, request, cancel).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public Task<BlobListDocument> BlobsAsync(bool all, CancellationToken cancel) => Blobs.ListAsync(all, cancel);

@@ -13,6 +13,7 @@ public sealed class SimulatedBlobs
 {
     private readonly HashSet<Cid> here = [];
     private readonly HashSet<(PeerId Worker, Cid Content)> made = [];
+    private readonly HashSet<(PeerId Worker, Cid Content)> kept = [];
 
     /// <summary>Whether a task that runs again leaves the same content. Default true; else each attempt leaves its own.</summary>
     public bool IsRepeatable { get; set; } = true;
@@ -28,11 +29,20 @@ public sealed class SimulatedBlobs
         return cid;
     }
 
+    /// <summary>Workers that keep a copy of it, in order.</summary>
+    public ImmutableArray<PeerId> KeepersOf(Cid cid) => [.. kept.Where(k => k.Content == cid).Select(k => k.Worker).Order()];
+
     /// <summary>It is nowhere to be had from now on.</summary>
     public void Lose(Cid cid) => here.Remove(cid);
 
     /// <summary>A worker's disk loses what it made so far.</summary>
     public void Spoil(PeerId worker) => made.RemoveWhere(m => m.Worker == worker);
+
+    internal void Keep(PeerId worker, Cid content)
+    {
+        Invariant.Check(here.Contains(content));
+        kept.Add((worker, content));
+    }
 
     internal ImmutableArray<Cid> MissingOf(TaskSpec task) => [.. task.Inputs.SelectMany(i => i.Parts)
         .Select(p => Cid.TryParse(p.Cid, out Cid cid) ? cid : throw new InvalidOperationException($"'{p.Cid}' is no CID"))

@@ -22,6 +22,8 @@ public sealed class SimulatedScheduler : IJournalListener
     private readonly List<SchedulerInput> inbox = [];
     private readonly List<(PeerId Worker, string Name)> names = [];
     private readonly SimulatedAlarm alarm;
+    private Func<string, string> hostOf = name => name;
+    private bool workersKeep;
     private SchedulerNode? node;
     private SchedulerDisk? disk;
     private SimulatedEvent? batch;
@@ -77,6 +79,15 @@ public sealed class SimulatedScheduler : IJournalListener
     /// <summary>How much room its journal keeps for itself on the disk; from the next start on. Default: none.</summary>
     public long ReserveBytes { get; set; }
 
+    /// <summary>Workers may keep copies of outputs from now on.</summary>
+    /// <param name="host">On which machine a worker of a name is.</param>
+    public void LetWorkersKeep(Func<string, string> host)
+    {
+        (hostOf, workersKeep) = (host, true);
+        foreach ((PeerId worker, string name) in names)
+            Post(new SchedulerInput.Named(worker, name, host(name), MayKeep: true));
+    }
+
     /// <summary>Comes up from what the disk holds.</summary>
     public void Start()
     {
@@ -89,7 +100,7 @@ public sealed class SimulatedScheduler : IJournalListener
         swarm.Attach(Peer, Receive);
         node.Start(swarm.Utc, swarm.Simulation.Now, effects);
         foreach ((PeerId worker, string name) in names)
-            Post(new SchedulerInput.Named(worker, name, name));
+            Post(new SchedulerInput.Named(worker, name, hostOf(name), workersKeep));
         foreach ((string topic, ImmutableArray<PeerId> members) in swarm.Audiences())
             Post(new SchedulerInput.Audience(topic, members));
         Post(SchedulerInput.Tick.Instance);
@@ -151,7 +162,7 @@ public sealed class SimulatedScheduler : IJournalListener
     internal void Named(PeerId worker, string name)
     {
         names.Add((worker, name));
-        Post(new SchedulerInput.Named(worker, name, name));
+        Post(new SchedulerInput.Named(worker, name, hostOf(name), workersKeep));
     }
 
     internal void AudienceChanged(string topic, ImmutableArray<PeerId> members) => Post(new SchedulerInput.Audience(topic, members));
@@ -210,6 +221,9 @@ public sealed class SimulatedScheduler : IJournalListener
             case SchedulerEffect.Fetch fetch:
                 swarm.Simulation.After(FetchTime, () => Post(new SchedulerInput.Fetched(fetch.Attempt, Bring(fetch), "it is down")));
                 break;
+            case SchedulerEffect.Copy copy:
+                swarm.Simulation.After(FetchTime, () => Post(new SchedulerInput.Copied(copy.Attempt, copy.Keeper, Keep(copy))));
+                break;
             case SchedulerEffect.Observe observe:
                 if (Observations.Count == ObservationsMax)
                     Observations.Dequeue();
@@ -224,6 +238,15 @@ public sealed class SimulatedScheduler : IJournalListener
                         Told.Add(new TaskId(job.Id, number));
                 break;
         }
+    }
+
+    private bool Keep(SchedulerEffect.Copy copy)
+    {
+        if (swarm.Workers[copy.Keeper].Node is null)
+            return false;
+        foreach (WantedBlob blob in copy.Blobs)
+            swarm.Blobs.Keep(copy.Keeper, blob.Content);
+        return true;
     }
 
     private FetchEnd Bring(SchedulerEffect.Fetch fetch) =>

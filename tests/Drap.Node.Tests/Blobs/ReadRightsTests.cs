@@ -1,14 +1,7 @@
-using Drap.Core.Membership;
 using Drap.Core.Nodes;
 using Drap.Core.Transfer;
 using Drap.Node.Blobs;
-using Drap.Node.Home;
-using Drap.Node.Hosting;
-using Drap.Node.Identity;
-using Drap.Node.Membership;
 using Drap.Node.Overlay;
-using Drap.Node.Tests.Overlay;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Drap.Node.Tests.Blobs;
@@ -18,34 +11,19 @@ public sealed class ReadRightsTests : IAsyncLifetime
 {
     private static readonly Principal Alpha = new("alpha"), Lab = new("lab");
 
-    private readonly List<Place> places = [];
-    private readonly HashSet<(PeerId Worker, Cid Content)> leases = [];
-    private string folder = "";
+    private readonly MemberRoom room = new();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public ValueTask InitializeAsync()
-    {
-        folder = Directory.CreateTempSubdirectory("drap-rights-").FullName;
-        return ValueTask.CompletedTask;
-    }
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
-    public async ValueTask DisposeAsync()
-    {
-        foreach (Place place in places)
-        {
-            place.Exchange.Dispose();
-            await place.Overlay.DisposeAsync();
-            place.Store.Dispose();
-        }
-        Directory.Delete(folder, recursive: true);
-    }
+    public ValueTask DisposeAsync() => room.DisposeAsync();
 
     /// <summary>A member that is nobody's worker asks for all that there is, by every question.</summary>
     [Fact]
     public async Task Clause_BLOB_8_a_member_without_a_right_gets_nothing()
     {
-        Place home = await EnterAsync("home", Alpha, null), thief = await EnterAsync("thief", Lab, home);
+        MemberPlace home = await room.EnterAsync("home", Alpha, null), thief = await room.EnterAsync("thief", Lab, home);
         (Cid root, Cid file, Cid large) = AddTree(home);
         Cid nowhere = Cid.Of(CidCodec.Raw, [1]);
         await using OverlayStream stream = await thief.Overlay.OpenStreamAsync(home.Overlay.Self, BlobWire.Protocol, Cancel);
@@ -63,10 +41,10 @@ public sealed class ReadRightsTests : IAsyncLifetime
     [Fact]
     public async Task Clause_BLOB_8_a_lease_gives_its_folder_with_all_below_it_and_nothing_else()
     {
-        Place home = await EnterAsync("home", Alpha, null), worker = await EnterAsync("worker", Lab, home);
+        MemberPlace home = await room.EnterAsync("home", Alpha, null), worker = await room.EnterAsync("worker", Lab, home);
         (Cid root, Cid file, Cid large) = AddTree(home);
         Cid other = home.Store.AddBytes([9, 9, 9]);
-        leases.Add((worker.Overlay.Self, root));
+        room.Leases.Add((worker.Overlay.Self, root));
         await using (OverlayStream stream = await worker.Overlay.OpenStreamAsync(home.Overlay.Self, BlobWire.Protocol, Cancel))
         {
             // What it names only together with it.
@@ -84,7 +62,7 @@ public sealed class ReadRightsTests : IAsyncLifetime
         Assert.Equal(FetchEnd.Safe, (await FetchAsync(worker, home, root, Alpha)).End);
         Assert.InRange(worker.Exchange.Received - before, 3, 100);
         // The lease is over.
-        leases.Clear();
+        room.Leases.Clear();
         await LoseAsync(worker, file, root, large);
         Assert.True((await FetchAsync(worker, home, root, Alpha)).IsRefused);
     }
@@ -93,14 +71,14 @@ public sealed class ReadRightsTests : IAsyncLifetime
     [Fact]
     public async Task Clause_BLOB_8_what_another_principal_brought_is_not_had_by_naming_it()
     {
-        Place home = await EnterAsync("home", Alpha, null), worker = await EnterAsync("worker", Lab, home), other = await EnterAsync("other", Lab, home);
+        MemberPlace home = await room.EnterAsync("home", Alpha, null), worker = await room.EnterAsync("worker", Lab, home), other = await room.EnterAsync("other", Lab, home);
         Cid secret = home.Store.AddBytes(StoreFixture.Bytes(1, 300)), large = home.Store.AddBytes(StoreFixture.Bytes(2, 1_000_000));
-        leases.UnionWith([(worker.Overlay.Self, secret), (worker.Overlay.Self, large)]);
+        room.Leases.UnionWith([(worker.Overlay.Self, secret), (worker.Overlay.Self, large)]);
         Assert.Equal(FetchEnd.Safe, (await FetchAsync(worker, home, secret, Alpha)).End);
         Assert.Equal(FetchEnd.Safe, (await FetchAsync(worker, home, large, Alpha)).End);
         DagBlock made = DagPb.Directory([new DagLink("secret", secret, 300), new DagLink("large", large, 1_000_000)]);
         other.Store.AddBlock(made.Cid, made.Bytes.Span);
-        leases.UnionWith([(worker.Overlay.Self, made.Cid)]);
+        room.Leases.UnionWith([(worker.Overlay.Self, made.Cid)]);
         foreach (Cid named in new[] { secret, large, made.Cid })
         {
             Assert.False(worker.Exchange.Has(named, Lab));
@@ -120,18 +98,18 @@ public sealed class ReadRightsTests : IAsyncLifetime
     [Fact]
     public async Task Clause_BLOB_8_outputs_go_to_the_principal_whose_task_left_them()
     {
-        Place home = await EnterAsync("home", Alpha, null), worker = await EnterAsync("worker", Lab, home, isHome: false), other = await EnterAsync("other", Lab, home);
+        MemberPlace home = await room.EnterAsync("home", Alpha, null), worker = await room.EnterAsync("worker", Lab, home, isHome: false), other = await room.EnterAsync("other", Lab, home);
         Cid output = worker.Store.AddBytes(StoreFixture.Bytes(3, 500_000)), open = worker.Store.AddBytes([1, 2]);
         worker.Exchange.Own(Alpha, output, isPublic: false);
         worker.Exchange.Own(Alpha, open, isPublic: true);
         Assert.True((await FetchAsync(other, worker, output, Lab)).IsRefused);
         Assert.Equal(FetchEnd.Safe, (await FetchAsync(other, worker, open, Lab)).End);
         Assert.Equal(FetchEnd.Safe, (await home.Exchange.FetchAsync(worker.Overlay.Self, [new WantedBlob(output, false)], home.Exchange.ProverOf(worker.Overlay.Self), null, Cancel)).End);
-        using var again = new BlobOwners(Path.Combine(folder, "worker", "blobs", "owners"));
+        using var again = new BlobOwners(Path.Combine(room.Folder, "worker", "blobs", "owners"));
         Assert.Equal((true, false, true), (again.Has(Alpha, output), again.Has(Lab, output), again.IsPublic(open)));
     }
 
-    private static (Cid Root, Cid File, Cid Large) AddTree(Place place)
+    private static (Cid Root, Cid File, Cid Large) AddTree(MemberPlace place)
     {
         string tree = Path.Combine(place.Folder, "tree");
         Directory.CreateDirectory(Path.Combine(tree, "below"));
@@ -141,7 +119,7 @@ public sealed class ReadRightsTests : IAsyncLifetime
     }
 
     /// <summary>Deletes one blob, and nothing else.</summary>
-    private static async Task LoseAsync(Place place, Cid lost, params Cid[] kept)
+    private static async Task LoseAsync(MemberPlace place, Cid lost, params Cid[] kept)
     {
         List<BlobHold> holds = [.. kept.Where(k => k.Codec == CidCodec.DagPb && place.Store.TryGetFileDag(k) is not null).Select(place.Store.Hold)];
         // A folder holds all below it: it is named by its node alone.
@@ -170,38 +148,6 @@ public sealed class ReadRightsTests : IAsyncLifetime
         return (BlobStatus)bytes[0];
     }
 
-    private static Task<BlobFetch> FetchAsync(Place asker, Place holder, Cid cid, Principal prover) =>
+    private static Task<BlobFetch> FetchAsync(MemberPlace asker, MemberPlace holder, Cid cid, Principal prover) =>
         asker.Exchange.FetchAsync(holder.Overlay.Self, [new WantedBlob(cid, false)], prover, null, Cancel);
-
-    /// <summary>A node of its own principal. A home's store is all its principal's; a worker's has what tasks brought.</summary>
-    private async Task<Place> EnterAsync(string name, Principal principal, Place? founder, bool isHome = true)
-    {
-        isHome &= name != "worker";
-        HomeFolder home = HomeFolder.At(Path.Combine(folder, name));
-        home.Create();
-        NodeIdentity identity = NodeIdentity.Open(Path.Combine(folder, name, "identity.key"));
-        var options = new SwarmOptions { Name = name, Principal = principal.Name };
-        if (founder is not null)
-            options = options with { Ticket = founder.Membership.Invite(RoleWords.Usual, principal, TimeSpan.FromHours(1), TimeSpan.FromDays(30))! };
-        MembershipFolder its = await SwarmEntry.EnterAsync(home, identity, options, Cancel).WaitAsync(OverlayRecorder.Patience);
-        SwarmMembership membership = SwarmMembership.Open(its, identity, NodeRoles.Worker, NullLogger.Instance, _ => { });
-        IOverlay overlay = await OverlayFactory.JoinAsync(new OverlayOptions { Kind = OverlayKind.Libp2p, Gate = membership }, identity, new OverlayRecorder(), Cancel);
-        BlobStore store = BlobStore.Open(new BlobStoreOptions { Folder = Path.Combine(folder, name, "blobs") });
-        var rights = new BlobRights(principal, membership.PrincipalOf)
-        {
-            IsHome = isHome,
-            LeaseNames = (worker, cid, _) => ValueTask.FromResult(leases.Contains((worker, cid))),
-        };
-        var place = new Place(Path.Combine(folder, name), membership, overlay, store, new BlobExchange(store, overlay, rights));
-        foreach (Place there in places)
-        {
-            overlay.Know(there.Overlay.Self, there.Overlay.Addresses);
-            there.Overlay.Know(overlay.Self, overlay.Addresses);
-        }
-        places.Add(place);
-        Assert.Equal(principal, membership.Self.Principal);
-        return place;
-    }
-
-    private sealed record Place(string Folder, SwarmMembership Membership, IOverlay Overlay, BlobStore Store, BlobExchange Exchange);
 }

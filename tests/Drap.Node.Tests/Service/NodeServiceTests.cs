@@ -130,7 +130,7 @@ public sealed class NodeServiceTests : IDisposable
     [Theory]
     [InlineData(0, null)]
     [InlineData(1, null)]
-    [InlineData(2, "durability 2 is asked for, and 1 is what there is: besides the worker that makes them, outputs lie on this node")]
+    [InlineData(2, "durability 2 is asked for, and 1 is what there is: besides the worker that makes them, outputs lie on this node, and no worker of your own on another machine is connected")]
     public async Task Explain_says_that_fewer_nodes_keep_outputs_than_are_asked_for(int asked, string? said)
     {
         JobId job = await SubmitAsync(TestSwarm.Request(2, s => s with

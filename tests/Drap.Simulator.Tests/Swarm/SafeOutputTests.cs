@@ -99,6 +99,62 @@ public sealed class SafeOutputTests
         Assert.StartsWith("its outputs could not be had from w", job.Tasks.History(1)[0].Detail, StringComparison.Ordinal);
     }
 
+    /// <summary>So many copies as are asked for, none at the worker that made them, no two on one machine, before the result counts.</summary>
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(2, 1)]
+    [InlineData(3, 2)]
+    public void Clause_SAFE_4_copies_lie_on_other_machines_before_a_result_counts(int durability, int copies)
+    {
+        var swarm = new SimulatedSwarm(27, Small, Small, Small, Small);
+        // w1 and w2 are one machine.
+        swarm.Scheduler.LetWorkersKeep(name => name == "w2" ? "w1" : name);
+        JobId id = swarm.Submit(Jobs.One(Segment() with { Count = 12, Durability = durability }));
+        int acks = 0;
+        swarm.Sent = (_, to, message) =>
+        {
+            if (message is not ResultAck ack)
+                return;
+            foreach (AttemptId attempt in ack.Attempts)
+            {
+                acks++;
+                foreach (TaskOutput output in Job(swarm, id).Tasks.Outputs(attempt.Task.Number))
+                {
+                    ImmutableArray<PeerId> keepers = swarm.Blobs.KeepersOf(output.Content);
+                    Assert.Equal(copies, keepers.Length);
+                    string[] machines = [.. keepers.Append(to).Select(k => swarm.Workers[k].Options.Name.Replace("w2", "w1", StringComparison.Ordinal))];
+                    Assert.Equal(machines.Distinct().Count(), machines.Length);
+                }
+            }
+        };
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        swarm.RunFor(TimeSpan.FromSeconds(1));
+        Assert.Equal(JobEnd.Succeeded, Job(swarm, id).End);
+        Assert.True(acks >= 12, $"{acks} results were acknowledged");
+    }
+
+    /// <summary>Keepers die as copies are on their way to them: others keep them; where there are too few, what there is must do.</summary>
+    [Theory]
+    [InlineData(4, 2)]
+    [InlineData(3, 1)]
+    [InlineData(1, 0)]
+    public void Clause_SAFE_4_who_cannot_keep_a_copy_is_replaced_while_there_is_another(int workers, int copies)
+    {
+        var swarm = new SimulatedSwarm(28, [.. Enumerable.Repeat(Small, workers)]);
+        swarm.Scheduler.LetWorkersKeep(name => name);
+        JobId id = swarm.Submit(Jobs.One(Segment() with { Durability = 3 }));
+        OnResult(swarm, worker =>
+        {
+            if (workers > 1)
+                swarm.Workers.Values.First(w => w != worker).Crash();
+        });
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        JobRun job = Job(swarm, id);
+        Assert.Equal(JobEnd.Succeeded, job.End);
+        Assert.Single(swarm.Executions[new TaskId(id, 1)]);
+        Assert.Equal(copies, swarm.Blobs.KeepersOf(Assert.Single(job.Tasks.Outputs(1)).Content).Length);
+    }
+
     /// <summary>What a task takes may be read by who has its lease, from its confirmation to its end, and by nobody else.</summary>
     [Fact]
     public void Clause_BLOB_8_a_lease_names_what_its_task_takes()

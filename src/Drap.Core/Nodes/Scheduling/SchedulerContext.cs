@@ -41,6 +41,9 @@ internal sealed class SchedulerContext(SchedulerOptions options, SchedulerState 
     /// <summary>Names and addresses of workers, as the shell told them.</summary>
     public Dictionary<PeerId, SchedulerInput.Named> Names { get; } = [];
 
+    /// <summary>Workers that are connected and may keep copies of outputs, in order.</summary>
+    public SortedSet<PeerId> Keepers { get; } = [];
+
     public string NameOf(PeerId worker) => Names.TryGetValue(worker, out SchedulerInput.Named? named) ? named.Name : worker.Short;
 
     /// <summary>Attempts of gangs that are under way no more; <see cref="GangDesk.Settle"/> looks at what became of the others.</summary>

@@ -26,6 +26,11 @@ public abstract record SchedulerEffect
     /// </summary>
     public sealed record Fetch(AttemptId Attempt, PeerId Holder, ImmutableArray<WantedBlob> Blobs) : SchedulerEffect;
 
+    /// <summary>
+    /// Have another node keep a copy of what an attempt left, which is here, for its job; answered by exactly one <see cref="SchedulerInput.Copied"/>.
+    /// </summary>
+    public sealed record Copy(AttemptId Attempt, PeerId Keeper, ImmutableArray<WantedBlob> Blobs) : SchedulerEffect;
+
     /// <summary>Keep a piece of an attempt's log.</summary>
     public sealed record StoreLog(LogChunk Chunk) : SchedulerEffect;
 

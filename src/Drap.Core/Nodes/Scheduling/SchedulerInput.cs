@@ -34,8 +34,16 @@ public abstract record SchedulerInput
     /// </summary>
     public sealed record SwarmSize(string Region, int Workers) : SchedulerInput;
 
-    /// <summary>What a worker is called, and the address at which a gang's members reach it.</summary>
-    public sealed record Named(PeerId Worker, string Name, string Host) : SchedulerInput;
+    /// <summary>A worker is there: what it is called, and the address at which a gang's members reach it.</summary>
+    /// <param name="Worker">The worker.</param>
+    /// <param name="Name">Its name.</param>
+    /// <param name="Host">Its machine's address; <see cref="OwnHost"/> on this node's own.</param>
+    /// <param name="MayKeep">Whether it may keep copies of outputs: it is of this node's own principal, so that it may read them.</param>
+    public sealed record Named(PeerId Worker, string Name, string Host, bool MayKeep = false) : SchedulerInput
+    {
+        /// <summary>This machine.</summary>
+        public const string OwnHost = "127.0.0.1";
+    }
 
     /// <summary>The wall clock, at the start and after each jump.</summary>
     public sealed record Utc(UtcTime Time) : SchedulerInput;
@@ -67,6 +75,12 @@ public abstract record SchedulerInput
     /// <param name="End">Whether all of them are here now.</param>
     /// <param name="Why">For a person, where they are not.</param>
     public sealed record Fetched(AttemptId Attempt, FetchEnd End, string Why) : SchedulerInput;
+
+    /// <summary>How <see cref="SchedulerEffect.Copy"/> ended.</summary>
+    /// <param name="Attempt">Whose outputs they are.</param>
+    /// <param name="Keeper">Who was to keep them.</param>
+    /// <param name="IsKept">Whether all of them lie there now.</param>
+    public sealed record Copied(AttemptId Attempt, PeerId Keeper, bool IsKept) : SchedulerInput;
 
     /// <summary>The journal cannot take much more, or can again.</summary>
     /// <param name="ShortOf">Why nothing new is to be taken, as "the disk of this node's home is full"; null when all is well.</param>

@@ -29,6 +29,7 @@ public sealed class SchedulerNode
     private readonly ConfirmationDesk confirmations;
     private readonly PlacementDesk placement;
     private readonly JobDesk jobs;
+    private readonly SafetyDesk safety;
     private readonly SettlementDesk settlement;
     private readonly MoneyDesk money;
     private readonly LeaseDesk leases;
@@ -50,7 +51,8 @@ public sealed class SchedulerNode
         market = new MarketDesk(context, placement);
         jobs = new JobDesk(context, placement, market);
         money = new MoneyDesk(context, placement);
-        settlement = new SettlementDesk(context, placement, new LossDesk(context, placement), money, new SafetyDesk(context));
+        safety = new SafetyDesk(context);
+        settlement = new SettlementDesk(context, placement, new LossDesk(context, placement), money, safety);
         leases = new LeaseDesk(context, placement, settlement, money);
         reads = new ReadDesk(context);
         gangs = new GangDesk(context, placement, leases);
@@ -129,8 +131,11 @@ public sealed class SchedulerNode
                 break;
             case SchedulerInput.Named named:
                 context.Names[named.Worker] = named;
+                if (named.MayKeep)
+                    context.Keepers.Add(named.Worker);
                 break;
             case SchedulerInput.PeerGone gone:
+                context.Keepers.Remove(gone.Peer);
                 leases.OnPeerGone(gone.Peer);
                 break;
             case SchedulerInput.Stdin stdin:
@@ -139,6 +144,9 @@ public sealed class SchedulerNode
                 break;
             case SchedulerInput.Fetched fetched:
                 settlement.OnFetched(fetched);
+                break;
+            case SchedulerInput.Copied copied:
+                settlement.OnCopied(copied);
                 break;
             case SchedulerInput.Room room:
                 context.ShortOf = room.ShortOf;
@@ -190,6 +198,9 @@ public sealed class SchedulerNode
 
     /// <summary>How often a gang was looked at since the start: when its time came, and when a rank of it had changed.</summary>
     public long GangsLookedAt => gangs.Looks + jobs.GangLooks;
+
+    /// <summary>On how many nodes besides the worker that makes them outputs can lie now, this one included; of no worker in particular if none is named.</summary>
+    public int KeepersFor(PeerId? worker) => safety.KeepersFor(worker);
 
     /// <summary>Whether an attempt that a worker has, or is given now, takes this blob as an input.</summary>
     public bool LeaseNames(PeerId worker, Cid content) => reads.LeaseNames(worker, content);

@@ -41,6 +41,13 @@ internal sealed class SettlementDesk(SchedulerContext context, PlacementDesk pla
             AcksOf(from).Add(result.Attempt);
     }
 
+    /// <summary>A copy lies elsewhere now, or does not: the result may count now.</summary>
+    public void OnCopied(SchedulerInput.Copied copied)
+    {
+        if (safety.Take(copied) is var (from, result) && OnEntry(from, result, isSafe: true))
+            AcksOf(from).Add(result.Attempt);
+    }
+
     private List<AttemptId> AcksOf(PeerId worker)
     {
         if (!acks.TryGetValue(worker, out List<AttemptId>? list))

@@ -41,14 +41,19 @@ internal static class Explainer
     private static TaskExplanation Explain(Moment at, JobRun job, int number, int alike)
     {
         TaskExplanation explanation = Why(at, job, number, alike);
-        return Kept(job.SegmentOf(number).Spec) is { } kept ? explanation with { Reasons = [.. explanation.Reasons, kept] } : explanation;
+        return Kept(at, job.SegmentOf(number).Spec) is { } kept ? explanation with { Reasons = [.. explanation.Reasons, kept] } : explanation;
     }
 
     /// <summary>Fewer nodes than the job asks for keep what its tasks leave (design 5): it is said, before a disk is lost.</summary>
-    private static Reason? Kept(SegmentSpec segment) =>
-        segment.Durability > SafetyDesk.KeepersMax && !segment.Outputs.IsEmpty
-            ? new Reason(ReasonCodes.Durability, $"durability {segment.Durability} is asked for, and {SafetyDesk.KeepersMax} is what there is: besides the worker that makes them, outputs lie on this node")
-            : null;
+    private static Reason? Kept(Moment at, SegmentSpec segment)
+    {
+        int there = at.Node.KeepersFor(null);
+        if (segment.Durability < 2 || segment.Outputs.IsEmpty || there >= segment.Durability)
+            return null;
+        return new Reason(ReasonCodes.Durability, there == 1
+            ? $"durability {segment.Durability} is asked for, and 1 is what there is: besides the worker that makes them, outputs lie on this node, and no worker of your own on another machine is connected"
+            : $"durability {segment.Durability} is asked for, and {there} is what there is: outputs lie on this node and on workers of your own, of which {there - 1} are connected on other machines");
+    }
 
     private static TaskExplanation Why(Moment at, JobRun job, int number, int alike)
     {
