@@ -3,7 +3,7 @@ namespace Drap.Tests.Interop.Chaos;
 /// <summary>One who breaks things, as a seed says: what, on which machine, and for how long. A machine that it has broken it leaves alone until that has healed.</summary>
 internal sealed class ChaosAdversary
 {
-    private static readonly ChaosRole[] node = [ChaosRole.Main, ChaosRole.Worker];
+    private static readonly ChaosRole[] node = [ChaosRole.Main, ChaosRole.Worker], machine = [.. node, ChaosRole.Guard, ChaosRole.Task];
 
     private readonly Prng random;
     private readonly ChaosNode hub;
@@ -57,7 +57,7 @@ internal sealed class ChaosAdversary
         switch (kind)
         {
             case < 4:
-                Do([hub], "the hub is killed", shortly, () => hub.Kill(node), hub.Start);
+                Do([hub], "the hub is killed", random.Chance(1, 4) ? long_ : shortly, () => hub.Kill(node), hub.Start);
                 break;
             case < 7:
                 Do([hub, worker], "both are killed", shortly, () =>
@@ -70,11 +70,15 @@ internal sealed class ChaosAdversary
                     worker.Start();
                 });
                 break;
+            case < 8:
+                ChaosNode[] whole = [hub, .. workers.Where(w => !IsBroken(w))];
+                Do(whole, "the power fails", shortly, () => Array.ForEach(whole, n => n.Kill(machine)), () => Array.ForEach(whole, n => n.Start()));
+                break;
             case < 10:
-                Do([hub], "the hub stands still", shortly, () => hub.Freeze(node), () => hub.Thaw(node));
+                Do([hub], "the hub stands still", random.Chance(1, 3) ? long_ : shortly, () => hub.Freeze(node), () => hub.Thaw(node));
                 break;
             case < 12:
-                Do([hub], "the hub's disk is full", shortly, hub.FillDisk, hub.FreeDisk);
+                Do([hub], "the hub's disk is full", random.Chance(1, 3) ? long_ : shortly, hub.FillDisk, hub.FreeDisk);
                 break;
             case < 18:
                 Do([hub, worker], "the hub is killed while the worker is cut off", shortly, () =>
@@ -89,6 +93,9 @@ internal sealed class ChaosAdversary
                 break;
             case < 28:
                 Do([worker], "the worker's process is killed", TimeSpan.Zero, () => worker.Kill(ChaosRole.Worker), () => { });
+                break;
+            case < 31:
+                Do([worker], "the machine loses its power", long_, () => worker.Kill(machine), worker.Start);
                 break;
             case < 36:
                 Do([worker], "the node is killed", long_, () => worker.Kill(node), worker.Start);
