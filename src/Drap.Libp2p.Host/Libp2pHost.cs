@@ -3,6 +3,7 @@ using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Drap.Libp2p.Host.Connections;
 using Drap.Libp2p.Host.Dialing;
+using Drap.Libp2p.Host.Links;
 using Drap.Libp2p.Host.Protocols;
 using Drap.Libp2p.Host.Relay;
 using Drap.Libp2p.Host.Time;
@@ -264,14 +265,7 @@ public sealed class Libp2pHost : IAsyncDisposable
             return address.TryGetTcp(out EndPoint? endPoint, out _) && endPoint is IPEndPoint
                 ? endPoint : throw new Libp2pException($"{address} is no address to listen on: an IP address and a TCP port, or a Unix socket's path are needed");
         }
-        try
-        {
-            return new UnixDomainSocketEndPoint(path);
-        }
-        catch (ArgumentException)
-        {
-            throw new Libp2pException($"{path} is too long for a Unix socket");
-        }
+        return UnixSockets.TryEndPoint(path, out UnixDomainSocketEndPoint? place) ? place : throw new Libp2pException($"{path} is too long for a Unix socket");
     }
 
     private async Task<P2pStream> ConnectAndOpenAsync(PeerId peer, IReadOnlyList<string> protocols, CancellationToken ct)

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.Globalization;
 using Drap.Node.Config;
 using Drap.Node.Hosting.Workers;
 using Drap.Node.Time;
@@ -52,7 +51,7 @@ internal sealed class SettingOptions
             Now = BootClock.UtcNow,
         });
         MachineResources machine = MachineResources.Detect(call.Home.Path);
-        ImmutableArray<WorkerSpec> workers = config.Problems.Count == 0 && FileOf(config.Spec) is { } path ? WorkersFile.Read(path) : [];
+        ImmutableArray<WorkerSpec> workers = config.Problems.Count == 0 && config.Spec.WorkersFile() is { } path ? WorkersFile.Read(path) : [];
         MachineClaims.Check(config, machine, workers);
         foreach (string warning in config.Warnings)
             call.Screen.Say($"warning: {warning}");
@@ -63,11 +62,8 @@ internal sealed class SettingOptions
     public IEnumerable<string> Typed(Invocation call) =>
     [
         .. call.Get(file) is { } named ? (string[])["--config", Path.GetFullPath(named, call.Context.CurrentFolder)] : [],
-        .. Given(call).SelectMany(g => g.Values.Select(v => $"{NodeSetting.Of(g.Path).Flag}={(g.Path == "workers" && !IsNumber(v) ? Path.GetFullPath(v, call.Context.CurrentFolder) : v)}")),
+        .. Given(call).SelectMany(g => g.Values.Select(v => $"{NodeSetting.Of(g.Path).Flag}={(g.Path == "workers" && NodeSpec.CountOf(v) is null ? Path.GetFullPath(v, call.Context.CurrentFolder) : v)}")),
     ];
-
-    /// <summary>The workers' file; null for a number.</summary>
-    public static string? FileOf(NodeSpec spec) => IsNumber(spec.Workers) ? null : spec.Workers;
 
     private ImmutableArray<(string Path, ImmutableArray<string> Values)> Given(Invocation call)
     {
@@ -84,6 +80,4 @@ internal sealed class SettingOptions
         }
         return given.DrainToImmutable();
     }
-
-    private static bool IsNumber(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _);
 }

@@ -144,14 +144,13 @@ internal sealed class UpCommand
         if (word is not null && !TicketText.TryDecode(word, out read, out string? error))
             throw new CliException(ExitCode.Usage, error, "drap invite on a machine of the swarm prints another");
         NodeRoles roles = spec.Roles.Aggregate(NodeRoles.None, (all, role) => all | RoleWords.Of(role.ToString().ToLowerInvariant()));
-        string? file = SettingOptions.FileOf(spec);
         return new NodeHostOptions
         {
             Mode = "up",
             Program = BackgroundNode.Program(),
-            WorkersFile = file,
+            WorkersFile = spec.WorkersFile(),
             Journal = spec.Journal?.Value,
-            Workers = file is null ? int.Parse(spec.Workers, System.Globalization.CultureInfo.InvariantCulture) : null,
+            Workers = spec.WorkerCount(),
             Terms = spec,
             Swarm = new SwarmOptions
             {

@@ -12,6 +12,11 @@ namespace Drap.Core.Jobs;
 /// </summary>
 internal sealed class SpecReader(TemplateLookup lookup, Func<string, IEnumerable<string>> namesOf, ICollection<(JobNode Node, JobProblem Problem)> problems)
 {
+    /// <summary>A reader of files in which <c>${…}</c> names nothing.</summary>
+    public SpecReader(ICollection<(JobNode Node, JobProblem Problem)> problems) : this(NoName, _ => [], problems)
+    {
+    }
+
     /// <summary>Reads a node as <typeparamref name="T"/>; null if anything in it is wrong.</summary>
     public T? Read<T>(JobNode node, string path, IEnumerable<string>? skip = null) where T : class
     {
@@ -233,5 +238,11 @@ internal sealed class SpecReader(TemplateLookup lookup, Func<string, IEnumerable
         public static long Parse(string text) => long.Parse(text, CultureInfo.InvariantCulture);
 
         public bool Accepts(string text) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _);
+    }
+
+    private static bool NoName(string name, out TemplateValue value)
+    {
+        value = default;
+        return false;
     }
 }

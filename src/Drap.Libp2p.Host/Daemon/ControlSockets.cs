@@ -71,16 +71,7 @@ internal static class ControlSockets
     private static EndPoint EndPointOf(Multiaddr address)
     {
         if (address.TryGetUnixPath(out string? path))
-        {
-            try
-            {
-                return new UnixDomainSocketEndPoint(path);
-            }
-            catch (ArgumentException e)
-            {
-                throw new DaemonException($"{path} is too long for a Unix socket", e);
-            }
-        }
+            return UnixSockets.TryEndPoint(path, out UnixDomainSocketEndPoint? place) ? place : throw new DaemonException($"{path} is too long for a Unix socket");
         return address.TryGetTcp(out EndPoint? endPoint, out _)
             ? endPoint
             : throw new DaemonException($"{address} is not an address of a daemon: those are /unix/PATH and /ip4/ADDRESS/tcp/PORT (ip6, dns)");

@@ -122,18 +122,11 @@ internal sealed class AddressDialer(ConnectionHub hub, Upgrader upgrader, HostOp
     private void AddUnix(Multiaddr address, string path, List<DialTarget> targets, List<string> reasons)
     {
         if (!options.DialsUnixSockets)
-        {
             reasons.Add($"{address}: Unix sockets are not dialed here");
-            return;
-        }
-        try
-        {
-            targets.Add(new DialTarget(address, new UnixDomainSocketEndPoint(path)));
-        }
-        catch (ArgumentException)
-        {
+        else if (UnixSockets.TryEndPoint(path, out UnixDomainSocketEndPoint? endPoint))
+            targets.Add(new DialTarget(address, endPoint));
+        else
             reasons.Add($"{address}: too long for a Unix socket");
-        }
     }
 
     private static async Task LookUpAsync(Multiaddr address, DnsEndPoint name, List<DialTarget> targets, List<string> reasons, CancellationToken ct)

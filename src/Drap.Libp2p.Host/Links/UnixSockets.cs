@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net.Sockets;
 
 namespace Drap.Libp2p.Host.Links;
@@ -5,6 +6,21 @@ namespace Drap.Libp2p.Host.Links;
 /// <summary>Sockets that are files of this machine.</summary>
 internal static class UnixSockets
 {
+    /// <summary>The place of a path; false where it is longer than the kernel takes, which is 107 bytes.</summary>
+    public static bool TryEndPoint(string path, [NotNullWhen(true)] out UnixDomainSocketEndPoint? endPoint)
+    {
+        try
+        {
+            endPoint = new UnixDomainSocketEndPoint(path);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            endPoint = null;
+            return false;
+        }
+    }
+
     /// <summary>Binds to a path, for this user alone; a socket that was left there by a process that has gone is replaced.</summary>
     /// <exception cref="SocketException">It is taken, or not allowed.</exception>
     public static void Bind(Socket socket, UnixDomainSocketEndPoint endPoint)

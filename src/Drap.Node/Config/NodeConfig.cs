@@ -48,10 +48,10 @@ public sealed class NodeConfig
     {
         var config = new NodeConfig(sources.File);
         JobNode? file = config.root = config.ReadFile(sources);
-        Layer variables = Layer.Of(NodeSetting.All
+        ConfigLayer variables = ConfigLayer.Of(NodeSetting.All
             .Select(s => (Setting: s, Place: s.Variable, Text: sources.Variable(s.Variable)))
             .Where(v => !string.IsNullOrEmpty(v.Text)).Select(v => (v.Setting, v.Place, (IEnumerable<string>)[v.Text!])));
-        Layer flags = Layer.Of(sources.Flags.Select(f => (NodeSetting.Of(f.Path), NodeSetting.Of(f.Path).Flag, (IEnumerable<string>)f.Values)));
+        ConfigLayer flags = ConfigLayer.Of(sources.Flags.Select(f => (NodeSetting.Of(f.Path), NodeSetting.Of(f.Path).Flag, (IEnumerable<string>)f.Values)));
         if (file is not null)
             config.Check(file, config.At);
         config.Check(variables.Root, n => variables.Places[n.Line - 1], isNamedByPlace: true);
@@ -162,16 +162,10 @@ public sealed class NodeConfig
     private static SpecReader Reader(out List<(JobNode Node, JobProblem Problem)> problems)
     {
         problems = [];
-        return new SpecReader(NoName, _ => [], problems);
-
-        static bool NoName(string name, out TemplateValue value)
-        {
-            value = default;
-            return false;
-        }
+        return new SpecReader(problems);
     }
 
-    private JobNode Merge(JobNode? file, Layer variables, Layer flags, ConfigSources sources)
+    private JobNode Merge(JobNode? file, ConfigLayer variables, ConfigLayer flags, ConfigSources sources)
     {
         JobNode merged = new(JobNodeKind.Mapping, 1, 1);
         foreach (NodeSetting setting in NodeSetting.All)
@@ -180,17 +174,17 @@ public sealed class NodeConfig
                 origins[setting.Path] = new Origin(OriginKind.Flag, setting.Flag);
             else if (variables.TryGet(setting, out node))
                 origins[setting.Path] = new Origin(OriginKind.Variable, setting.Variable);
-            else if (file is not null && Layer.TryFind(file, setting.Path, out node))
+            else if (file is not null && ConfigLayer.TryFind(file, setting.Path, out node))
                 origins[setting.Path] = new Origin(OriginKind.File, At(node));
             else
                 continue;
-            merged = Layer.With(merged, setting.Path.Split('.'), setting.Path == "workers" ? Absolute(node, origins[setting.Path].Kind, sources) : node);
+            merged = ConfigLayer.With(merged, setting.Path.Split('.'), setting.Path == "workers" ? Absolute(node, origins[setting.Path].Kind, sources) : node);
         }
         return merged;
     }
 
     /// <summary>A workers' file is meant beside the node's file, or where the command was typed.</summary>
-    private static JobNode Absolute(JobNode node, OriginKind kind, ConfigSources sources) => node.Text.Length == 0 || node.Text.All(char.IsAsciiDigit)
+    private static JobNode Absolute(JobNode node, OriginKind kind, ConfigSources sources) => node.Text.Length == 0 || NodeSpec.CountOf(node.Text) is not null
         ? node : node with { Text = Path.GetFullPath(node.Text, kind == OriginKind.File ? Path.GetDirectoryName(sources.File)! : sources.CurrentFolder) };
 
     private void EndWithTheBatchJob(ConfigSources sources)
@@ -222,48 +216,5 @@ public sealed class NodeConfig
 
         // The prefix, which all have, must not make short names alike: DRAP_OUT is none of ours.
         static bool Near(string name, string meant) => FieldWords.Instead(name["DRAP_".Length..], [meant.Split('\'')[1]["DRAP_".Length..]]).EndsWith('?');
-    }
-
-    /// <summary>Flags, or variables, as a file would have them; the line of each node is the number of what said it.</summary>
-    private sealed class Layer
-    {
-        private readonly Dictionary<string, JobNode> said = new(StringComparer.Ordinal);
-
-        public JobNode Root { get; private set; } = new(JobNodeKind.Mapping, 1, 1);
-
-        public List<string> Places { get; } = [];
-
-        public static Layer Of(IEnumerable<(NodeSetting Setting, string Place, IEnumerable<string> Texts)> all)
-        {
-            var layer = new Layer();
-            foreach ((NodeSetting setting, string place, IEnumerable<string> texts) in all)
-            {
-                layer.Places.Add(place);
-                JobNode node = setting.ToNode(texts, layer.Places.Count);
-                layer.said[setting.Path] = node;
-                layer.Root = With(layer.Root, setting.Path.Split('.'), node);
-            }
-            return layer;
-        }
-
-        public bool TryGet(NodeSetting setting, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out JobNode? node) => said.TryGetValue(setting.Path, out node);
-
-        public static bool TryFind(JobNode root, string path, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out JobNode? node)
-        {
-            node = root;
-            foreach (string step in path.Split('.'))
-                node = node?[step];
-            return node is not null;
-        }
-
-        public static JobNode With(JobNode root, ReadOnlySpan<string> steps, JobNode value)
-        {
-            if (steps.IsEmpty)
-                return value;
-            string name = steps[0];
-            JobNode inner = With(root[name] ?? new JobNode(JobNodeKind.Mapping, value.Line, value.Column), steps[1..], value);
-            var field = new JobField(name, new JobNode(JobNodeKind.Scalar, value.Line, value.Column) { Text = name }, inner);
-            return root with { Fields = [.. root.Fields.Where(f => f.Name != name), field] };
-        }
     }
 }

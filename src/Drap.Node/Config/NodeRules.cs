@@ -1,4 +1,3 @@
-using System.Globalization;
 using Drap.Core;
 using Drap.Core.Jobs;
 using Drap.Core.Messages;
@@ -22,10 +21,9 @@ internal static class NodeRules
     {
         foreach (JobProblem problem in Check(spec, ""))
             yield return problem;
-        bool isNumber = int.TryParse(spec.Workers, NumberStyles.None, CultureInfo.InvariantCulture, out int workers);
-        if (isNumber ? workers is < 1 or > 256 : !File.Exists(spec.Workers))
+        if (spec.WorkerCount() is { } workers ? workers is < 1 or > 256 : !File.Exists(spec.Workers))
             yield return new JobProblem("workers", $"found '{spec.Workers}'", "a number from 1 to 256, or a file that is there");
-        if (!isNumber)
+        if (spec.WorkersFile() is not null)
             foreach ((string field, bool isSaid) in Sizes(spec))
                 if (isSaid)
                     yield return new JobProblem(field, "said beside a workers' file, which says what each worker has", "one of the two");

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Drap.Core.Jobs;
@@ -70,6 +71,16 @@ public sealed record NodeSpec : WorkerTerms
 
     /// <summary>Whether it has workers, as far as its owner says.</summary>
     public bool HasWorkers() => !Gateway && (Roles.IsEmpty || Roles.Contains(NodeRole.Worker));
+
+    /// <summary>How many workers it has; null where a file says.</summary>
+    public int? WorkerCount() => CountOf(Workers);
+
+    /// <summary>The workers' file; null for a number.</summary>
+    public string? WorkersFile() => WorkerCount() is null ? Workers : null;
+
+    /// <summary>The number that <c>workers</c> is, or the largest if it is beyond that; null where it names a file.</summary>
+    public static int? CountOf(string workers) => workers.Length == 0 || !workers.All(char.IsAsciiDigit)
+        ? null : int.TryParse(workers, NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? count : int.MaxValue;
 
     /// <summary>For the node's workers, which are processes of their own: one line of JSON that <see cref="TryParse"/> reads.</summary>
     public string ToArgument() => JsonSerializer.Serialize(this, JobJson.TypeInfo<NodeSpec>());

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Drap.Core.Execution;
-using Drap.Core.Journal;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
 using Drap.Node.Blobs;
@@ -19,16 +18,8 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     /// <summary>Messages that may wait; more are dropped, and their senders send again what must arrive.</summary>
     private const int InboxMax = 65_536;
 
-    /// <summary>Results in one file of the outbox: at their usual 200 bytes a fifth of a megabyte.</summary>
-    private const int StoredTogetherMax = 1024;
-
     /// <summary>Bytes of standard input that may be on their way to one attempt.</summary>
     private const int StdinWindow = 1 << 20;
-
-    // As much as a home's scheduler wants to have beside its reserve before it takes new work.
-    private const long RoomMin = 8 << 20;
-
-    private static readonly TimeSpan StoresAgain = TimeSpan.FromSeconds(1);
 
     private readonly string name;
     private readonly WorkerFolder folder;
@@ -44,9 +35,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     private readonly ConcurrentDictionary<AttemptId, StdinRelay> stdins = new();
     private readonly List<WorkerEffect> effects = [];
     private readonly List<LaunchPlan> launches = [];
-    private readonly List<StoredResult> toStore = [];
-    private readonly Dictionary<AttemptId, StoredResult> unstored = [];
-    private readonly Timer storesAgain;
+    private readonly OutboxKeeper outbox;
     private IDriver? launchesFor;
     private readonly TaskCompletionSource left = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<LeaveCause> wentByItself = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -94,7 +83,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         Options = Complete(options, process, handlers);
         node = new WorkerNode(self, Options, new Prng(BitConverter.ToUInt64(self.Bytes[^8..]) ^ (ulong)BootClock.Now.Nanoseconds));
         loop = new MachineLoop<Item>($"worker {name}", InboxMax, clock, Run, failed);
-        storesAgain = new Timer(_ => loop.Post(new Item(StoreAgain)));
+        outbox = new OutboxKeeper(name, folder, clock, logger, input => loop.Post(new Item(input)), own => loop.Post(new Item(own)));
         clock.UtcJumped += OnUtcJumped;
     }
 
@@ -123,15 +112,15 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             inputs = new InputFetcher(exchange);
             copies = Rights is null ? null : new CopyKeeper(blobs, exchange, joined, Rights);
         }
-        (ImmutableArray<SchedulerEpoch> epochs, ImmutableArray<StoredResult> outbox) = folder.Load();
-        foreach (StoredResult stored in outbox)
+        (ImmutableArray<SchedulerEpoch> epochs, ImmutableArray<StoredResult> kept) = folder.Load();
+        foreach (StoredResult stored in kept)
         {
             pins?.Add(stored.Result.Attempt, stored.Result.Outputs);
             foreach (TaskOutput output in stored.Result.Outputs)
                 exchange?.Own(stored.Principal, output.Content, isPublic: false);
         }
         Step(new WorkerInput.Utc(BootClock.UtcNow));
-        Step(new WorkerInput.Restored(epochs, outbox, []));
+        Step(new WorkerInput.Restored(epochs, kept, []));
         node.Flush(BootClock.Now, effects);
         Perform();
         loop.Start();
@@ -243,7 +232,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         inputs?.Dispose();
         foreach (IDriver driver in drivers)
             driver.Dispose();
-        storesAgain.Dispose();
+        outbox.Dispose();
         copies?.DisposeAsync().AsTask().GetAwaiter().GetResult();
         exchange?.Dispose();
         overlay?.Dispose();
@@ -312,13 +301,13 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
             {
                 if (effect is not WorkerEffect.Launch)
                     LaunchAll();
-                if (effect is not WorkerEffect.StoreOutbox || toStore.Count == StoredTogetherMax)
-                    StoreAll();
+                if (effect is not WorkerEffect.StoreOutbox)
+                    outbox.StoreAll();
                 Perform(effect);
             }
             // Before what waited is sent: a start waits for nobody, and whom a message wakes would take this processor, or is stepped by this thread.
             LaunchAll();
-            StoreAll();
+            outbox.StoreAll();
         }
         effects.Clear();
         loop.WakeAt(node.NextDeadline);
@@ -351,18 +340,17 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                     pins.Release(attempt);
                 break;
             case WorkerEffect.StoreOutbox store:
-                toStore.Add(store.Result);
+                outbox.Add(store.Result);
                 break;
             case WorkerEffect.DropOutbox drop:
                 foreach (AttemptId attempt in drop.Attempts)
-                    if (!unstored.Remove(attempt))
-                        folder.Drop(attempt);
+                    outbox.Drop(attempt);
                 break;
             case WorkerEffect.StoreEpoch store:
-                TryStore(() => folder.StoreEpoch(store.Scheduler, store.Epoch));
+                outbox.StoreEpoch(store.Scheduler, store.Epoch);
                 break;
             case WorkerEffect.DropEpoch drop:
-                TryStore(() => folder.DropEpoch(drop.Scheduler));
+                outbox.DropEpoch(drop.Scheduler);
                 break;
             case WorkerEffect.LeasesUntil until:
                 process.Guard?.Extend(until.Scheduler, until.At);
@@ -387,62 +375,9 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 break;
     }
 
-    /// <summary>Stores what was ordered in a row together, which costs one sync; before anything else is performed.</summary>
-    private void StoreAll()
-    {
-        if (toStore.Count == 0)
-            return;
-        if (!TryStore(() => folder.Store(toStore)))
-            foreach (StoredResult result in toStore)
-                unstored[result.Result.Attempt] = result;
-        toStore.Clear();
-    }
-
-    private bool TryStore(Action store)
-    {
-        try
-        {
-            store();
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JournalStorageException)
-        {
-            HostLog.OutboxFailed(logger, name, e.Message);
-            Degrade($"cannot write its state folder: {e.Message}");
-            return false;
-        }
-    }
-
-    /// <summary>Offers nothing until <see cref="StoreAgain"/> finds that all is well.</summary>
-    private void Degrade(string why)
-    {
-        loop.Post(new Item(new WorkerInput.Degraded(why)));
-        storesAgain.Change(StoresAgain, Timeout.InfiniteTimeSpan);
-    }
-
-    /// <summary>What could not be stored is, once there is room.</summary>
-    private void StoreAgain()
-    {
-        try
-        {
-            if (folder.FreeBytes < RoomMin)
-                throw new IOException("the disk is full");
-            folder.StoreEpochs();
-            foreach (StoredResult[] part in unstored.Values.Chunk(StoredTogetherMax))
-                folder.Store(part);
-            unstored.Clear();
-            HostLog.Recovered(logger, name);
-            Step(new WorkerInput.Recovered());
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JournalStorageException)
-        {
-            storesAgain.Change(StoresAgain, Timeout.InfiniteTimeSpan);
-        }
-    }
-
     private void Prepare(LaunchOrder order)
     {
-        var run = new AttemptRun(order, blobs) { NoRoom = Degrade, KeepsOutputs = !ownsBlobs };
+        var run = new AttemptRun(order, blobs) { NoRoom = outbox.Degrade, KeepsOutputs = !ownsBlobs };
         runs[order.Attempt] = run;
         if (run.Task.Stdin)
         {

@@ -18,6 +18,7 @@ public sealed class JournalThread : IDisposable
     private static readonly TimeSpan LooksForRoom = TimeSpan.FromSeconds(1);
 
     private readonly IJournalStorage storage;
+    private readonly ReservedStorage? reserved;
     private readonly JournalLog log;
     private readonly IJournalListener listener;
     private readonly Thread thread;
@@ -36,8 +37,8 @@ public sealed class JournalThread : IDisposable
         this.storage = storage;
         this.log = log;
         this.listener = listener;
-        if (storage is ReservedStorage reserved)
-            reserved.MayTryAgain = WaitForRoom;
+        reserved = storage as ReservedStorage;
+        reserved?.MayTryAgain = WaitForRoom;
         thread = new Thread(Run) { Name = "journal", IsBackground = true };
         thread.Start();
     }
@@ -131,29 +132,30 @@ public sealed class JournalThread : IDisposable
                     break;
                 if (isStopping)
                     return false;
-                if (storage is ReservedStorage { IsShort: true } reserved)
-                {
-                    // Not under the gate: whoever hands something over does not wait for the disk.
-                    Monitor.Exit(gate);
-                    try
-                    {
-                        reserved.Look();
-                    }
-                    finally
-                    {
-                        Monitor.Enter(gate);
-                    }
-                    if (waiting.Count == 0 && !isStopping)
-                        Monitor.Wait(gate, LooksForRoom);
-                }
+                if (reserved is { IsShort: true })
+                    LookForRoom(reserved);
                 else
-                {
                     Monitor.Wait(gate);
-                }
             }
             (group, waiting) = (waiting, group);
             return true;
         }
+    }
+
+    /// <summary>Under the gate, which it leaves while it looks: whoever hands something over does not wait for the disk.</summary>
+    private void LookForRoom(ReservedStorage full)
+    {
+        Monitor.Exit(gate);
+        try
+        {
+            full.Look();
+        }
+        finally
+        {
+            Monitor.Enter(gate);
+        }
+        if (waiting.Count == 0 && !isStopping)
+            Monitor.Wait(gate, LooksForRoom);
     }
 
     /// <summary>A write found no room, not even in the reserve: it waits for some, on this thread, until the journal is closed.</summary>

@@ -51,7 +51,7 @@ public static class ScenarioFile
     private static ScenarioFileResult Read(JobNode root, string fileName)
     {
         var problems = new List<(JobNode Node, JobProblem Problem)>();
-        ScenarioSpec? spec = new SpecReader(NoName, _ => [], problems).Read<ScenarioSpec>(root, "");
+        ScenarioSpec? spec = new SpecReader(problems).Read<ScenarioSpec>(root, "");
         if (problems.Count == 0 && spec is not null)
         {
             spec = spec with
@@ -67,12 +67,6 @@ public static class ScenarioFile
             .. problems.Select(p => new JobFileError(fileName, p.Node.Line, p.Node.Column, p.Problem)).OrderBy(e => e.Line).ThenBy(e => e.Column).Take(JobFile.ErrorsMax),
         ];
         return new ScenarioFileResult(errors.IsEmpty ? spec : null, errors);
-
-        static bool NoName(string name, out TemplateValue value)
-        {
-            value = default;
-            return false;
-        }
     }
 
     private static bool TrySet(ref JobNode root, string set, [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out JobProblem? problem)

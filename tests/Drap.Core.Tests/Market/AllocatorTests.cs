@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using Drap.Core.Market.Allocation;
 using Drap.Core.Messages;
 using Xunit;
 
@@ -8,14 +6,12 @@ namespace Drap.Core.Tests.Market;
 /// <summary>What is advertised, when, and what it costs to know; against a demand that is only numbers.</summary>
 public sealed class AllocatorTests
 {
-    private const string Topic = "/drap/1.0.0/tasks/cpu/local/all";
-
-    private static readonly PeerId Worker = Peer(1);
+    private static readonly PeerId Worker = TestMarket.Worker;
 
     [Fact]
     public void A_step_looks_at_what_changed_however_many_wait()
     {
-        var market = new Market(seed: 1, [Worker]) { ChecksInvariants = false };
+        var market = new TestMarket(seed: 1, [Worker]) { ChecksInvariants = false };
         for (int i = 0; i < 20_000; i++)
             market.Open(wanted: 10);
         // Until all are called patient, which happens to each once.
@@ -35,7 +31,7 @@ public sealed class AllocatorTests
     [Fact]
     public void The_first_stand_with_the_workers_and_the_next_follow_when_they_are_served()
     {
-        var market = new Market(seed: 2, [Worker]);
+        var market = new TestMarket(seed: 2, [Worker]);
         for (int i = 0; i < 2_000; i++)
             market.Open(wanted: 1);
         market.Run(TimeSpan.FromMilliseconds(500));
@@ -58,7 +54,7 @@ public sealed class AllocatorTests
     [Fact]
     public void What_no_worker_can_ever_take_keeps_nobody_from_the_market()
     {
-        var market = new Market(seed: 3, [Worker]);
+        var market = new TestMarket(seed: 3, [Worker]);
         for (int i = 0; i < 600; i++)
             market.Open(wanted: 1);
         market.Run(TimeSpan.FromMilliseconds(100), refuse: RefusalReason.TooSmall);
@@ -72,7 +68,7 @@ public sealed class AllocatorTests
     [Fact]
     public void A_refused_confirmation_is_advertised_again_soon_and_later_each_time()
     {
-        var market = new Market(seed: 4, [Worker]);
+        var market = new TestMarket(seed: 4, [Worker]);
         int group = market.Open(wanted: 1);
         market.Run(TimeSpan.FromMilliseconds(70));
         var waits = new List<double>();
@@ -106,7 +102,7 @@ public sealed class AllocatorTests
     [Fact]
     public void Nothing_is_called_for_that_has_just_been_given()
     {
-        var market = new Market(seed: 5, [Worker]);
+        var market = new TestMarket(seed: 5, [Worker]);
         int group = market.Open(wanted: 3);
         market.Run(TimeSpan.FromSeconds(5));
         market.Clear();
@@ -124,7 +120,7 @@ public sealed class AllocatorTests
     public void All_that_want_places_are_named_in_time(ulong seed)
     {
         var prng = new Prng(seed);
-        var market = new Market(seed, [Worker]);
+        var market = new TestMarket(seed, [Worker]);
         for (int step = 0; step < 3_000; step++)
         {
             int group = market.Wanted.Count == 0 ? 0 : 1 + prng.Below(market.Wanted.Count);
@@ -146,7 +142,7 @@ public sealed class AllocatorTests
                     market.Allocator.Returned(group);
                     break;
                 case 6 when group > 0 && market.Wanted[group] >= 0:
-                    market.Allocator.SetTerms(group, Market.Terms(priority: prng.Below(3), Instant.Zero));
+                    market.Allocator.SetTerms(group, TestMarket.Terms(priority: prng.Below(3), Instant.Zero));
                     break;
                 case 7:
                     market.Run(TimeSpan.FromMilliseconds(prng.Below(200)));
@@ -165,14 +161,14 @@ public sealed class AllocatorTests
     /// <summary>Named beyond those that may stand, each second.</summary>
     private const int BeyondMax = 64;
 
-    private static PeerId Peer(byte number) => PeerId.FromEd25519([.. Enumerable.Repeat(number, 32)]);
+    private static PeerId Peer(byte number) => TestMarket.Peer(number);
 
     /// <summary>An allocator, the demand that it asks, and workers that only listen, or refuse.</summary>
     [Fact]
     public void Lines_share_half_of_what_is_left_and_last_a_round_at_least()
     {
         PeerId other = Peer(2);
-        var market = new Market(seed: 8, [Worker, other]);
+        var market = new TestMarket(seed: 8, [Worker, other]);
         int group = market.Open(wanted: 100);
         market.Run(TimeSpan.FromMilliseconds(200));
         market.Take(group, 1);
@@ -203,7 +199,7 @@ public sealed class AllocatorTests
     [Fact]
     public void Who_serves_a_job_is_told_at_once_and_all_hear_the_same_ad_in_its_turn()
     {
-        (Market market, int group, PeerId[] workers) = Serving(members: 6, serving: 3);
+        (TestMarket market, int group, PeerId[] workers) = Serving(members: 6, serving: 3);
         market.Wake(group, wanted: 1);
         market.Run(TimeSpan.Zero);
         // The two that got a task last; the others hear nothing yet.
@@ -233,7 +229,7 @@ public sealed class AllocatorTests
     [Fact]
     public void What_those_took_who_were_told_nobody_else_hears_of()
     {
-        (Market market, int group, PeerId[] workers) = Serving(members: 6, serving: 3);
+        (TestMarket market, int group, PeerId[] workers) = Serving(members: 6, serving: 3);
         market.Wake(group, wanted: 1);
         market.Run(TimeSpan.Zero);
         market.Take(group, 1, workers[2]);
@@ -248,7 +244,7 @@ public sealed class AllocatorTests
     [Fact]
     public void Where_less_or_more_is_left_in_its_turn_all_hear_a_newer_ad()
     {
-        (Market market, int group, PeerId[] workers) = Serving(members: 6, serving: 3);
+        (TestMarket market, int group, PeerId[] workers) = Serving(members: 6, serving: 3);
         market.Wake(group, wanted: 3);
         market.Run(TimeSpan.Zero);
         Ad told = market.LastAd;
@@ -262,7 +258,7 @@ public sealed class AllocatorTests
     [Fact]
     public void In_a_crowd_those_who_are_told_all_answer_and_the_others_hear_an_ad_of_their_own()
     {
-        (Market market, int group, PeerId[] workers) = Serving(members: 50, serving: 40);
+        (TestMarket market, int group, PeerId[] workers) = Serving(members: 50, serving: 40);
         market.Wake(group, wanted: 30);
         market.Run(TimeSpan.Zero);
         // As many as answer explicitly, though there are more that serve it and more places.
@@ -279,7 +275,7 @@ public sealed class AllocatorTests
     [Fact]
     public void What_a_part_of_a_crowd_has_not_is_asked_of_more_when_the_window_closes()
     {
-        var market = new Market(seed: 30, []);
+        var market = new TestMarket(seed: 30, []);
         market.Allocator.SetSwarmSize("local", 1000);
         market.Allocator.SetSwarmSize("global", 1000);
         int group = market.Open(wanted: 10);
@@ -302,7 +298,7 @@ public sealed class AllocatorTests
     [Fact]
     public void Where_those_who_heard_are_full_more_are_asked_in_the_classes_turn_only()
     {
-        var market = new Market(seed: 31, []);
+        var market = new TestMarket(seed: 31, []);
         market.Allocator.SetSwarmSize("local", 1000);
         market.Allocator.SetSwarmSize("global", 1000);
         market.Open(wanted: 10);
@@ -315,7 +311,7 @@ public sealed class AllocatorTests
     [Fact]
     public void A_full_market_hears_of_each_group_once_more_at_most_and_then_in_turn()
     {
-        var market = new Market(seed: 32, []);
+        var market = new TestMarket(seed: 32, []);
         market.Allocator.SetSwarmSize("local", 1000);
         market.Allocator.SetSwarmSize("global", 1000);
         for (int i = 0; i < 50; i++)
@@ -330,7 +326,7 @@ public sealed class AllocatorTests
     [Fact]
     public void Who_is_asked_in_vain_is_asked_later_each_time()
     {
-        (Market market, int group, PeerId[] workers) = Serving(members: 3, serving: 2);
+        (TestMarket market, int group, PeerId[] workers) = Serving(members: 3, serving: 2);
         var times = new List<Instant>();
         for (int i = 0; i < 900; i++)
         {
@@ -352,9 +348,9 @@ public sealed class AllocatorTests
     [Fact]
     public void Neither_who_is_kept_away_nor_who_does_not_hear_the_topic_is_told()
     {
-        (Market market, int group, PeerId[] workers) = Serving(members: 6, serving: 5);
+        (TestMarket market, int group, PeerId[] workers) = Serving(members: 6, serving: 5);
         market.Allocator.Fault(workers[4], market.Now, "it failed");
-        market.Allocator.SetAudience(Topic, [.. workers.Where(w => w != workers[3])], market.Now);
+        market.Allocator.SetAudience(TestMarket.Topic, [.. workers.Where(w => w != workers[3])], market.Now);
         market.Wake(group, wanted: 1);
         market.Run(TimeSpan.Zero);
         Assert.Equal([workers[2], workers[1]], market.Told.Select(t => t.Worker));
@@ -363,7 +359,7 @@ public sealed class AllocatorTests
     [Fact]
     public void An_ad_says_how_far_back_answers_are_still_gathered()
     {
-        (Market market, int group, _) = Serving(members: 6, serving: 3);
+        (TestMarket market, int group, _) = Serving(members: 6, serving: 3);
         market.Wake(group, wanted: 1);
         market.Run(TimeSpan.Zero);
         Ad told = market.LastAd;
@@ -379,10 +375,10 @@ public sealed class AllocatorTests
     }
 
     /// <summary>A group of a job that so many workers serve, the last of them last, whose ad went out a moment ago.</summary>
-    private static (Market Market, int Group, PeerId[] Workers) Serving(int members, int serving)
+    private static (TestMarket Market, int Group, PeerId[] Workers) Serving(int members, int serving)
     {
         PeerId[] workers = [.. Enumerable.Range(1, members).Select(n => Peer((byte)n))];
-        var market = new Market(seed: 9, [.. workers]);
+        var market = new TestMarket(seed: 9, [.. workers]);
         int group = market.Open(wanted: serving);
         market.Run(TimeSpan.FromMilliseconds(200));
         foreach (PeerId worker in workers[..serving])
@@ -395,148 +391,5 @@ public sealed class AllocatorTests
         market.Clear();
         Assert.Empty(market.Told);
         return (market, group, workers);
-    }
-
-    private sealed class Market : IDemand
-    {
-        private static readonly PeerId Scheduler = Peer(99);
-
-        private readonly List<AllocatorEffect> effects = [];
-        private readonly List<(Instant At, Ad Ad)> ads = [];
-        private readonly Prng prng;
-        private int nextJob = 1;
-
-        public Market(ulong seed, ImmutableArray<PeerId> members)
-        {
-            prng = new Prng(seed);
-            Allocator = new Allocator(new AllocatorIdentity(Scheduler, Principal.Local, new Epoch(1)), prng, this);
-            Allocator.SetAudience(Topic, members, Now);
-        }
-
-        public Allocator Allocator { get; }
-
-        /// <summary>They walk everything that waits.</summary>
-        public bool ChecksInvariants { get; init; } = true;
-
-        public Instant Now { get; private set; } = new(1_000_000_000);
-
-        /// <summary>Places that each group wants; −1 for one that is retired.</summary>
-        public Dictionary<int, int> Wanted { get; } = [];
-
-        /// <summary>With how many places each group was named last since <see cref="Clear"/>.</summary>
-        public Dictionary<int, int> LastNamed { get; } = [];
-
-        /// <summary>What went straight to workers, in order.</summary>
-        public List<(PeerId Worker, Ad Ad)> Told { get; } = [];
-
-        /// <summary>The newest ad.</summary>
-        public Ad LastAd => ads[^1].Ad;
-
-        public static GroupTerms Terms(int priority, Instant submitted) => new()
-        {
-            Resources = new ResourceRequest { MilliCpus = 1000 }, Driver = "process", Bid = new Price(100), Limit = new Price(200),
-            Priority = priority, Submitted = submitted,
-        };
-
-        public int Open(int wanted, int priority = 0, int? job = null)
-        {
-            int group = Allocator.Open(Terms(priority, Now), Topic, job ?? nextJob++)!.Value;
-            Wanted[group] = wanted;
-            Allocator.Wake(group);
-            return group;
-        }
-
-        public void Wake(int group, int wanted)
-        {
-            Wanted[group] = wanted;
-            Allocator.Wake(group);
-        }
-
-        public void Retire(int group)
-        {
-            Wanted[group] = -1;
-            Allocator.Retire(group);
-        }
-
-        /// <summary>The worker offers on the group's newest ad, and its offer wins.</summary>
-        public void Take(int group, int count, PeerId? worker = null, int backlog = 0)
-        {
-            if (ads.FindLast(a => a.Ad.Groups.Any(g => g.Id == group)).Ad is not { } ad)
-                return;
-            Allocator.OnOffer(worker ?? Worker, new Offer
-            {
-                Id = new OfferId(prng.NextUuid()), Ad = ad.Id, Valid = TimeSpan.FromSeconds(1),
-                Entries = [new OfferEntry { Group = group, Count = count, Backlog = backlog, Ask = new Price(50), Firm = count > 0 }],
-            }, Now);
-        }
-
-        /// <summary>A worker refuses all that an ad names.</summary>
-        public void Refuse(PeerId worker, Ad ad, RefusalReason reason) =>
-            Allocator.OnRefusal(worker, new Refusal(ad.Id, [.. ad.Groups.Select(g => new RefusalEntry(g.Id, reason, [], Price.Zero, ""))]), Now);
-
-        /// <summary>Goes on to each deadline, at which workers may refuse what is new.</summary>
-        public void Run(TimeSpan time, RefusalReason? refuse = null)
-        {
-            Instant until = Now + time;
-            for (int turns = 0; ; turns++)
-            {
-                Flush(refuse);
-                Instant next = Allocator.NextDeadline;
-                if (next > until)
-                    break;
-                Assert.True(turns < 20_000, "it does not come to rest");
-                Now = Instant.Max(Now, next);
-            }
-            Now = until;
-            Flush(refuse);
-        }
-
-        /// <summary>Groups that were named since <see cref="Clear"/> and want places still, by number.</summary>
-        public IReadOnlyList<int> Named() => [.. LastNamed.Keys.Where(g => Wanted[g] > 0).Order()];
-
-        public int AdsWithin(TimeSpan time) => ads.Count(a => a.At + time > Now);
-
-        public void Clear() => LastNamed.Clear();
-
-        public int Pending(int group) => Math.Max(0, Wanted[group]);
-
-        public int PendingFor(int group, PeerId worker) => Pending(group);
-
-        private void Flush(RefusalReason? refuse)
-        {
-            Allocator.Decide(Now, effects);
-            Perform(refuse);
-            Allocator.Advertise(Now, effects);
-            Perform(refuse);
-            if (ChecksInvariants)
-                Allocator.CheckInvariants();
-        }
-
-        private void Perform(RefusalReason? refuse)
-        {
-            foreach (AllocatorEffect effect in effects)
-            {
-                if (effect is AllocatorEffect.Publish publish)
-                {
-                    ads.Add((Now, publish.Ad));
-                    foreach (TaskGroup group in publish.Ad.Groups)
-                        LastNamed[group.Id] = group.Count;
-                    if (refuse is { } reason)
-                        Refuse(Worker, publish.Ad, reason);
-                }
-                else if (effect is AllocatorEffect.Tell tell)
-                {
-                    Told.Add((tell.Worker, tell.Ad));
-                    if (ads.Count == 0 || ads[^1].Ad != tell.Ad)
-                        ads.Add((Now, tell.Ad));
-                }
-                else if (effect is AllocatorEffect.Award award)
-                {
-                    foreach (AwardEntry entry in award.Entries)
-                        Wanted[entry.Group] -= entry.Count;
-                }
-            }
-            effects.Clear();
-        }
     }
 }

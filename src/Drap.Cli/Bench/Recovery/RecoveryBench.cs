@@ -4,7 +4,6 @@ using Drap.Client;
 using Drap.Cli.Nodes;
 using Drap.Cli.Output;
 using Drap.Core.Jobs;
-using TaskState = Drap.Api.TaskState;
 
 namespace Drap.Cli.Bench.Recovery;
 
@@ -42,14 +41,14 @@ internal static class RecoveryBench
             JobId job = DrapClient.NewJobId();
             await node.Client.SubmitAsync(new SubmitRequest { Id = job, Job = new JobSpec { Name = "recovery", Segments = [segment] } }, cancel).ConfigureAwait(false);
             HashSet<int> finished;
-            while ((finished = await FinishedAsync(node, job, cancel).ConfigureAwait(false)).Count < Tasks / 2)
+            while ((finished = await ExecutionMarks.FinishedAsync(node.Direct, job, Tasks, cancel).ConfigureAwait(false)).Count < Tasks / 2)
                 await Task.Delay(TimeSpan.FromMilliseconds(5), cancel).ConfigureAwait(false);
-            ILookup<int, string> before = Marks(marks);
+            ILookup<int, string> before = ExecutionMarks.Of(marks);
             string how = place.Kill(isSilent);
             long killed = Stopwatch.GetTimestamp();
             JobSummary end = await node.Client.WaitAsync(job, cancel).ConfigureAwait(false);
             TimeSpan time = Stopwatch.GetElapsedTime(killed);
-            ILookup<int, string> after = Marks(marks);
+            ILookup<int, string> after = ExecutionMarks.Of(marks);
             int safe = await SafeAsync(node, job, cancel).ConfigureAwait(false);
             if (end.State != JobState.Finished)
                 screen.Say($"the job ended as {end.State}: {end.Reason?.Message}");
@@ -77,20 +76,10 @@ internal static class RecoveryBench
         Name = "make",
         Count = Tasks,
         Command = CommandSpec.Program("/bin/sh", "-c", string.Create(CultureInfo.InvariantCulture,
-            $"sleep {TaskTime.TotalSeconds} & : > \"$0/$DRAP_TASK.$DRAP_FENCE\"; head -c {OutputBytes} /dev/urandom > \"$DRAP_OUT/made\"; wait"), marks),
+            $"sleep {TaskTime.TotalSeconds} & {ExecutionMarks.Leave}; head -c {OutputBytes} /dev/urandom > \"$DRAP_OUT/made\"; wait"), marks),
         Resources = new ResourcesSpec { Cpu = new Cores(500), Memory = new ByteSize(32 << 20) },
         Outputs = JobJson.EmptyMap<OutputSpec>().Add("made", new OutputSpec { Path = "made", Result = true }),
     };
-
-    private static async Task<HashSet<int>> FinishedAsync(BenchNode node, JobId job, CancellationToken cancel)
-    {
-        TaskListDocument tasks = await node.Direct.TasksAsync(job, 1, Tasks, history: false, cancel).ConfigureAwait(false);
-        return [.. tasks.Tasks.Where(t => t.State == TaskState.Finished).Select(t => t.Number)];
-    }
-
-    /// <summary>The marks that began each task.</summary>
-    private static ILookup<int, string> Marks(string folder) =>
-        Directory.EnumerateFiles(folder).Select(f => Path.GetFileName(f)).ToLookup(n => int.Parse(n[..n.IndexOf('.', StringComparison.Ordinal)], CultureInfo.InvariantCulture));
 
     /// <summary>How many of the results are there, and whole.</summary>
     private static async Task<int> SafeAsync(BenchNode node, JobId job, CancellationToken cancel)

@@ -1,12 +1,10 @@
 using System.Diagnostics;
-using System.Globalization;
 using Drap.Client;
 using Drap.Cli.Nodes;
 using Drap.Cli.Output;
 using Drap.Core.Jobs;
 using Drap.Node.Home;
 using Drap.Node.Overlay;
-using TaskState = Drap.Api.TaskState;
 
 namespace Drap.Cli.Bench.Recovery;
 
@@ -73,28 +71,28 @@ internal static class RestartBench
         {
             Name = "wait",
             Count = Tasks,
-            Command = CommandSpec.Program("/bin/sh", "-c", ": > \"$0/$DRAP_TASK.$DRAP_FENCE\"; sleep 0.05", marks),
+            Command = CommandSpec.Program("/bin/sh", "-c", $"{ExecutionMarks.Leave}; sleep 0.05", marks),
             Resources = new ResourcesSpec { Cpu = new Cores(500), Memory = new ByteSize(32 << 20) },
         };
         JobId job = DrapClient.NewJobId();
         HashSet<int> finished;
         Node first = await start().ConfigureAwait(false);
         await first.Client.SubmitAsync(new SubmitRequest { Id = job, Job = new JobSpec { Name = mode, Segments = [segment] } }, patience.Token).ConfigureAwait(false);
-        while ((finished = await FinishedAsync(first.Client, job, patience.Token).ConfigureAwait(false)).Count < Tasks / 4)
+        while ((finished = await ExecutionMarks.FinishedAsync(first.Client, job, Tasks, patience.Token).ConfigureAwait(false)).Count < Tasks / 4)
             await Task.Delay(Look, patience.Token).ConfigureAwait(false);
         await first.Kill().ConfigureAwait(false);
         // What the killed one had placed may begin still; what the new one places bears its epoch.
         HashSet<string> before = [.. Directory.EnumerateFiles(marks)];
-        Epoch old = before.Max(EpochOf);
+        Epoch old = before.Max(ExecutionMarks.EpochOf);
         long began = Stopwatch.GetTimestamp();
         Task<Node> starting = start();
-        while (!Directory.EnumerateFiles(marks).Any(m => EpochOf(m).CompareTo(old) > 0))
+        while (!Directory.EnumerateFiles(marks).Any(m => ExecutionMarks.EpochOf(m).CompareTo(old) > 0))
             await Task.Delay(Look, patience.Token).ConfigureAwait(false);
         TimeSpan placed = Stopwatch.GetElapsedTime(began);
         Node second = await starting.ConfigureAwait(false);
         JobSummary end = await second.Client.WaitAsync(job, patience.Token).ConfigureAwait(false);
         await second.Kill().ConfigureAwait(false);
-        string[] all = Directory.GetFiles(marks);
+        ILookup<int, string> all = ExecutionMarks.Of(marks);
         return new RecoveryRow
         {
             Mode = mode,
@@ -102,8 +100,8 @@ internal static class RestartBench
             Tasks = Kept,
             FinishedBefore = finished.Count,
             Lost = Tasks - end.Tasks.Finished,
-            FinishedRerun = finished.Count(n => all.Any(m => !before.Contains(m) && Path.GetFileName(m).StartsWith($"{n}.", StringComparison.Ordinal))),
-            Executions = all.Length,
+            FinishedRerun = finished.Count(n => all[n].Any(m => !before.Contains(m))),
+            Executions = all.Sum(g => g.Count()),
             StartToPlacedS = Math.Round(placed.TotalSeconds, 3),
         };
     }
@@ -145,18 +143,6 @@ internal static class RestartBench
                 await Task.Delay(TimeSpan.FromSeconds(1), cancel).ConfigureAwait(false);
             }
         }
-    }
-
-    private static Epoch EpochOf(string mark)
-    {
-        string name = Path.GetFileName(mark);
-        return new Fence(long.Parse(name.AsSpan(name.IndexOf('.', StringComparison.Ordinal) + 1), CultureInfo.InvariantCulture)).Epoch;
-    }
-
-    private static async Task<HashSet<int>> FinishedAsync(DrapClient client, JobId job, CancellationToken cancel)
-    {
-        TaskListDocument tasks = await client.TasksAsync(job, 1, Tasks, history: false, cancel).ConfigureAwait(false);
-        return [.. tasks.Tasks.Where(t => t.State == TaskState.Finished).Select(t => t.Number)];
     }
 
     private sealed record Node(DrapClient Client, Func<Task> Kill);

@@ -54,7 +54,7 @@ public static class WorkersFile
         try
         {
             JobNode root = YamlNodes.Read(text);
-            WorkersSpec? spec = new SpecReader(NoName, _ => [], found).Read<WorkersSpec>(root, "");
+            WorkersSpec? spec = new SpecReader(found).Read<WorkersSpec>(root, "");
             if (found.Count == 0 && spec is not null)
             {
                 found.AddRange(Check(spec).Select(p => (root.At(p.Path), p)));
@@ -68,12 +68,6 @@ public static class WorkersFile
         return found.Count == 0 ? workers : throw new ApiException(
             ErrorCodes.BadRequest,
             string.Join('\n', found.Select(p => new JobFileError(path, p.Node.Line, p.Node.Column, p.Problem)).OrderBy(e => e.Line).ThenBy(e => e.Column).Take(ProblemsMax)), path);
-
-        static bool NoName(string name, out TemplateValue value)
-        {
-            value = default;
-            return false;
-        }
     }
 
     /// <summary>

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using Drap.Core.Journal;
@@ -29,9 +28,6 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
 
     /// <summary>Most writes of one step: etcd takes 128.</summary>
     public const int StepWritesMax = 100;
-
-    /// <summary>Pieces that are read at once: at most 8 MiB.</summary>
-    private const int PiecesRead = 8;
 
     private static readonly TimeSpan RetryFirst = TimeSpan.FromMilliseconds(50), RetryLongest = TimeSpan.FromMilliseconds(500);
 
@@ -93,7 +89,7 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
         lock (gate)
             id = names.TryGetValue(name, out string? known) ? known : throw new JournalStorageException(JournalStorageFault.Missing, PathOf(name), $"there is no {PathOf(name)}");
         string prefix = Prefix(id);
-        return new File(this, name, id, [.. Try(() => client.Range(prefix, After(prefix), keysOnly: true)).Select(e => Piece.Parse(e.Key[prefix.Length..]))]);
+        return new EtcdFile(this, name, id, [.. Try(() => client.Range(prefix, After(prefix), keysOnly: true)).Select(e => EtcdPiece.Parse(e.Key[prefix.Length..]))]);
     }
 
     /// <inheritdoc/>
@@ -105,7 +101,7 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
         Step([.. Removal(name), new EtcdWrite.Put(NameKey(name), Encoding.UTF8.GetBytes(id))]);
         lock (gate)
             names[name] = id;
-        return new File(this, name, id, []);
+        return new EtcdFile(this, name, id, []);
     }
 
     /// <inheritdoc/>
@@ -169,7 +165,11 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
             return names.TryGetValue(name, out string? id) ? [new EtcdWrite.DeleteRange(Prefix(id), After(Prefix(id)))] : [];
     }
 
-    private void Step(IReadOnlyList<EtcdWrite> writes)
+    /// <summary>Keys of a range with what they hold, as soon as etcd answers.</summary>
+    internal IReadOnlyList<EtcdEntry> Range(string first, string end, int limit) => Try(() => client.Range(first, end, limit));
+
+    /// <summary>Writes all of it in one step, as soon as etcd takes it.</summary>
+    internal void Step(IReadOnlyList<EtcdWrite> writes)
     {
         // Refused is who does not lead: for a while, if its lease ended and it leads on, or for good.
         while (!Try(() => client.TryWrite(leadership.Guard, leadership.Revision, writes)))
@@ -214,109 +214,12 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
 
     private string NameKey(string name) => $"{address.Prefix}names/{name}";
 
-    private string Prefix(string id) => $"{address.Prefix}files/{id}/";
+    /// <summary>With which the keys of a file's pieces begin.</summary>
+    internal string Prefix(string id) => $"{address.Prefix}files/{id}/";
 
-    private string PathOf(string name) => $"{address}/{name}";
+    /// <summary>What a person knows a file by.</summary>
+    internal string PathOf(string name) => $"{address}/{name}";
 
-    // '0' comes after '/', with which a prefix ends.
-    private static string After(string prefix) => $"{prefix[..^1]}0";
-
-    /// <summary>A part of a file as it was written.</summary>
-    private readonly record struct Piece(long Offset, int Length) : IComparable<Piece>
-    {
-        public long End => Offset + Length;
-
-        public static Piece Parse(string key)
-        {
-            string[] parts = key.Split('.');
-            return new Piece(long.Parse(parts[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture), int.Parse(parts[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
-        }
-
-        // Pieces do not overlap, so the beginning says it all.
-        public int CompareTo(Piece other) => Offset.CompareTo(other.Offset);
-
-        public string Key => string.Create(CultureInfo.InvariantCulture, $"{Offset:x10}.{Length:x6}");
-    }
-
-    /// <summary>A file, as the pieces that are in etcd and those that wait for a sync.</summary>
-    private sealed class File(EtcdJournalStorage storage, string name, string id, ImmutableArray<Piece> found) : IJournalFile
-    {
-        private readonly List<Piece> pieces = [.. found];
-        private readonly List<(Piece Piece, byte[] Bytes)> pending = [];
-        private readonly Dictionary<Piece, byte[]> read = [];
-
-        public string Path => storage.PathOf(name);
-
-        public long Length { get; private set; } = found.IsEmpty ? 0 : found.Max(p => p.End);
-
-        public int Read(long offset, Span<byte> buffer)
-        {
-            int done = 0;
-            while (done < buffer.Length && offset + done < Length)
-            {
-                long at = offset + done;
-                int index = pieces.BinarySearch(new Piece(at, 0));
-                Piece piece = pieces[Math.Max(0, index >= 0 ? index : ~index - 1)];
-                if (at < piece.Offset || at >= piece.End)
-                    throw new JournalCorruptException(Path, at, "a piece of the file is missing");
-                ReadOnlySpan<byte> rest = Bytes(piece).AsSpan((int)(at - piece.Offset));
-                rest = rest[..Math.Min(rest.Length, buffer.Length - done)];
-                rest.CopyTo(buffer[done..]);
-                done += rest.Length;
-            }
-            return done;
-        }
-
-        public void Write(long offset, ReadOnlySpan<byte> bytes)
-        {
-            while (!bytes.IsEmpty)
-            {
-                var piece = new Piece(offset, Math.Min(bytes.Length, StepBytesMax));
-                int index = ~pieces.BinarySearch(piece);
-                Invariant.Check(index >= 0 && (index == 0 || pieces[index - 1].End <= piece.Offset) && (index == pieces.Count || piece.End <= pieces[index].Offset));
-                pieces.Insert(index, piece);
-                pending.Add((piece, bytes[..piece.Length].ToArray()));
-                Length = Math.Max(Length, piece.End);
-                offset = piece.End;
-                bytes = bytes[piece.Length..];
-            }
-        }
-
-        public void Sync()
-        {
-            for (int done = 0; done < pending.Count;)
-            {
-                var step = new List<EtcdWrite>();
-                for (int bytes = 0; done < pending.Count && step.Count < StepWritesMax && bytes + pending[done].Piece.Length <= StepBytesMax; done++)
-                {
-                    bytes += pending[done].Piece.Length;
-                    step.Add(new EtcdWrite.Put(storage.Prefix(id) + pending[done].Piece.Key, pending[done].Bytes));
-                }
-                storage.Step(step);
-            }
-            pending.Clear();
-        }
-
-        public void Dispose()
-        {
-        }
-
-        private byte[] Bytes(Piece piece)
-        {
-            int waits = pending.FindIndex(p => p.Piece == piece);
-            if (waits >= 0)
-                return pending[waits].Bytes;
-            if (!read.TryGetValue(piece, out byte[]? bytes))
-            {
-                // Read from end to end, each piece once: what was read before is not wanted again.
-                read.Clear();
-                string prefix = storage.Prefix(id);
-                foreach (EtcdEntry entry in storage.Try(() => storage.client.Range(prefix + piece.Key, After(prefix), PiecesRead)))
-                    read[Piece.Parse(entry.Key[prefix.Length..])] = entry.Value;
-                if (!read.TryGetValue(piece, out bytes) || bytes.Length != piece.Length)
-                    throw new JournalCorruptException(Path, piece.Offset, "a piece of the file is missing, or is not as long as it was written");
-            }
-            return bytes;
-        }
-    }
+    /// <summary>The first key behind those that begin with a prefix: '0' comes after '/', with which it ends.</summary>
+    internal static string After(string prefix) => $"{prefix[..^1]}0";
 }

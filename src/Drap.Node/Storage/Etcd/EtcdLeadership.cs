@@ -30,7 +30,6 @@ public sealed class EtcdLeadership : IDisposable
     private long lease, tried;
     private long revision;
     private long safeUntil;
-    private volatile bool isDisposing;
 
     private EtcdLeadership(EtcdAddress address, EtcdClient client, string holder, long lease, long revision, Instant safeUntil, Action<string>? trouble)
     {
@@ -104,7 +103,6 @@ public sealed class EtcdLeadership : IDisposable
     /// <summary>Gives the leadership up: another may follow at once.</summary>
     public void Dispose()
     {
-        isDisposing = true;
         ended.Set();
         thread.Join();
         try
@@ -203,7 +201,7 @@ public sealed class EtcdLeadership : IDisposable
             }
             catch (EtcdException e)
             {
-                if (e.Message != said && !isDisposing)
+                if (e.Message != said && !ended.IsSet)
                     trouble?.Invoke(said = e.Message);
             }
         }
