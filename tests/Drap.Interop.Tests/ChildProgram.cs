@@ -60,6 +60,14 @@ internal sealed class ChildProgram : IAsyncDisposable
         return process.ExitCode;
     }
 
+    /// <summary>Stops it where it stands, as a machine does that sleeps; or has it go on.</summary>
+    public void Freeze(bool on)
+    {
+        using Process kill = Process.Start("kill", [on ? "-STOP" : "-CONT", $"{process.Id}"]);
+        kill.WaitForExit();
+        Assert.Equal(0, kill.ExitCode);
+    }
+
     /// <summary>Ends it from one moment to the next, as a crash does.</summary>
     public void Kill() => process.Kill();
 

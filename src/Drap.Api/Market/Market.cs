@@ -190,6 +190,12 @@ public sealed record NodeDocument : Document
     /// <summary>Jobs that have not ended.</summary>
     public int OpenJobs { get; set; }
 
+    /// <summary>Whether it waits to take a scheduler's place, and has no jobs until then.</summary>
+    public bool StandsBy { get; set; }
+
+    /// <summary>That scheduler; null if nobody has led yet.</summary>
+    public PeerId? StandsByFor { get; set; }
+
     /// <summary>When it started.</summary>
     public UtcTime StartedAt { get; set; }
 }

@@ -129,8 +129,11 @@ internal sealed class UpCommand
     {
         MembershipDocument swarm = await node.SwarmAsync(call.Cancel);
         TicketDocument? ticket = swarm.MayInvite && invites ? await node.InviteAsync(new InviteRequest(), call.Cancel) : null;
-        var document = new UpDocument { Swarm = swarm, Ticket = ticket, Pid = (await node.NodeAsync(call.Cancel)).Pid };
+        NodeDocument here = await node.NodeAsync(call.Cancel);
+        var document = new UpDocument { Swarm = swarm, Ticket = ticket, Pid = here.Pid };
         call.Screen.Say($"{call.Screen.Bold(swarm.Nodes[0].Name)} is up in the swarm {call.Screen.Bold(swarm.Name)} ({string.Join(", ", swarm.Roles)}); {end}");
+        if (here.StandsBy)
+            call.Screen.Say(here.StandsByFor is { } leader ? $"it stands by for the scheduler {leader}, and leads when that is gone" : "it stands by; nobody has led its journal yet");
         if (ticket is not null)
             call.Screen.Say($"on the next machine, before {ticket.Expires}: drap join TICKET. The ticket is good once; keep it as a password:");
         call.Screen.Write(

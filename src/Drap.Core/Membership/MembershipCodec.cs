@@ -54,7 +54,7 @@ public static class MembershipCodec
     {
         record = null;
         var reader = new FieldReader(frame);
-        if (!RecordFrame.TryOpen(ref reader, frame.Length, StoredBytesMax, Version, (int)MembershipKind.DrainReply, out int kind, out (int, int) body, out error))
+        if (!RecordFrame.TryOpen(ref reader, frame.Length, StoredBytesMax, Version, (int)MembershipKind.DelegationShown, out int kind, out (int, int) body, out error))
             return false;
         MembershipRecord read = Walk((MembershipKind)kind, ref reader, null);
         record = RecordFrame.TryClose(ref reader, body, out error) ? read : null;
@@ -74,6 +74,10 @@ public static class MembershipCodec
         InvitationList => MembershipKind.InvitationList,
         DrainOrder => MembershipKind.DrainOrder,
         DrainReply => MembershipKind.DrainReply,
+        Delegation => MembershipKind.Delegation,
+        StandbyRequest => MembershipKind.StandbyRequest,
+        StandbyReply => MembershipKind.StandbyReply,
+        DelegationShown => MembershipKind.DelegationShown,
         _ => throw new UnreachableException(),
     };
 
@@ -91,6 +95,10 @@ public static class MembershipCodec
         MembershipKind.InvitationList => InvitationListShape.Walk(ref f, (InvitationList?)record ?? InvitationListShape.Blank),
         MembershipKind.DrainOrder => DrainOrderShape.Walk(ref f, (DrainOrder?)record ?? DrainOrderShape.Blank),
         MembershipKind.DrainReply => DrainReplyShape.Walk(ref f, (DrainReply?)record ?? DrainReplyShape.Blank),
+        MembershipKind.Delegation => DelegationShape.Walk(ref f, (Delegation?)record ?? DelegationShape.Blank),
+        MembershipKind.StandbyRequest => StandbyRequestShape.Walk(ref f, (StandbyRequest?)record ?? StandbyRequestShape.Blank),
+        MembershipKind.StandbyReply => StandbyReplyShape.Walk(ref f, (StandbyReply?)record ?? StandbyReplyShape.Blank),
+        MembershipKind.DelegationShown => DelegationShownShape.Walk(ref f, (DelegationShown?)record ?? DelegationShownShape.Blank),
         _ => throw new UnreachableException(),
     };
 }

@@ -51,6 +51,18 @@ public enum MembershipKind
 
     /// <summary><see cref="Membership.DrainReply"/>.</summary>
     DrainReply,
+
+    /// <summary><see cref="Membership.Delegation"/>.</summary>
+    Delegation,
+
+    /// <summary><see cref="Membership.StandbyRequest"/>.</summary>
+    StandbyRequest,
+
+    /// <summary><see cref="Membership.StandbyReply"/>.</summary>
+    StandbyReply,
+
+    /// <summary><see cref="Membership.DelegationShown"/>.</summary>
+    DelegationShown,
 }
 
 /// <summary>Says that a node belongs to a swarm, for whom it stands there and what it may do. Signed by who let it in.</summary>
@@ -124,7 +136,8 @@ public readonly record struct Wrapped(ImmutableArray<byte> Bytes)
 /// <summary>The first word of both sides on each connection: who lets me in.</summary>
 /// <param name="Chain">Envelopes of certificates: the node's own, its issuer's, and so on to the one that the founder signed.</param>
 /// <param name="Revocations">What <see cref="RevocationList.Digest"/> gives: where the two differ they exchange them.</param>
-public sealed record Hello(ImmutableArray<Wrapped> Chain, ulong Revocations) : MembershipRecord;
+/// <param name="Delegation">For which scheduler it may speak besides itself; null for none.</param>
+public sealed record Hello(ImmutableArray<Wrapped> Chain, ulong Revocations, DelegationShown? Delegation) : MembershipRecord;
 
 /// <summary>The second word of both sides: whether the other one may stay.</summary>
 /// <param name="Fault">Why not; <see cref="MembershipFault.None"/> for yes.</param>

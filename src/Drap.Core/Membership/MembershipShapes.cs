@@ -73,14 +73,15 @@ internal readonly struct TicketShape : IShape<Ticket>
 
 internal readonly struct HelloShape : IShape<Hello>
 {
-    public static Hello Blank { get; } = new([], 0);
+    public static Hello Blank { get; } = new([], 0, null);
 
     public static Hello Walk<TFields>(scoped ref TFields f, Hello m)
         where TFields : IFields, allows ref struct
     {
         var chain = f.List<Wrapped, WrappedShape>(1, nameof(m.Chain), m.Chain, CertificateChain.LengthMax);
         ulong revocations = f.Word(2, nameof(m.Revocations), m.Revocations);
-        return !f.Reads ? m : new Hello(chain, revocations);
+        DelegationShown? delegation = f.RecordOrNull<DelegationShown, DelegationShownShape>(3, nameof(m.Delegation), m.Delegation);
+        return !f.Reads ? m : new Hello(chain, revocations, delegation);
     }
 }
 
@@ -190,5 +191,60 @@ internal readonly struct DrainReplyShape : IShape<DrainReply>
     {
         DrainAnswer answer = f.Enum(1, nameof(m.Answer), m.Answer, DrainAnswer.NoWorker, DrainAnswer.Unreadable);
         return !f.Reads ? m : new DrainReply(answer);
+    }
+}
+
+internal readonly struct DelegationShape : IShape<Delegation>
+{
+    public static Delegation Blank { get; } = new(default, default, default, default, default);
+
+    public static Delegation Walk<TFields>(scoped ref TFields f, Delegation m)
+        where TFields : IFields, allows ref struct
+    {
+        PeerId swarm = f.Peer(1, nameof(m.Swarm), m.Swarm);
+        PeerId scheduler = f.Peer(2, nameof(m.Scheduler), m.Scheduler);
+        PeerId standby = f.Peer(3, nameof(m.Standby), m.Standby);
+        UtcTime issued = CertificateShape.Utc(4, ref f, nameof(m.Issued), m.Issued);
+        UtcTime expires = CertificateShape.Utc(5, ref f, nameof(m.Expires), m.Expires);
+        return !f.Reads ? m : new Delegation(swarm, scheduler, standby, issued, expires);
+    }
+}
+
+internal readonly struct DelegationShownShape : IShape<DelegationShown>
+{
+    public static DelegationShown Blank { get; } = new(new Wrapped([]), []);
+
+    public static DelegationShown Walk<TFields>(scoped ref TFields f, DelegationShown m)
+        where TFields : IFields, allows ref struct
+    {
+        Wrapped envelope = f.Record<Wrapped, WrappedShape>(1, nameof(m.Envelope), m.Envelope);
+        var chain = f.List<Wrapped, WrappedShape>(2, nameof(m.Chain), m.Chain, CertificateChain.LengthMax);
+        return !f.Reads ? m : new DelegationShown(envelope, chain);
+    }
+}
+
+internal readonly struct StandbyRequestShape : IShape<StandbyRequest>
+{
+    public static StandbyRequest Blank { get; } = new(default(PeerId));
+
+    public static StandbyRequest Walk<TFields>(scoped ref TFields f, StandbyRequest m)
+        where TFields : IFields, allows ref struct
+    {
+        PeerId scheduler = f.Peer(1, nameof(m.Scheduler), m.Scheduler);
+        return !f.Reads ? m : new StandbyRequest(scheduler);
+    }
+}
+
+internal readonly struct StandbyReplyShape : IShape<StandbyReply>
+{
+    public static StandbyReply Blank { get; } = new(StandbyRefusal.None, null, []);
+
+    public static StandbyReply Walk<TFields>(scoped ref TFields f, StandbyReply m)
+        where TFields : IFields, allows ref struct
+    {
+        StandbyRefusal refusal = f.Enum(1, nameof(m.Refusal), m.Refusal, StandbyRefusal.NoScheduler, StandbyRefusal.NoScheduler);
+        DelegationShown? delegation = f.RecordOrNull<DelegationShown, DelegationShownShape>(2, nameof(m.Delegation), m.Delegation);
+        ImmutableArray<byte> key = f.Bytes(3, nameof(m.SecretKey), m.SecretKey, StandbyReply.SecretKeyBytes);
+        return !f.Reads ? m : new StandbyReply(refusal, delegation, key);
     }
 }

@@ -12,6 +12,9 @@ public abstract record MembershipInput
     /// <summary>A peer shows its certificates, whose signatures are good.</summary>
     public sealed record Presented(PeerId Peer, ImmutableArray<SignedCertificate> Chain) : MembershipInput;
 
+    /// <summary>A member shows that it may speak for a scheduler; the signatures are good.</summary>
+    public sealed record Delegated(PeerId Peer, SignedDelegation Delegation, ImmutableArray<SignedCertificate> Scheduler) : MembershipInput;
+
     /// <summary>No connection with the peer is left.</summary>
     public sealed record Left(PeerId Peer) : MembershipInput;
 
@@ -55,6 +58,7 @@ public sealed class SwarmMembers
 {
     private readonly SortedDictionary<PeerId, Member> present = [];
     private readonly KnownMembers known = new();
+    private readonly Dictionary<PeerId, HeldDelegation> delegations = [];
     private readonly RevocationList revocations;
     private bool isOutside;
 
@@ -121,6 +125,29 @@ public sealed class SwarmMembers
             ? DrainAnswer.Draining : DrainAnswer.NotYours;
     }
 
+    /// <summary>
+    /// Whether a node may be taken for a scheduler: for itself, or for one that has lent it its name, while both belong to the swarm. [MEM-13]
+    /// </summary>
+    /// <param name="peer">Who speaks.</param>
+    /// <param name="scheduler">In whose name.</param>
+    /// <param name="utc">The time of day.</param>
+    public bool MayActFor(PeerId peer, PeerId scheduler, UtcTime utc) => peer == scheduler
+        || (delegations.TryGetValue(peer, out HeldDelegation? held) && held.Scheduler.Peer == scheduler
+            && utc.CompareTo(held.Expires) < 0 && Standing(held.Scheduler, utc) == MembershipFault.None);
+
+    /// <summary>
+    /// What a scheduler answers to a member that wants to stand by for it: only one of its own principal may, which could be a scheduler itself.
+    /// </summary>
+    /// <param name="asker">Who asks.</param>
+    /// <param name="scheduler">Which scheduler is meant.</param>
+    /// <param name="keepsJournalOutside">Whether the scheduler's journal is where another machine finds it.</param>
+    public StandbyRefusal Judge(PeerId asker, PeerId scheduler, bool keepsJournalOutside) =>
+        Self is not { } self || scheduler != self.Peer ? StandbyRefusal.OtherScheduler
+        : !keepsJournalOutside ? StandbyRefusal.JournalOnDisk
+        : Find(asker) is not { } member || member.Principal != self.Principal ? StandbyRefusal.OtherPrincipal
+        : !member.Roles.HasFlag(NodeRoles.Scheduler) ? StandbyRefusal.NoScheduler
+        : StandbyRefusal.None;
+
     /// <summary>Whether the chain makes the peer a member now; changes nothing.</summary>
     public MembershipFault Judge(PeerId peer, ReadOnlySpan<SignedCertificate> chain, UtcTime utc) => Judge(peer, chain, utc, out _);
 
@@ -148,6 +175,10 @@ public sealed class SwarmMembers
                 break;
             case MembershipInput.Left left:
                 present.Remove(left.Peer);
+                delegations.Remove(left.Peer);
+                break;
+            case MembershipInput.Delegated delegated:
+                Take(delegated, utc);
                 break;
             case MembershipInput.Heard heard:
                 Hear(heard.Revocation, utc, effects);
@@ -172,6 +203,19 @@ public sealed class SwarmMembers
         effects.Add(new MembershipEffect.Admit(member));
     }
 
+    private void Take(MembershipInput.Delegated shown, UtcTime utc)
+    {
+        Delegation said = shown.Delegation.Body;
+        // Whose name is lent was a scheduler of the same principal: so nobody gets by it what its own certificate does not give.
+        if (Find(shown.Peer) is not { } member || !member.Roles.HasFlag(NodeRoles.Scheduler)
+            || said.Swarm != Swarm || said.Standby != shown.Peer || shown.Delegation.Signer != said.Scheduler || said.Expires - said.Issued > Delegation.LifetimeMax
+            || Judge(said.Scheduler, shown.Scheduler.AsSpan(), utc, out Member? scheduler) != MembershipFault.None || scheduler is null
+            || !scheduler.Roles.HasFlag(NodeRoles.Scheduler) || scheduler.Principal != member.Principal)
+            return;
+        // The last one counts: a node has one journal, and so stands in for one scheduler.
+        delegations[shown.Peer] = new HeldDelegation(scheduler, said.Expires);
+    }
+
     private void Hear(SignedRevocation revocation, UtcTime utc, IList<MembershipEffect> effects)
     {
         if (revocations.Add(revocation, utc) != RevocationNews.Taken)
@@ -192,6 +236,7 @@ public sealed class SwarmMembers
             if (fault == MembershipFault.None)
                 continue;
             present.Remove(member.Peer);
+            delegations.Remove(member.Peer);
             effects.Add(new MembershipEffect.Close(member, fault));
         }
         if (!isOutside && Self is { } self && Standing(self, utc) is not MembershipFault.None and var own)
@@ -216,4 +261,6 @@ public sealed class SwarmMembers
         revocations.Against(member) is not null ? MembershipFault.Removed
         : utc.CompareTo(member.Expires) >= 0 ? MembershipFault.Expired
         : MembershipFault.None;
+
+    private sealed record HeldDelegation(Member Scheduler, UtcTime Expires);
 }

@@ -305,12 +305,6 @@ public sealed class WorkerNode
             Bad(from, MessageKind.Ad, $"more than {AdBurst} ads at once of the principal {ad.Principal}, or one each {AdInterval.TotalMicroseconds:0} µs", effects);
             return;
         }
-        // Whoever is named by an ad gets the offers: only the scheduler itself says one, however it comes here, or who speaks for it already.
-        if (from != ad.Scheduler && !Speaks(from, ad.Scheduler))
-        {
-            Bad(from, MessageKind.Ad, "it is another's ad", effects);
-            return;
-        }
         if (Meet(from, ad.Scheduler, ad.Epoch, MessageKind.Ad, now, effects) is not { } scheduler || !scheduler.Ads.TryAccept(ad.Sequence))
         {
             effects.Add(new WorkerEffect.Observe(new WorkerObservation.Replayed(from, ad.Id)));
@@ -447,8 +441,10 @@ public sealed class WorkerNode
         return standing is Standing.Current or Standing.Begins ? scheduler : null;
     }
 
-    private bool Speaks(PeerId from, PeerId scheduler) =>
-        schedulers.TryGet(scheduler, out KnownScheduler? known) ? known.Speaker == from : scheduler == from;
+    /// <summary>Who speaks for a scheduler now: itself, or a standby that has taken its place.</summary>
+    public PeerId SpeakerOf(PeerId scheduler) => schedulers.TryGet(scheduler, out KnownScheduler? known) ? known.Speaker : scheduler;
+
+    private bool Speaks(PeerId from, PeerId scheduler) => SpeakerOf(scheduler) == from;
 
     private static void StoreEpoch(KnownScheduler scheduler, List<WorkerEffect> effects)
     {

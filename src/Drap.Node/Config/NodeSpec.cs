@@ -60,6 +60,9 @@ public sealed record NodeSpec : WorkerTerms
     [Setting("Where the scheduler keeps its journal: in etcd, so that it survives this machine", Usual = "none: in the home", Example = "etcd://10.0.0.1,10.0.0.2,10.0.0.3/lab", Value = "ETCD-URL")]
     public JournalPlace? Journal { get; init; }
 
+    [Setting("Stand by for the scheduler whose journal that is: wait while it leads, and take its place when it is gone", Usual = "false", Example = "true", Value = "true|false")]
+    public bool Standby { get; init; }
+
     [Setting("How long a result waits for its scheduler", Usual = "7d", Example = "2d", Value = "TIME")]
     public TimeSpan KeepResultsFor { get; init; } = TimeSpan.FromDays(7);
 

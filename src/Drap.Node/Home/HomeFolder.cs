@@ -20,6 +20,9 @@ public sealed class HomeFolder
     /// <summary>The key with which secrets are sealed before they are journaled.</summary>
     public string SecretKeyFile => System.IO.Path.Combine(Path, "secret.key");
 
+    /// <summary>The key with which another scheduler seals, which lent it to this node.</summary>
+    public string LentSecretKeyFile(PeerId scheduler) => System.IO.Path.Combine(Path, $"secret-{scheduler}.key");
+
     /// <summary>
     /// The folder meant by <paramref name="path"/>, or when that is null by <c>DRAP_HOME</c>, else <c>$XDG_DATA_HOME/drap</c>, else
     /// <c>~/.local/share/drap</c>. Nothing is made.

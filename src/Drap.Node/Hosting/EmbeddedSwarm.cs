@@ -31,7 +31,8 @@ public sealed class EmbeddedSwarm : INodeHost
         ImmutableArray<WorkerSpec> specs = options.WorkersFile is { } file ? WorkersFile.Read(file) : MachineResources.Detect(home.Path).Split(options.Workers);
         PeerId self = NodeIdentity.Open(home.SchedulerIdentityFile).Peer;
         // A swarm of one process is small: everyone hears every ad, whatever region its machine is said to be in, and says if that is not the one.
-        scheduler = new HomeScheduler(home, self, Audience.GlobalRegion, Principal.Local, options.Mode, SchedulerJournal.Open(home, options.Journal, self, logger, warn, cancel), logger, Fail, async () => await DisposeAsync().ConfigureAwait(false));
+        scheduler = new HomeScheduler(home, self, Audience.GlobalRegion, Principal.Local, options.Mode, logger, Fail, async () => await DisposeAsync().ConfigureAwait(false));
+        scheduler.Sit(SchedulerJournal.Open(home, options.Journal, self, logger, warn, cancel), self);
         var overlay = new MemoryOverlay();
         var loops = ImmutableArray.CreateBuilder<(string, WorkerLoop)>(specs.Length);
         var nodes = ImmutableArray.CreateBuilder<SwarmNode>(specs.Length + 1);
@@ -43,12 +44,13 @@ public sealed class EmbeddedSwarm : INodeHost
             var loop = new WorkerLoop(folder, peer, spec.Options with { Name = spec.Name }, handlers, scheduler.Blobs, ownsBlobs: false, [], scheduler.Clock, logger, Fail);
             loops.Add((spec.Name, loop));
             nodes.Add(new SwarmNode(spec.Name, peer) { Roles = ["worker"], Pid = Environment.ProcessId });
-            scheduler.Loop.Post(new SchedulerInput.Named(peer, spec.Name, "127.0.0.1"));
+            scheduler.Seat.Post(new SchedulerInput.Named(peer, spec.Name, "127.0.0.1"));
             loop.Start(overlay.Join(peer, loop));
         }
         workers = loops.MoveToImmutable();
         Swarm = new SwarmDocument { Overlay = "memory", Region = Audience.GlobalRegion, Nodes = nodes.MoveToImmutable() };
-        scheduler.Start(overlay.Join(self, scheduler.Loop), sharesBlobs: true);
+        scheduler.Join(overlay.Join(self, scheduler.Seat), sharesBlobs: true);
+        scheduler.Start();
         watching = options.WorkersFile is { } watched ? WorkersFile.Watch(watched, changed => Configure(changed, warn), warn) : null;
 
         void Fail(Exception e) => life.Fail(e);

@@ -3,6 +3,7 @@ using Drap.Api;
 using Drap.Core;
 using Drap.Core.Jobs;
 using Drap.Core.Market;
+using Drap.Core.Membership;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
 using Drap.Node.Blobs;
@@ -24,50 +25,56 @@ internal sealed class HomeScheduler : IAsyncDisposable
     /// <summary>One in the background stays this long after the last question, so that the next command finds it warm.</summary>
     private static readonly TimeSpan BackgroundIdleTime = TimeSpan.FromSeconds(15);
 
+    private readonly HomeFolder home;
+    private readonly PeerId self;
+    private readonly Principal principal;
+    private readonly ILogger logger;
+    private readonly Action<Exception> failed;
     private readonly LogStore logs;
     private readonly NodeService service;
     private readonly BlobKeeper keeper;
     private readonly TimeSpan idleTime;
     private readonly string region;
-    private readonly Principal principal;
     private OutputFetcher? outputs;
     private BlobExchange? exchange;
     private BlobNotices? notices;
+    private IOverlay? overlay;
 
-    /// <summary>Opens what the home holds; nothing runs yet.</summary>
+    /// <summary>Opens what the home holds; nothing runs yet, and no scheduler sits there.</summary>
     /// <param name="home">The home, whose lock the caller holds.</param>
-    /// <param name="self">Its name on the overlay, and as a scheduler.</param>
+    /// <param name="self">Its name on the overlay.</param>
     /// <param name="region">Where its ads go.</param>
     /// <param name="principal">Who is behind it.</param>
     /// <param name="mode">How long it stays; see <see cref="NodeHostOptions.Mode"/>.</param>
-    /// <param name="journal">Its journal; disposed with this.</param>
     /// <param name="logger">For its lines.</param>
     /// <param name="failed">Its machine broke.</param>
     /// <param name="shutdown">Ends the node that it is part of.</param>
-    public HomeScheduler(HomeFolder home, PeerId self, string region, Principal principal, string mode, SchedulerJournal journal, ILogger logger, Action<Exception> failed, Func<Task> shutdown)
+    public HomeScheduler(HomeFolder home, PeerId self, string region, Principal principal, string mode, ILogger logger, Action<Exception> failed, Func<Task> shutdown)
     {
+        this.home = home;
+        this.self = self;
         this.region = region;
         this.principal = principal;
+        this.logger = logger;
+        this.failed = failed;
         idleTime = mode == "background" ? BackgroundIdleTime : IdleTime;
         Blobs = BlobStore.Open(new BlobStoreOptions { Folder = home.BlobFolder, IsShort = IsShort });
         logs = new LogStore(home.LogFolder) { IsShort = IsShort };
         logs.Failed += (job, e) => HostLog.LogFailed(logger, job, e.Message);
-        var terms = new SchedulerOptions { Scheduler = self, Principal = principal, Region = region, Unseal = (job, bytes) => SecretKey.Open(home.SecretKeyFile).Unseal(job, bytes) };
-        Loop = new SchedulerLoop(journal, terms, logs, Clock, logger, failed);
-        Loop.Before(Resume);
-        service = new NodeService(Loop, Blobs, logs, home, _ => shutdown())
+        service = new NodeService(Seat, Blobs, logs, home, _ => shutdown())
         {
             Peer = self,
             Mode = mode,
             StartedAt = BootClock.UtcNow,
+            StandsByFor = () => Seat.Loop is null ? Seat.StandsByFor ?? default(PeerId) : null,
         };
-        keeper = new BlobKeeper(Loop, Blobs, logger);
+        keeper = new BlobKeeper(Seat, Blobs, logger);
     }
 
-    /// <summary>The loop.</summary>
-    public SchedulerLoop Loop { get; }
+    /// <summary>Where the scheduler sits.</summary>
+    public SchedulerSeat Seat { get; } = new();
 
-    private bool IsShort() => Loop is { IsDiskShort: true };
+    private bool IsShort() => Seat.Loop is { IsDiskShort: true };
 
     /// <summary>Its blobs.</summary>
     public BlobStore Blobs { get; }
@@ -87,41 +94,71 @@ internal sealed class HomeScheduler : IAsyncDisposable
     /// <summary>Where every worker hears of its ads.</summary>
     public string CommonTopic => Topics.ForTask(new ResourceRequest(), region);
 
-    /// <summary>Takes up work.</summary>
-    /// <param name="overlay">Where its workers are; disposed with this.</param>
+    /// <summary>What ads show of who this node is, where certificates say that. Default: nothing.</summary>
+    public ImmutableArray<Wrapped> Certificates { get; init; } = [];
+
+    /// <summary>Replays a journal, and has its scheduler sit here; it takes up work by <see cref="Start"/>.</summary>
+    /// <param name="journal">The journal; disposed with this, or if this fails.</param>
+    /// <param name="scheduler">Whose it is: this node's own, or one for which it stands in.</param>
+    public void Sit(SchedulerJournal journal, PeerId scheduler)
+    {
+        string keyFile = scheduler == self ? home.SecretKeyFile : home.LentSecretKeyFile(scheduler);
+        service.SecretKeyFile = keyFile;
+        var terms = new SchedulerOptions { Scheduler = scheduler, Principal = principal, Region = region, Unseal = (job, bytes) => SecretKey.Open(keyFile).Unseal(job, bytes) };
+        SchedulerLoop loop;
+        try
+        {
+            loop = new SchedulerLoop(journal, terms, logs, Clock, logger, failed) { Certificates = Certificates };
+        }
+        catch
+        {
+            journal.Dispose();
+            throw;
+        }
+        loop.Before(Resume);
+        Seat.Sit(loop);
+    }
+
+    /// <summary>Takes part in the overlay: others' blobs come and go, and workers are looked for.</summary>
+    /// <param name="joined">Where its workers are; disposed with this.</param>
     /// <param name="sharesBlobs">Whether workers put what they make into this home's store.</param>
     /// <param name="principalOf">Who stands behind a peer of a swarm whose nodes have certificates; null in an open one.</param>
     /// <param name="blobRate">Bytes a second that one peer gets at most; 0 for no limit.</param>
-    public void Start(IOverlay overlay, bool sharesBlobs, Func<PeerId, Principal?>? principalOf = null, long blobRate = 0)
+    public void Join(IOverlay joined, bool sharesBlobs, Func<PeerId, Principal?>? principalOf = null, long blobRate = 0)
     {
+        overlay = joined;
         BlobRights? rights = principalOf is null ? null : new BlobRights(principal, principalOf) { IsHome = true, LeaseNames = LeaseNamesAsync };
-        exchange = sharesBlobs ? null : new BlobExchange(Blobs, overlay, rights, blobRate);
-        CopyOrders? copies = rights is null ? null : new CopyOrders(overlay, (job, cancel) => Loop.ReadAsync((node, _) => node.State.TryGet(job, out JobRun? _), cancel));
+        exchange = sharesBlobs ? null : new BlobExchange(Blobs, joined, rights, blobRate);
+        CopyOrders? copies = rights is null ? null : new CopyOrders(joined, (job, cancel) => Seat.ReadAsync((node, _) => node.State.TryGet(job, out JobRun? _), cancel));
         outputs = new OutputFetcher(Blobs, exchange, copies);
         if (exchange is { } way)
         {
-            var finder = new BlobFinder(overlay, way);
+            var finder = new BlobFinder(joined, way);
             service.Bring = finder.BringAsync;
             way.Recover = (cid, cancel) => finder.BringAsync(cid, service.Blobs.Owner(), cancel);
-            notices = new BlobNotices(service.Blobs, overlay);
+            notices = new BlobNotices(service.Blobs, joined);
         }
-        Loop.Start(overlay, Topics.ForWorker(new NodeResources { Gpus = [new GpuDevice(0, "", 0)] }, region), outputs);
+        foreach (string topic in Topics.ForWorker(new NodeResources { Gpus = [new GpuDevice(0, "", 0)] }, region))
+            joined.Watch(topic);
     }
+
+    /// <summary>The scheduler that sits here takes up work.</summary>
+    public void Start() => Seat.Loop!.Start(overlay!, outputs!);
 
     /// <summary>Completes when no job is open and none has been for a moment; with the fault of <paramref name="completion"/> when the scheduler ends.</summary>
     public async Task IdleAsync(Task completion, CancellationToken cancel)
     {
-        using var change = new OpenJobs(Loop);
+        using var change = new OpenJobs(Seat);
         try
         {
             while (true)
             {
                 Task changed = change.Next();
-                int open = await Loop.ReadAsync((node, _) => node.State.OpenJobs, cancel).ConfigureAwait(false);
-                long questions = Loop.Questions;
+                int open = await Seat.ReadAsync((node, _) => node.State.OpenJobs, cancel).ConfigureAwait(false);
+                long questions = Seat.Loop!.Questions;
                 if (open > 0)
                     await changed.WaitAsync(cancel).ConfigureAwait(false);
-                else if (await Task.WhenAny(changed, Task.Delay(idleTime, cancel)).ConfigureAwait(false) != changed && Loop.Questions == questions)
+                else if (await Task.WhenAny(changed, Task.Delay(idleTime, cancel)).ConfigureAwait(false) != changed && Seat.Loop.Questions == questions)
                     return;
             }
         }
@@ -142,14 +179,14 @@ internal sealed class HomeScheduler : IAsyncDisposable
         if (outputs is not null)
             await outputs.DisposeAsync().ConfigureAwait(false);
         exchange?.Dispose();
-        Loop.Dispose();
+        Seat.Loop?.Dispose();
         logs.Dispose();
         Blobs.Dispose();
         Clock.Dispose();
     }
 
     private async ValueTask<bool> LeaseNamesAsync(PeerId worker, Cid content, CancellationToken cancel) =>
-        await Loop.ReadAsync((node, _) => node.LeaseNames(worker, content), cancel).ConfigureAwait(false);
+        Seat.Loop is { } loop && await loop.ReadAsync((node, _) => node.LeaseNames(worker, content), cancel).ConfigureAwait(false);
 
     /// <summary>Jobs that were forgotten as the process ended leave nothing; and pins, which a crash may have lost, are made again.</summary>
     private void Resume(SchedulerState state)

@@ -8,6 +8,7 @@ using Drap.Node.Hosting.Workers;
 using Drap.Node.Identity;
 using Drap.Node.Membership;
 using Drap.Node.Overlay;
+using Drap.Node.Storage.Etcd;
 using Microsoft.Extensions.Logging;
 
 namespace Drap.Node.Hosting;
@@ -23,6 +24,9 @@ public sealed class ProcessSwarm : INodeHost
 
     /// <summary>How long the start waits for workers: beyond it they join when they are there.</summary>
     private static readonly TimeSpan JoinPatience = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long the start waits until it leads: a leader that was killed is one to etcd for three seconds more, or a little longer.</summary>
+    private static readonly TimeSpan OwnerPatience = TimeSpan.FromSeconds(6), StandbyPatience = TimeSpan.FromMilliseconds(500);
 
     /// <summary>What a worker may need at its end from TERM to KILL, and to tell of it.</summary>
     private static readonly TimeSpan WorkerPatience = Core.Execution.Executor.Grace + TimeSpan.FromSeconds(3);
@@ -40,9 +44,10 @@ public sealed class ProcessSwarm : INodeHost
     private ImmutableArray<WorkerSpec> specs = [];
     private IDisposable? watching;
     private NodeEnd? end;
-    private Task? leaving;
+    private Task? leaving, leading;
+    private readonly CancellationTokenSource stopping = new();
 
-    private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, SwarmPlace? place, SchedulerJournal journal, ILogger logger, Action<string> warn)
+    private ProcessSwarm(HomeFolder home, NodeHostOptions options, PeerId self, SwarmPlace? place, ILogger logger, Action<string> warn)
     {
         this.warn = warn;
         region = options.Swarm?.Region ?? Region;
@@ -50,12 +55,15 @@ public sealed class ProcessSwarm : INodeHost
         place?.Membership.Met = (member, at) =>
         {
             if (member.Roles.HasFlag(NodeRoles.Worker))
-                scheduler!.Loop.Post(new SchedulerInput.Named(member.Peer, member.Name, at.TryGetTcp(out EndPoint? where, out _) && where is IPEndPoint ip ? ip.Address.ToString() : "",
+                scheduler!.Seat.Post(new SchedulerInput.Named(member.Peer, member.Name, at.TryGetTcp(out EndPoint? where, out _) && where is IPEndPoint ip ? ip.Address.ToString() : "",
                     MayKeep: member.Principal == place.Membership.Self.Principal));
         };
         scheduler = new HomeScheduler(
-            home, self, region, place?.Membership.Self.Principal ?? Principal.Local, options.Mode, journal, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false));
-        scheduler.Loop.AudienceChanged += LookForAll;
+            home, self, region, place?.Membership.Self.Principal ?? Principal.Local, options.Mode, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false))
+        {
+            Certificates = place?.Membership.Certificates ?? [],
+        };
+        scheduler.Seat.AudienceChanged += LookForAll;
     }
 
     /// <inheritdoc/>
@@ -106,23 +114,35 @@ public sealed class ProcessSwarm : INodeHost
         var choice = new WorkerChoice(options.WorkersFile, options.Workers, options.Terms);
         ImmutableArray<WorkerSpec> specs = place is { Works: false } ? [] : choice.Read(home.Path);
         PeerId self = await OverlayFactory.SelfAsync(options.Overlays[0], identity, cancel).ConfigureAwait(false);
-        SchedulerJournal journal = await Task.Run(() => SchedulerJournal.Open(home, options.Journal, self, logger, warn, cancel), cancel).ConfigureAwait(false);
-        var swarm = new ProcessSwarm(home, options, self, place, journal, logger, warn) { specs = specs };
+        EtcdAddress? shared = SchedulerJournal.Place(home, options.Journal);
+        bool standsIn = options.Terms?.Standby ?? false;
+        if (standsIn && (shared is null || place?.Roles.HasFlag(NodeRoles.Scheduler) != true))
+            throw new HomeException(
+                HomeProblem.NotUsable, shared is null ? "a node stands by only for a scheduler whose journal is in etcd" : "a node without the role scheduler cannot stand by for one",
+                shared is null ? "drap up --standby --journal etcd://HOST/NAME" : "drap up without --role, or with --role scheduler");
+        var swarm = new ProcessSwarm(home, options, self, place, logger, warn) { specs = specs };
         try
         {
-            swarm.overlay = await JoinAsync(options.Overlays[0], identity, swarm.scheduler.Loop, warn, cancel).ConfigureAwait(false);
+            if (shared is null)
+                swarm.scheduler.Sit(SchedulerJournal.OnDisk(home, logger), self);
+            swarm.overlay = await JoinAsync(options.Overlays[0], identity, swarm.scheduler.Seat, warn, cancel).ConfigureAwait(false);
             if (place is not null)
             {
                 place.Listens(swarm.overlay.Addresses);
                 foreach (WorkerSpec spec in specs)
                     place.Certify(spec.Name);
-                swarm.scheduler.Loop.Certificates = place.Membership.Certificates;
                 swarm.scheduler.Swarm = new SwarmDesk(place.Membership, swarm.overlay, place.Roles);
                 place.Membership.Drain = place.Works ? swarm.Drain : null;
             }
             else if (options.Overlays[0].Listen.Any(a => !a.TryGetTcp(out EndPoint? at, out _) || at is not IPEndPoint ip || !IPAddress.IsLoopback(ip.Address)))
                 warn("the swarm is open: whoever reaches this machine's addresses can offer and run tasks in it, until there are certificates");
-            swarm.scheduler.Start(swarm.overlay, sharesBlobs: false, place is null ? null : place.Membership.PrincipalOf, options.Terms?.BlobRate.Bytes ?? 0);
+            swarm.scheduler.Join(swarm.overlay, sharesBlobs: false, place is null ? null : place.Membership.PrincipalOf, options.Terms?.BlobRate.Bytes ?? 0);
+            if (shared is null)
+                swarm.scheduler.Start();
+            else
+                await swarm.LeadAsync(
+                    new SchedulerStandby(shared, self, home, place?.Membership.Standby, swarm.scheduler.Seat, standsIn, logger, warn), place?.Membership.Standby, home, standsIn, cancel)
+                    .ConfigureAwait(false);
             if (options.Terms is { } terms and not { TimeLimit: null, IdleTimeout: null })
                 swarm.end = new NodeEnd(terms, swarm.scheduler.Clock);
             swarm.StartWorkers(home, options, choice, place is null ? arguments : [.. arguments, "--member"]);
@@ -148,6 +168,9 @@ public sealed class ProcessSwarm : INodeHost
     {
         watching?.Dispose();
         end?.Dispose();
+        await stopping.CancelAsync().ConfigureAwait(false);
+        if (leading is not null)
+            await leading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.WhenAll(workers.Select(w => w.DisposeAsync().AsTask())).ConfigureAwait(false);
         await scheduler.DisposeAsync().ConfigureAwait(false);
         if (overlay is not null)
@@ -178,16 +201,48 @@ public sealed class ProcessSwarm : INodeHost
     private static PeerId PeerOf(WorkerReport report) => PeerId.TryParse(report.Peer, out PeerId peer) ? peer : default;
 
     /// <summary>The port of the last time may be another's now: then the node listens on a free one, and says so.</summary>
-    private static async Task<IOverlay> JoinAsync(OverlayOptions joins, NodeIdentity identity, SchedulerLoop loop, Action<string> warn, CancellationToken cancel)
+    private static async Task<IOverlay> JoinAsync(OverlayOptions joins, NodeIdentity identity, IOverlayEvents events, Action<string> warn, CancellationToken cancel)
     {
         try
         {
-            return await OverlayFactory.JoinAsync(joins, identity, loop, cancel).ConfigureAwait(false);
+            return await OverlayFactory.JoinAsync(joins, identity, events, cancel).ConfigureAwait(false);
         }
         catch (OverlayException taken) when (joins.Gate is SwarmMembership && joins.Listen is [var only] && only != joins.Beside().Listen[0])
         {
             warn($"{taken.Message}; it listens on another port, which older tickets do not name");
-            return await OverlayFactory.JoinAsync(joins with { Listen = joins.Beside().Listen }, identity, loop, cancel).ConfigureAwait(false);
+            return await OverlayFactory.JoinAsync(joins with { Listen = joins.Beside().Listen }, identity, events, cancel).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Leads a journal in etcd when nobody else does. Ends when it leads, or when it is known to stand by: then it leads later. Its owner waits first, for as long as
+    /// an earlier process of its own may be taken for the leader.
+    /// </summary>
+    private async Task LeadAsync(SchedulerStandby standby, StandbyDesk? desk, HomeFolder home, bool standsIn, CancellationToken cancel)
+    {
+        desk?.Lends = () => [.. SecretKey.Read(home.SecretKeyFile)];
+        leading = Task.Run(LeadAsync, CancellationToken.None);
+        await Task.WhenAny(leading, Task.Delay(standsIn ? StandbyPatience : OwnerPatience, cancel)).ConfigureAwait(false);
+        cancel.ThrowIfCancellationRequested();
+        if (leading.IsCompleted)
+            await leading.ConfigureAwait(false);
+
+        async Task LeadAsync()
+        {
+            try
+            {
+                SchedulerJournal journal = await standby.LeadAsync(stopping.Token).ConfigureAwait(false);
+                scheduler.Sit(journal, standby.Owner ?? overlay!.Self);
+                scheduler.Start();
+                if (standby.HasWaited)
+                    warn(standby.Owner is { } owner && owner != overlay!.Self ? $"it leads now, in the place of the scheduler {owner}" : "it leads now");
+                LookForAll();
+            }
+            catch (Exception e) when (e is not OperationCanceledException || !stopping.IsCancellationRequested)
+            {
+                life.Fail(e);
+                throw;
+            }
         }
     }
 
@@ -224,14 +279,14 @@ public sealed class ProcessSwarm : INodeHost
     {
         lock (gate)
             reports[worker.Name] = report;
-        scheduler.Loop.Post(new SchedulerInput.Named(PeerOf(report), nameOf(worker.Name), SchedulerInput.Named.OwnHost));
+        scheduler.Seat.Post(new SchedulerInput.Named(PeerOf(report), nameOf(worker.Name), SchedulerInput.Named.OwnHost));
         LookForAll();
     }
 
     /// <summary>Whether all workers are up and hear what is advertised.</summary>
     private void LookForAll()
     {
-        ImmutableArray<PeerId> hearers = scheduler.Loop.AudienceOf(scheduler.CommonTopic);
+        ImmutableArray<PeerId> hearers = scheduler.Seat.AudienceOf(scheduler.CommonTopic);
         lock (gate)
             if (specs.All(s => reports.TryGetValue(s.Name, out WorkerReport? report) && hearers.Contains(PeerOf(report))))
                 allUp.TrySetResult();
@@ -247,7 +302,7 @@ public sealed class ProcessSwarm : INodeHost
             await life.Completion.ConfigureAwait(false);
         if (allUp.Task.IsCompleted || gone.IsCompleted)
             return;
-        ImmutableArray<PeerId> hearers = scheduler.Loop.AudienceOf(scheduler.CommonTopic);
+        ImmutableArray<PeerId> hearers = scheduler.Seat.AudienceOf(scheduler.CommonTopic);
         lock (gate)
             foreach (WorkerSpec spec in specs.Where(s => !reports.TryGetValue(s.Name, out WorkerReport? report) || !hearers.Contains(PeerOf(report))))
                 warn($"worker {spec.Name} has not joined yet; its tasks wait until it does");

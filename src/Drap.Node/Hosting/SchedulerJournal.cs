@@ -80,12 +80,25 @@ internal sealed class SchedulerJournal : IDisposable
     /// <param name="cancel">Gives the wait up.</param>
     /// <exception cref="HomeException">The home's journal is elsewhere.</exception>
     /// <exception cref="JournalException">It cannot be used.</exception>
-    public static SchedulerJournal Open(HomeFolder home, EtcdAddress? wanted, PeerId scheduler, ILogger logger, Action<string> warn, CancellationToken cancel)
+    public static SchedulerJournal Open(HomeFolder home, EtcdAddress? wanted, PeerId scheduler, ILogger logger, Action<string> warn, CancellationToken cancel) =>
+        Place(home, wanted) is not { } address ? OnDisk(home, logger) : Lead(
+            address,
+            EtcdLeadership.Take(
+                address, $"{Environment.MachineName} ({scheduler.Short}, process {Environment.ProcessId})", why => warn($"waiting for the journal: {why}"), cancel),
+            scheduler, logger);
+
+    /// <summary>Opens the one on a home's disk.</summary>
+    /// <exception cref="JournalException">It cannot be used.</exception>
+    public static SchedulerJournal OnDisk(HomeFolder home, ILogger logger) => new(home.JournalFolder, JournalReserve.Read(), logger);
+
+    /// <summary>Opens one in etcd that this node leads.</summary>
+    /// <param name="address">The journal.</param>
+    /// <param name="leadership">Disposed with it, or if it cannot be opened.</param>
+    /// <param name="scheduler">Whose it is.</param>
+    /// <param name="logger">For its lines.</param>
+    /// <exception cref="JournalException">It cannot be used.</exception>
+    public static SchedulerJournal Lead(EtcdAddress address, EtcdLeadership leadership, PeerId scheduler, ILogger logger)
     {
-        if (Place(home, wanted) is not { } address)
-            return new SchedulerJournal(home.JournalFolder, JournalReserve.Read(), logger);
-        EtcdLeadership leadership = EtcdLeadership.Take(
-            address, $"{Environment.MachineName} ({scheduler.Short}, process {Environment.ProcessId})", why => warn($"waiting for the journal: {why}"), cancel);
         try
         {
             return new SchedulerJournal(address, leadership, scheduler.ToString(), logger);
@@ -104,7 +117,11 @@ internal sealed class SchedulerJournal : IDisposable
         leadership?.Dispose();
     }
 
-    private static EtcdAddress? Place(HomeFolder home, EtcdAddress? wanted)
+    /// <summary>Where in etcd a home's journal is, or is to be from now on; null if on its disk.</summary>
+    /// <param name="home">The home, whose lock the caller holds.</param>
+    /// <param name="wanted">Where it is to be; null where it is.</param>
+    /// <exception cref="HomeException">It is elsewhere.</exception>
+    public static EtcdAddress? Place(HomeFolder home, EtcdAddress? wanted)
     {
         EtcdAddress? known = EtcdAddress.Read(home.JournalPlaceFile);
         if (wanted is null)

@@ -41,7 +41,6 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     private readonly Lock watcherGate = new();
     private readonly BootClock clock;
     private ImmutableArray<ISchedulerWatcher> watchers = [];
-    private readonly ConcurrentDictionary<string, ImmutableArray<PeerId>> audiences = new(StringComparer.Ordinal);
     private TimeSpan offersWait = OffersWait;
     private volatile bool isLocal;
     private IOverlay? overlay;
@@ -90,17 +89,10 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     /// <summary>How often anything was asked, so that a node in the background knows whether it is wanted.</summary>
     public long Questions => Interlocked.Read(ref questions);
 
-    /// <summary>Who hears a topic that it watches changed; on the overlay's threads.</summary>
-    public event Action? AudienceChanged;
-
-    /// <summary>Who hears a topic that it watches.</summary>
-    public ImmutableArray<PeerId> AudienceOf(string topic) => audiences.GetValueOrDefault(topic, []);
-
     /// <summary>Joins the overlay and takes up work.</summary>
     /// <param name="joined">The overlay; disposed with this.</param>
-    /// <param name="topics">Where its ads will go.</param>
     /// <param name="fetcher">Brings outputs here; its owner disposes it, before this.</param>
-    public void Start(IOverlay joined, IEnumerable<string> topics, OutputFetcher fetcher)
+    public void Start(IOverlay joined, OutputFetcher fetcher)
     {
         overlay = joined;
         isLocal = !joined.Abilities.HasFlag(OverlayAbilities.Network);
@@ -114,8 +106,6 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         node.Flush(BootClock.Now, effects);
         Perform();
         loop.Start();
-        foreach (string topic in topics)
-            joined.Watch(topic);
     }
 
     /// <inheritdoc/>
@@ -178,12 +168,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     public void WaitForRoom() => loop.WaitForRoom();
 
     /// <inheritdoc/>
-    public void Audience(string topic, ImmutableArray<PeerId> members)
-    {
-        audiences[topic] = members;
-        Post(new SchedulerInput.Audience(topic, members));
-        AudienceChanged?.Invoke();
-    }
+    public void Audience(string topic, ImmutableArray<PeerId> members) => Post(new SchedulerInput.Audience(topic, members));
 
     /// <inheritdoc/>
     public void PeerGone(PeerId peer) => Post(new SchedulerInput.PeerGone(peer));
@@ -281,7 +266,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
     }
 
     /// <summary>What shows others who are not connected for whom this node speaks. Default nothing: it is in no swarm that has certificates.</summary>
-    public ImmutableArray<Core.Membership.Wrapped> Certificates { get; set; } = [];
+    public ImmutableArray<Core.Membership.Wrapped> Certificates { get; init; } = [];
 
     /// <summary>An ad with where this node is, for those who hear it by others.</summary>
     private Ad Signed(Ad ad) => overlay!.Record is { IsEmpty: false } record && record.Length <= Ad.RecordBytesMax ? ad with { Record = [.. record.Span] } : ad;

@@ -90,6 +90,7 @@ public sealed class WorkerHost : IAsyncDisposable
         {
             loop.MaySpeakFor = membership.MaySpeakFor;
             loop.Rights = new BlobRights(membership.Self.Principal, membership.PrincipalOf);
+            loop.MayActFor = membership.MayActFor;
             membership.Drain = () => loop.Drain(TimeSpan.FromDays(7));
         }
         IOverlay overlay;

@@ -33,6 +33,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     private readonly ImmutableArray<IDriver> drivers;
     private readonly ConcurrentDictionary<AttemptId, AttemptRun> runs = new();
     private readonly ConcurrentDictionary<AttemptId, StdinRelay> stdins = new();
+    private readonly ConcurrentDictionary<PeerId, PeerId> standIns = new();
     private readonly List<WorkerEffect> effects = [];
     private readonly List<LaunchPlan> launches = [];
     private readonly OutboxKeeper outbox;
@@ -101,6 +102,9 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
 
     /// <summary>Bytes a second that one peer gets of its own store at most; 0 for no limit. Default: 0.</summary>
     public long BlobRate { get; set; }
+
+    /// <summary>Whether a node may be taken for a scheduler that has lent it its name, where certificates say that. Default: nobody but the scheduler itself.</summary>
+    public Func<PeerId, PeerId, bool> MayActFor { get; set; } = (_, _) => false;
 
     /// <summary>Joins the overlay and takes up work.</summary>
     public void Start(IOverlay joined)
@@ -218,7 +222,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         for (int at = 0; at < bytes.Length; at += LogChunk.BytesMax)
         {
             ReadOnlySpan<byte> piece = bytes[at..Math.Min(bytes.Length, at + LogChunk.BytesMax)];
-            overlay!.SendWaiting(run.Order.Scheduler,
+            overlay!.SendWaiting(standIns.GetValueOrDefault(run.Order.Scheduler, run.Order.Scheduler),
                 MessageCodec.Encode(new LogChunk(run.Order.Attempt, stream == LogStream.Stdout ? 1 : 2, offset + at, [.. piece])));
         }
     }
@@ -264,7 +268,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 OnStdin(item.From, chunk);
             else
             {
-                if (Imposture.In(item.From, message, MaySpeakFor) is { } fault)
+                if (Imposture.In(item.From, message, MaySpeakFor, MayActFor) is { } fault)
                 {
                     Refuse(item.From, fault);
                     continue;
@@ -272,6 +276,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 if (message is Ad { Record.IsEmpty: false } ad)
                     overlay!.Learn(item.From, ad.Record.AsMemory());
                 Step(new WorkerInput.Received(item.From, message));
+                Follow(item.From, message);
             }
         }
         node.Flush(BootClock.Now, effects);
@@ -282,6 +287,17 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     {
         HostLog.BadFrame(logger, from.Short, what);
         Step(new WorkerInput.Refused(from, what));
+    }
+
+    /// <summary>Remembers who speaks for a scheduler, where that is another: what its tasks write goes there.</summary>
+    private void Follow(PeerId from, Message message)
+    {
+        if (Imposture.SchedulerIn(message) is not { } scheduler || (scheduler == from && standIns.IsEmpty))
+            return;
+        if (node.SpeakerOf(scheduler) is var speaker && speaker != scheduler)
+            standIns[scheduler] = speaker;
+        else
+            standIns.TryRemove(scheduler, out _);
     }
 
     private void Take(WorkerInput input)

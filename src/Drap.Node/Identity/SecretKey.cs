@@ -23,12 +23,16 @@ public sealed class SecretKey
 
     /// <summary>Opens the key in <paramref name="file"/>, or makes one there.</summary>
     /// <exception cref="InvalidDataException">The file holds no key.</exception>
-    public static SecretKey Open(string file)
+    public static SecretKey Open(string file) => new(Read(file));
+
+    /// <summary>The bytes of the key in <paramref name="file"/>, for a node that may stand in for this one; made if there is none.</summary>
+    /// <exception cref="InvalidDataException">The file holds no key.</exception>
+    public static byte[] Read(string file)
     {
         if (!File.Exists(file))
             Create(file);
         byte[] bytes = File.ReadAllBytes(file);
-        return bytes.Length == KeyBytes ? new SecretKey(bytes)
+        return bytes.Length == KeyBytes ? bytes
             : throw new InvalidDataException($"{file}: {bytes.Length} bytes, which is no key of {KeyBytes}; without the right one the secrets of open jobs are lost");
     }
 

@@ -13,7 +13,7 @@ namespace Drap.Node.Membership;
 /// </summary>
 public sealed class MembershipFolder
 {
-    private readonly string card, revocations, invitations, port, ticket;
+    private readonly string card, revocations, invitations, port, ticket, delegation;
 
     /// <summary>Names the folder; makes nothing.</summary>
     public MembershipFolder(string path)
@@ -24,6 +24,7 @@ public sealed class MembershipFolder
         invitations = System.IO.Path.Combine(path, "invitations");
         port = System.IO.Path.Combine(path, "port");
         ticket = System.IO.Path.Combine(path, "ticket");
+        delegation = System.IO.Path.Combine(path, "delegation");
     }
 
     /// <summary>The folder.</summary>
@@ -82,6 +83,13 @@ public sealed class MembershipFolder
 
     /// <summary>Keeps them; they are on disk when it returns.</summary>
     public void WriteInvitations(InvitationList list) => Write(invitations, MembershipCodec.Encode(list));
+
+    /// <summary>For which scheduler the node may speak; null for none, or for one that cannot be read: it is asked for again.</summary>
+    public DelegationShown? ReadDelegation() =>
+        File.Exists(delegation) && MembershipCodec.TryDecode(File.ReadAllBytes(delegation), out DelegationShown? shown, out _) ? shown : null;
+
+    /// <summary>Keeps it.</summary>
+    public void WriteDelegation(DelegationShown shown) => Write(delegation, MembershipCodec.Encode(shown));
 
     /// <summary>The port on which the node listened last: others know it by that. Null if none is known.</summary>
     public int? ReadPort() =>

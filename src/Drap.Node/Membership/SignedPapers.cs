@@ -10,9 +10,11 @@ namespace Drap.Node.Membership;
 /// <summary>Certificates and revocations in libp2p's signed envelopes, each with a domain of its own, so that neither passes for the other. [MEM-2]</summary>
 public static class SignedPapers
 {
-    private const string CertificateDomain = "drap-certificate", RevocationDomain = "drap-revocation", DrainDomain = "drap-drain";
+    private const string CertificateDomain = "drap-certificate", RevocationDomain = "drap-revocation", DrainDomain = "drap-drain", DelegationDomain = "drap-delegation";
 
     private static ReadOnlySpan<byte> CertificateType => "/drap/certificate"u8;
+
+    private static ReadOnlySpan<byte> DelegationType => "/drap/delegation"u8;
 
     private static ReadOnlySpan<byte> DrainType => "/drap/drain"u8;
 
@@ -27,6 +29,18 @@ public static class SignedPapers
 
     /// <summary>Signs an order to drain.</summary>
     public static Wrapped Seal(DrainOrder order, PrivateKey signer) => Seal(order, signer, DrainDomain, DrainType);
+
+    /// <summary>Signs a delegation.</summary>
+    public static Wrapped Seal(Delegation delegation, PrivateKey scheduler) => Seal(delegation, scheduler, DelegationDomain, DelegationType);
+
+    /// <summary>Reads a delegation that anybody may have sent, with the certificates of its scheduler, and checks the signatures.</summary>
+    public static bool TryOpen(DelegationShown shown, [NotNullWhen(true)] out SignedDelegation? delegation, out ImmutableArray<SignedCertificate> scheduler)
+    {
+        scheduler = [];
+        delegation = TryOpen(shown.Envelope.Bytes.AsSpan(), DelegationDomain, DelegationType, out Delegation? body, out SignedEnvelope? opened)
+            ? new SignedDelegation(body, opened.Signer.PeerId) : null;
+        return delegation is not null && TryOpen(shown.Chain, out scheduler);
+    }
 
     /// <summary>Reads an order to drain that anybody may have sent, and checks its signature.</summary>
     public static bool TryOpen(ReadOnlySpan<byte> envelope, [NotNullWhen(true)] out DrainOrder? order, out PeerId signer)

@@ -25,9 +25,6 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     /// <summary>What a stranger may speak. [MEM-9]</summary>
     public const string JoinProtocol = "/drap/1.0.0/join";
 
-    /// <summary>How nodes that know of different removals tell each other. [MEM-10]</summary>
-    public const string RevocationsProtocol = "/drap/1.0.0/revocations";
-
     /// <summary>Where removals are published. [MEM-7]</summary>
     public const string Topic = "/drap/1.0.0/membership";
 
@@ -35,9 +32,6 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
 
     /// <summary>How often it is looked whose certificate has expired: connections outlive one by this at most.</summary>
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
-
-    /// <summary>How long the exchange of removals may take: 4 MiB each way at worst.</summary>
-    private static readonly TimeSpan ExchangeTime = TimeSpan.FromMinutes(1);
 
     /// <summary>
     /// How often certificates of authors who are not known are looked at, of what one neighbour passes on and in all: fifty chains of four signatures a second cost a fiftieth of a
@@ -60,7 +54,7 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     private readonly Lock gate = new();
     private readonly ConditionalWeakTable<PeerConnection, Shown> shown = [];
     private readonly ConcurrentDictionary<Task, byte> running = [];
-    private readonly SemaphoreSlim exchanging = new(1);
+    private readonly RevocationExchange exchange;
     private readonly CancellationTokenSource stopping = new();
     private Attachment? attached;
     private bool isToldOutside;
@@ -80,6 +74,8 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
             throw NotMember(fault);
         if (folder.IsFounders || members.Self.Roles.HasFlag(NodeRoles.Inviter))
             desk = new JoinDesk(folder, identity, card);
+        exchange = new RevocationExchange(() => Removed, IsKnown, envelope => HearAsync(envelope, isPublished: false));
+        Standby = new StandbyDesk(folder, identity, Swarm, card.Chain, JudgeStandby, Show);
     }
 
     /// <summary>The swarm: its founder's key.</summary>
@@ -123,6 +119,9 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     /// <summary>By whom the swarm is found, besides those who find this node: as told when it joined, and by those it met since.</summary>
     public ImmutableArray<Multiaddr> Known => [.. card.Addresses.Select(a => Multiaddr.TryFromBytes(a.Bytes.AsSpan(), out Multiaddr? address) ? address : null).OfType<Multiaddr>()];
 
+    /// <summary>Where schedulers lend their names.</summary>
+    internal StandbyDesk Standby { get; }
+
     /// <summary>Makes the node take nothing new, when a node orders it that may; null where it runs no tasks.</summary>
     public Action? Drain { get; set; }
 
@@ -150,7 +149,8 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     /// </summary>
     internal void Attach(Libp2pHost host, PubSub pubsub)
     {
-        host.Handle(RevocationsProtocol, stream => ExchangeAsync(stream));
+        host.Handle(RevocationExchange.Protocol, stream => exchange.RunAsync(stream, stopping.Token));
+        Standby.Attach(host, stopping.Token);
         host.Handle(DrainCall.Protocol, stream => DrainCall.ServeAsync(stream, (order, signer) => Judge(order, signer, stream.Connection.Remote), Drain, stopping.Token));
         attached = new Attachment(
             host, pubsub, pubsub.Listen(Topic, Check, message => Run(() => HearAsync(message.Content.Data, isPublished: true))), host.Observe(this),
@@ -216,6 +216,13 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
             return members.Find(peer)?.Principal;
     }
 
+    /// <summary>Whether a peer may be taken for a scheduler: for itself, or for one whose name it was lent and has shown. [MEM-13]</summary>
+    internal bool MayActFor(PeerId peer, PeerId scheduler)
+    {
+        lock (gate)
+            return members.MayActFor(peer, scheduler, BootClock.UtcNow);
+    }
+
     /// <summary>A new ticket, which leads here; null if there is no room for one more.</summary>
     /// <exception cref="InvalidOperationException">The node may let nobody in.</exception>
     public Ticket? Invite(NodeRoles roles, Principal principal, TimeSpan life, TimeSpan certificateLife) =>
@@ -257,7 +264,8 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
         ulong digest;
         lock (gate)
             digest = members.Revocations.Digest;
-        await RecordStream.WriteAsync(stream, new Hello(card.Chain, digest), ct).ConfigureAwait(false);
+        DelegationShown? lent = Standby.Own;
+        await RecordStream.WriteAsync(stream, new Hello(card.Chain, digest, lent), ct).ConfigureAwait(false);
         Hello hello = await RecordStream.ReadAsync<Hello>(stream, ct).ConfigureAwait(false);
         MembershipFault fault = MembershipFault.Unreadable;
         if (SignedPapers.TryOpen(hello.Chain, out ImmutableArray<SignedCertificate> chain))
@@ -279,7 +287,7 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
         // Before anything of it is heard.
         lock (gate)
             members.See(connection.Remote, chain.AsSpan(), BootClock.UtcNow);
-        shown.AddOrUpdate(connection, new Shown(chain, hello.Revocations != digest && !connection.IsInbound));
+        shown.AddOrUpdate(connection, new Shown(chain, hello.Revocations != digest && !connection.IsInbound, hello.Delegation, lent));
         return true;
     }
 
@@ -293,14 +301,15 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
         await stopping.CancelAsync().ConfigureAwait(false);
         if (attached is { } here)
         {
-            here.Host.Unhandle(RevocationsProtocol);
+            here.Host.Unhandle(RevocationExchange.Protocol);
+            Standby.Dispose();
             here.Host.Unhandle(DrainCall.Protocol);
             here.Listening.Dispose();
             here.Observing.Dispose();
             await here.Looking.DisposeAsync().ConfigureAwait(false);
         }
         await Task.WhenAll(running.Keys).ConfigureAwait(false);
-        exchanging.Dispose();
+        exchange.Dispose();
         stopping.Dispose();
     }
 
@@ -317,9 +326,14 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
             Run(() => connection.CloseAsync());
             return;
         }
+        if (what.Delegation is { } lent)
+            Show(connection.Remote, lent);
+        // It may have been lent since this side spoke.
+        if (Standby.Own is { } own && own != what.Sent)
+            Run(() => StandbyDesk.ShowAsync(connection, own, stopping.Token));
         Met?.Invoke(admitted.Member, connection.RemoteAddress);
         if (what.Differs)
-            Run(() => CompareAsync(connection));
+            Run(() => exchange.AskAsync(connection, stopping.Token));
     }
 
     void IHostObserver.Disconnected(PeerConnection connection, bool isLast)
@@ -356,6 +370,20 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     {
         lock (gate)
             return members.Judge(order, signer, from);
+    }
+
+    private StandbyRefusal JudgeStandby(PeerId asker, PeerId scheduler, bool keepsJournalOutside)
+    {
+        lock (gate)
+            return members.Judge(asker, scheduler, keepsJournalOutside);
+    }
+
+    private void Show(PeerId peer, DelegationShown shown)
+    {
+        if (!SignedPapers.TryOpen(shown, out SignedDelegation? delegation, out ImmutableArray<SignedCertificate> scheduler))
+            return;
+        lock (gate)
+            members.Step(new MembershipInput.Delegated(peer, delegation, scheduler), BootClock.UtcNow, []);
     }
 
     private bool IsRemoved(PeerId peer)
@@ -479,51 +507,6 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
 
     private ImmutableArray<Wrapped> remembered = [];
 
-    private async Task CompareAsync(PeerConnection connection)
-    {
-        P2pStream stream = await connection.OpenStreamAsync([RevocationsProtocol], stopping.Token).ConfigureAwait(false);
-        try
-        {
-            await ExchangeAsync(stream).ConfigureAwait(false);
-        }
-        finally
-        {
-            stream.Dispose();
-        }
-    }
-
-    /// <summary>Both sides do this: say all, hear all. One exchange at a time, since each may cost many signature checks.</summary>
-    private async Task ExchangeAsync(P2pStream stream)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
-        limit.CancelAfter(ExchangeTime);
-        Task saying = SayAsync(stream, limit.Token);
-        await exchanging.WaitAsync(limit.Token).ConfigureAwait(false);
-        try
-        {
-            for (int left = RevocationList.CountMax; left > 0; left--)
-            {
-                byte[]? envelope = await RecordStream.ReadAsync(stream, MembershipRecord.EnvelopeBytesMax, limit.Token).ConfigureAwait(false);
-                if (envelope is null)
-                    break;
-                if (!IsKnown(new Wrapped([.. envelope])))
-                    await HearAsync(envelope, isPublished: false).ConfigureAwait(false);
-            }
-        }
-        finally
-        {
-            exchanging.Release();
-            await saying.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private async Task SayAsync(P2pStream stream, CancellationToken ct)
-    {
-        foreach (SignedRevocation one in Removed)
-            await RecordStream.WriteAsync(stream, one.Envelope.Bytes.AsSpan(), ct).ConfigureAwait(false);
-        await stream.CloseWriteAsync().ConfigureAwait(false);
-    }
-
     private void Run(Func<Task> work)
     {
         if (stopping.IsCancellationRequested)
@@ -546,7 +529,9 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     /// <summary>What a peer showed at the gate.</summary>
     /// <param name="Chain">Its certificates, whose signatures are good.</param>
     /// <param name="Differs">Whether it knows of other removals, and this side is to ask.</param>
-    private sealed record Shown(ImmutableArray<SignedCertificate> Chain, bool Differs);
+    /// <param name="Delegation">For whom else it says it may speak; its signatures are not looked at yet.</param>
+    /// <param name="Sent">What this side said of that.</param>
+    private sealed record Shown(ImmutableArray<SignedCertificate> Chain, bool Differs, DelegationShown? Delegation, DelegationShown? Sent);
 
     private sealed record Attachment(Libp2pHost Host, PubSub PubSub, TopicListener Listening, IDisposable Observing, Timer Looking);
 }

@@ -34,7 +34,6 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     private readonly LogFeed logFeed;
     private readonly StdinFeed stdin;
     private readonly IDisposable watching;
-    private readonly Lazy<SecretKey> secretKey;
 
     /// <summary>A service over a scheduler that runs.</summary>
     /// <param name="port">The scheduler.</param>
@@ -62,7 +61,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         this.port = port;
         this.home = home;
         this.shutdown = shutdown;
-        secretKey = new Lazy<SecretKey>(() => SecretKey.Open(home.SecretKeyFile));
+        SecretKeyFile = home.SecretKeyFile;
         events = new EventFeed(port, watch);
         stdin = new StdinFeed(port, watch);
         logFeed = null!;
@@ -74,6 +73,12 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
 
     /// <summary>What the node is for: <c>run</c> or <c>dev</c>.</summary>
     public string Mode { get; init; } = "run";
+
+    /// <summary>Where the key lies with which jobs' secrets are sealed. Default: in the home.</summary>
+    public string SecretKeyFile { get; set; }
+
+    /// <summary>For which scheduler the node stands by: nobody if nobody has led yet; null, the default, where it does not.</summary>
+    public Func<PeerId?> StandsByFor { get; init; } = () => null;
 
     /// <summary>When it started. Default: now.</summary>
     public UtcTime StartedAt { get; init; } = BootClock.UtcNow;
@@ -97,16 +102,22 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     }
 
     /// <inheritdoc/>
-    public async Task<NodeDocument> NodeAsync(CancellationToken cancel) => new()
+    public async Task<NodeDocument> NodeAsync(CancellationToken cancel)
     {
-        Drap = DrapVersion,
-        Pid = Environment.ProcessId,
-        Home = home.Path,
-        Peer = Peer,
-        Mode = Mode,
-        OpenJobs = await ReadAsync(at => at.State.OpenJobs, cancel).ConfigureAwait(false),
-        StartedAt = StartedAt,
-    };
+        PeerId? leader = StandsByFor();
+        return new NodeDocument
+        {
+            Drap = DrapVersion,
+            Pid = Environment.ProcessId,
+            Home = home.Path,
+            Peer = Peer,
+            Mode = Mode,
+            StandsBy = leader is not null,
+            StandsByFor = leader == default(PeerId) ? null : leader,
+            OpenJobs = leader is null ? await ReadAsync(at => at.State.OpenJobs, cancel).ConfigureAwait(false) : 0,
+            StartedAt = StartedAt,
+        };
+    }
 
     /// <inheritdoc/>
     public Task<MembershipDocument> SwarmAsync(CancellationToken cancel) => Desk.SwarmAsync(cancel);
@@ -138,7 +149,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         TakeJobs();
         JobSpec job = JobIntake.Check(request.Job);
         ImmutableSortedDictionary<string, string> values = JobIntake.Secrets(job, request.Secrets);
-        JobSecrets secrets = values.IsEmpty ? JobSecrets.None : new JobSecrets(values, secretKey.Value.Seal(request.Id, values));
+        JobSecrets secrets = values.IsEmpty ? JobSecrets.None : new JobSecrets(values, SecretKey.Open(SecretKeyFile).Seal(request.Id, values));
         ImmutableArray<byte> json = JobIntake.ToJson(job);
         string outFolder = JobIntake.OutFolder(request.OutFolder);
         // A job without inputs pins nothing, and is with the scheduler two turns sooner.

@@ -63,7 +63,8 @@ public sealed class MembershipRecordTests
     public void The_longest_of_what_travels_fits()
     {
         var envelope = new Wrapped([.. new byte[MembershipRecord.EnvelopeBytesMax]]);
-        var hello = new Hello([.. Enumerable.Repeat(envelope, CertificateChain.LengthMax)], ulong.MaxValue);
+        var hello = new Hello(
+            [.. Enumerable.Repeat(envelope, CertificateChain.LengthMax)], ulong.MaxValue, new DelegationShown(envelope, [.. Enumerable.Repeat(envelope, CertificateChain.LengthMax)]));
         var reply = new JoinReply(JoinRefusal.None, hello.Chain, new string('x', MembershipRecord.NameBytesMax), [.. Enumerable.Repeat(envelope, JoinReply.AddressesMax)]);
         Assert.True(MembershipCodec.Encode(hello).Length <= MembershipCodec.FrameBytesMax);
         Assert.True(MembershipCodec.Encode(reply).Length <= MembershipCodec.FrameBytesMax);

@@ -77,6 +77,77 @@ public sealed class SwarmMembersTests
         Assert.Equal(DrainAnswer.Unreadable, own.Judge(new DrainOrder(Peer(9), Peer(5), Peer(asker)), Peer(signer), Peer(from)));
     }
 
+    /// <summary>[MEM-13]</summary>
+    [Fact]
+    public void A_scheduler_lends_its_name_to_a_node_of_its_principal()
+    {
+        Meet(3, Certify(3, 0));
+        Assert.True(members.MayActFor(Peer(3), Peer(3), Now));
+        Assert.False(members.MayActFor(Peer(3), Peer(2), Now));
+        Show(3, Lend(2, 3, life: TimeSpan.FromHours(1)), Certify(2, 0));
+        Assert.True(members.MayActFor(Peer(3), Peer(2), Now));
+        Assert.False(members.MayActFor(Peer(3), Peer(4), Now));
+        Assert.False(members.MayActFor(Peer(4), Peer(2), Now));
+        Assert.True(members.MayActFor(Peer(3), Peer(2), Now + TimeSpan.FromMilliseconds(3_599_999)));
+        Assert.False(members.MayActFor(Peer(3), Peer(2), Now + TimeSpan.FromHours(1)));
+        // It is shown on each connection.
+        Step(new MembershipInput.Left(Peer(3)));
+        Meet(3, Certify(3, 0));
+        Assert.False(members.MayActFor(Peer(3), Peer(2), Now));
+        Show(3, Lend(2, 3), Certify(2, 0));
+        Assert.True(members.MayActFor(Peer(3), Peer(2), Now));
+        // A name that was removed is nobody's.
+        Step(new MembershipInput.Heard(Revoke(2, 0)));
+        Assert.False(members.MayActFor(Peer(3), Peer(2), Now));
+        Assert.True(members.MayActFor(Peer(3), Peer(3), Now));
+    }
+
+    public static TheoryData<string, SignedDelegation, SignedCertificate> Worthless => new()
+    {
+        { "another signed it", Lend(2, 3) with { Signer = Peer(3) }, Certify(2, 0) },
+        { "it is for another node", Lend(2, 4), Certify(2, 0) },
+        { "it is of another swarm", Lend(2, 3, swarm: 9), Certify(2, 0) },
+        { "it would last too long", Lend(2, 3, life: Delegation.LifetimeMax + TimeSpan.FromMilliseconds(1)), Certify(2, 0) },
+        { "the scheduler is of another principal", Lend(2, 3), Certify(2, 0, principal: "other") },
+        { "the scheduler may not be one", Lend(2, 3), Certify(2, 0, NodeRoles.Worker) },
+        { "the scheduler's certificate is another's", Lend(2, 3), Certify(4, 0) },
+        { "the scheduler's certificate has expired", Lend(2, 3), Certify(2, 0, age: TimeSpan.FromDays(2), life: TimeSpan.FromDays(1)) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Worthless))]
+    public void A_name_that_was_not_lent_so_is_not_had(string why, SignedDelegation delegation, SignedCertificate scheduler)
+    {
+        Meet(3, Certify(3, 0));
+        Show(3, delegation, scheduler);
+        Assert.False(members.MayActFor(Peer(3), Peer(2), Now), why);
+    }
+
+    [Fact]
+    public void Only_a_scheduler_that_is_connected_has_a_name_lent()
+    {
+        Show(3, Lend(2, 3), Certify(2, 0));
+        Assert.False(members.MayActFor(Peer(3), Peer(2), Now));
+        Meet(3, Certify(3, 0, NodeRoles.Worker));
+        Show(3, Lend(2, 3), Certify(2, 0));
+        Assert.False(members.MayActFor(Peer(3), Peer(2), Now));
+    }
+
+    [Theory]
+    [InlineData(2, 1, true, StandbyRefusal.None)]
+    [InlineData(2, 4, true, StandbyRefusal.OtherScheduler)]
+    [InlineData(2, 1, false, StandbyRefusal.JournalOnDisk)]
+    [InlineData(3, 1, true, StandbyRefusal.OtherPrincipal)]
+    [InlineData(4, 1, true, StandbyRefusal.NoScheduler)]
+    [InlineData(5, 1, true, StandbyRefusal.OtherPrincipal)] // not connected
+    public void Whoever_may_stand_by_is_told_so(int asker, int scheduler, bool outside, StandbyRefusal answer)
+    {
+        Meet(2, Certify(2, 0));
+        Meet(3, Certify(3, 0, principal: "other"));
+        Meet(4, Certify(4, 0, NodeRoles.Worker));
+        Assert.Equal(answer, members.Judge(Peer(asker), Peer(scheduler), outside));
+    }
+
     [Fact]
     public void A_node_that_is_no_member_knows_it_from_the_start()
     {
@@ -122,6 +193,12 @@ public sealed class SwarmMembersTests
     }
 
     private MembershipEffect[] Meet(int peer, params SignedCertificate[] chain) => Step(new MembershipInput.Presented(Peer(peer), [.. chain]));
+
+    private void Show(int peer, SignedDelegation delegation, params SignedCertificate[] scheduler) =>
+        Assert.Empty(Step(new MembershipInput.Delegated(Peer(peer), delegation, [.. scheduler])));
+
+    private static SignedDelegation Lend(int scheduler, int standby, TimeSpan? life = null, int swarm = 0) =>
+        new(new Delegation(Peer(swarm), Peer(scheduler), Peer(standby), Now, Now + (life ?? Delegation.LifetimeMax)), Peer(scheduler));
 
     private MembershipEffect[] Step(MembershipInput input, UtcTime? utc = null)
     {

@@ -26,8 +26,9 @@ public sealed class ImpostureTests
     [MemberData(nameof(OfSchedulers), DisableDiscoveryEnumeration = true)]
     public void Only_the_scheduler_itself_says_what_it_says(Message message)
     {
-        Assert.Null(Imposture.In(Scheduler, message, (_, _) => true));
-        Assert.Equal($"it names {Scheduler.Short} as its scheduler", Imposture.In(Other, message, (_, _) => true));
+        Assert.Null(Imposture.In(Scheduler, message, (_, _) => true, (_, _) => false));
+        Assert.Equal($"it names {Scheduler.Short} as its scheduler, whose name it was not lent", Imposture.In(Other, message, (_, _) => true, (_, _) => false));
+        Assert.Null(Imposture.In(Other, message, (_, _) => true, (peer, scheduler) => peer == Other && scheduler == Scheduler));
     }
 
     [Fact]
@@ -35,13 +36,13 @@ public sealed class ImpostureTests
     {
         foreach (Message message in OfSchedulers.Select(row => row.Data))
         {
-            string? fault = Imposture.In(Scheduler, message, (peer, principal) => peer != Scheduler || principal != Principal.Local);
+            string? fault = Imposture.In(Scheduler, message, (peer, principal) => peer != Scheduler || principal != Principal.Local, (_, _) => false);
             Assert.Equal(message is Ad or Confirm ? "it speaks for the principal local, which its certificate does not name" : null, fault);
         }
     }
 
     [Fact]
-    public void What_names_no_scheduler_is_left_to_the_machine() => Assert.Null(Imposture.In(Other, new Probe(1, Market: true), (_, _) => false));
+    public void What_names_no_scheduler_is_left_to_the_machine() => Assert.Null(Imposture.In(Other, new Probe(1, Market: true), (_, _) => false, (_, _) => false));
 
     private static PeerId Peer(byte n) => PeerId.FromEd25519([.. Enumerable.Repeat(n, 32)]);
 }

@@ -11,7 +11,7 @@ namespace Drap.Core.Market.Arbitration;
 /// <param name="executor">What it runs.</param>
 /// <param name="groups">What is known of each group here.</param>
 /// <param name="promisedTo">What the present round has put into offers to a principal.</param>
-/// <param name="inRound">What it has put into offers to a group's principal, beside those on the group's own ad.</param>
+/// <param name="inRound">What it has put into offers to a group's principal.</param>
 internal sealed class Assessor(Arbiter arbiter, Capacity capacity, Executor executor, GroupBook groups, Func<Principal, ResourceSum> promisedTo, Func<StandingGroup, RoundUse> inRound)
 {
     /// <summary>The part of a worker that one principal may hold while another's ad stands: a quarter, in thousandths.</summary>

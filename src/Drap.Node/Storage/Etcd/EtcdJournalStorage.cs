@@ -69,6 +69,19 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
         }
     }
 
+    /// <summary>Whose a journal is; null while nobody has led it.</summary>
+    /// <exception cref="EtcdException">etcd does not answer.</exception>
+    public static string? OwnerOf(EtcdAddress address)
+    {
+        using var client = new EtcdClient(address);
+        return client.Range(OwnerKey(address), OwnerKey(address) + '\0') is [var known] ? Encoding.UTF8.GetString(known.Value) : null;
+    }
+
+    /// <summary>A journal is not that of whoever would have it.</summary>
+    public static JournalStorageException Others(EtcdAddress address, string owner, string asker) => new(
+        JournalStorageFault.Forbidden, address.ToString(),
+        $"the journal {address} is that of {owner}, and this is {asker}; give this one a name of its own, or stand by for that one (--standby)");
+
     /// <summary>Journals in etcd have small segments, since a file's deletion is one step; and no zeros ahead, which are for disks.</summary>
     public static JournalOptions Options(ulong salt) => new(salt) { SegmentBytes = 16 << 20, ReserveBytes = 0 };
 
@@ -144,12 +157,11 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
 
     private void Claim(string owner)
     {
-        string key = $"{address.Prefix}owner";
+        string key = OwnerKey(address);
         if (Try(() => client.Range(key, key + '\0')) is not [var known])
             Step([new EtcdWrite.Put(key, Encoding.UTF8.GetBytes(owner))]);
         else if (Encoding.UTF8.GetString(known.Value) is { } other && other != owner)
-            throw new JournalStorageException(
-                JournalStorageFault.Forbidden, address.ToString(), $"the journal {address} is that of {other}, and this is {owner}; give this one a name of its own");
+            throw Others(address, other, owner);
     }
 
     private void ReadNames()
@@ -211,6 +223,8 @@ public sealed class EtcdJournalStorage : IJournalStorage, IDisposable
 
     private JournalStorageException Superseded() =>
         new(JournalStorageFault.Superseded, address.ToString(), $"this node does not lead the journal {address} any more: another has followed");
+
+    private static string OwnerKey(EtcdAddress address) => $"{address.Prefix}owner";
 
     private string NameKey(string name) => $"{address.Prefix}names/{name}";
 
