@@ -193,7 +193,7 @@ public sealed record NodeDocument : Document
     /// <summary>Whether it waits to take a scheduler's place, and has no jobs until then.</summary>
     public bool StandsBy { get; set; }
 
-    /// <summary>That scheduler; null if nobody has led yet.</summary>
+    /// <summary>That scheduler; null while it could not take its place yet.</summary>
     public PeerId? StandsByFor { get; set; }
 
     /// <summary>When it started.</summary>

@@ -174,6 +174,7 @@ internal sealed class EngineBench : IBench
                 await RecoveryBench.KillAsync(screen, isSilent: false, cancel).ConfigureAwait(false),
                 await RecoveryBench.KillAsync(screen, isSilent: true, cancel).ConfigureAwait(false),
                 .. await RestartBench.RunAsync(screen, cancel).ConfigureAwait(false),
+                .. await TakeoverBench.RunAsync(screen, cancel).ConfigureAwait(false),
             ],
         };
         screen.Write(figures, FiguresJson.Default.RecoveryFigures, output => Print(output, figures), () => []);
@@ -196,10 +197,10 @@ internal sealed class EngineBench : IBench
 
     private static void Print(TextWriter output, RecoveryFigures f)
     {
-        output.WriteLine("mode              lost   finished run again   kill to done s   ideal s   start to placed s");
+        output.WriteLine("mode              lost   finished run again   kill to done s   ideal s   start to placed s   kill to placed s");
         foreach (RecoveryRow r in f.Rows)
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{r.Mode,-15} {r.Lost,6}   {r.FinishedRerun,18}   {r.KillToDoneS,14:0.00}   {r.IdealRemainingS,7:0.00}   {r.StartToPlacedS,17:0.00}"));
+                $"{r.Mode,-15} {r.Lost,6}   {r.FinishedRerun,18}   {r.KillToDoneS,14:0.00}   {r.IdealRemainingS,7:0.00}   {r.StartToPlacedS,17:0.00}   {r.KillToPlacedS,16:0.00}"));
     }
 
     private static void Print(TextWriter output, PlacementFigures f)

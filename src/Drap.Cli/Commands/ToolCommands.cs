@@ -34,7 +34,7 @@ internal static class ToolCommands
                 "sandbox", "Tasks per second in the sandbox and as plain processes, beside what bubblewrap and spawning alone reach", ["drap bench sandbox -n 500 -o json"],
                 call => common.Context.Bench.SandboxAsync(call.Screen, Math.Clamp(call.Get(sandboxed), 10, 100_000), call.Cancel), sandboxed),
             common.Command(
-                "recovery", "What the death of a worker costs, when its sockets close and when its machine falls silent, and a restart of the scheduler", ["drap bench recovery -o json"],
+                "recovery", "What the death of a worker costs, when its sockets close and when its machine falls silent; a restart of the scheduler, and a standby in its place", ["drap bench recovery -o json"],
                 call => common.Context.Bench.RecoveryAsync(call.Screen, call.Cancel)),
             common.Command(
                 "packing", "How near to the optimum a worker packs random windows of tasks, by strategy, and in what time", ["drap bench packing -n 10 -o json"],

@@ -133,7 +133,7 @@ internal sealed class UpCommand
         var document = new UpDocument { Swarm = swarm, Ticket = ticket, Pid = here.Pid };
         call.Screen.Say($"{call.Screen.Bold(swarm.Nodes[0].Name)} is up in the swarm {call.Screen.Bold(swarm.Name)} ({string.Join(", ", swarm.Roles)}); {end}");
         if (here.StandsBy)
-            call.Screen.Say(here.StandsByFor is { } leader ? $"it stands by for the scheduler {leader}, and leads when that is gone" : "it stands by; nobody has led its journal yet");
+            call.Screen.Say(here.StandsByFor is { } leader ? $"it stands by for the scheduler {leader}, and leads when that is gone" : "it stands by, and cannot take a scheduler's place yet");
         if (ticket is not null)
             call.Screen.Say($"on the next machine, before {ticket.Expires}: drap join TICKET. The ticket is good once; keep it as a password:");
         call.Screen.Write(

@@ -22,8 +22,11 @@ internal sealed class SchedulerSeat : ISchedulerPort, IOverlayEvents
     /// <summary>Who sits there; null while it is empty.</summary>
     public SchedulerLoop? Loop => loop;
 
-    /// <summary>For which scheduler the node stands by; null where it does not, or not any more, or nobody has led yet.</summary>
+    /// <summary>For which scheduler the node stands by; null where it does not, or could not take its place yet.</summary>
     public PeerId? StandsByFor { get; set; }
+
+    /// <summary>What it waits for while the seat is empty, for people.</summary>
+    public string Waits { get; set; } = "it is starting";
 
     /// <summary>Who hears a topic that the node watches changed; on the overlay's threads.</summary>
     public event Action? AudienceChanged;
@@ -113,8 +116,8 @@ internal sealed class SchedulerSeat : ISchedulerPort, IOverlayEvents
 
     private SchedulerLoop Present() => loop ?? throw new ApiException(
         ErrorCodes.Conflict,
-        StandsByFor is { } leader ? $"this node stands by for the scheduler {leader}, and has no jobs until that is gone" : "this node stands by: nobody has led its journal yet",
-        null, StandsByFor is null ? "drap up --journal without --standby on the node whose scheduler is to lead" : "ask there");
+        StandsByFor is { } leader ? $"this node stands by for the scheduler {leader}, and has no jobs until that is gone" : $"this node leads no scheduler yet: {Waits}",
+        null, StandsByFor is null ? "" : "ask there");
 
     /// <summary>Who watches from before the scheduler came.</summary>
     private sealed class Watching(SchedulerSeat seat, ISchedulerWatcher watcher) : IDisposable

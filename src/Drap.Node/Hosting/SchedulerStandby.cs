@@ -48,13 +48,13 @@ internal sealed class SchedulerStandby(
         }
         if (Owner is { } owner && owner != self && !mayStandIn)
             throw EtcdJournalStorage.Others(address, owner.ToString(), self.ToString());
-        seat.StandsByFor = Owner;
         if (Owner is { } lender && lender != self)
             while (!desk!.Holds(lender, TimeSpan.Zero))
             {
                 await AskAsync(lender, cancel).ConfigureAwait(false);
                 await Task.Delay(AsksAgain, cancel).ConfigureAwait(false);
             }
+        seat.StandsByFor = Owner;
         Task<EtcdLeadership> taking = Task.Run(
             () => EtcdLeadership.Take(address, $"{Environment.MachineName} ({self.Short}, process {Environment.ProcessId})", why => Say($"it stands by: {why}"), cancel), cancel);
         while (await Task.WhenAny(taking, Task.Delay(RenewsEvery, cancel)).ConfigureAwait(false) != taking)
@@ -110,6 +110,7 @@ internal sealed class SchedulerStandby(
         if (what == said)
             return;
         said = what;
+        seat.Waits = what;
         warn(what);
     }
 }

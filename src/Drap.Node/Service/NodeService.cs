@@ -77,7 +77,7 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
     /// <summary>Where the key lies with which jobs' secrets are sealed. Default: in the home.</summary>
     public string SecretKeyFile { get; set; }
 
-    /// <summary>For which scheduler the node stands by: nobody if nobody has led yet; null, the default, where it does not.</summary>
+    /// <summary>For which scheduler the node stands by: nobody while it could not take its place yet; null, the default, where it does not.</summary>
     public Func<PeerId?> StandsByFor { get; init; } = () => null;
 
     /// <summary>When it started. Default: now.</summary>

@@ -176,7 +176,7 @@ public sealed class EtcdJournalTests
         using (var first = new Opened(address))
             first.Commit("its own");
         JournalStorageException refused = Assert.Throws<JournalStorageException>(() => new Opened(address, owner: "s2"));
-        Assert.Equal($"the journal {address} is that of s1, and this is s2; give this one a name of its own", refused.Message);
+        Assert.Equal($"the journal {address} is that of s1, and this is s2; give this one a name of its own, or stand by for that one (--standby)", refused.Message);
         using var other = new Opened(cluster.Address("other"), owner: "s2");
         Assert.Empty(other.Lines);
         using var again = new Opened(address);

@@ -13,7 +13,7 @@ internal sealed record RecoveryFigures
 /// <summary>One death.</summary>
 internal sealed record RecoveryRow
 {
-    /// <summary><c>closed</c>: a worker was killed, and its sockets closed; <c>silent</c>: its machine went quiet; <c>restart</c> and <c>restart_process</c>: the scheduler died, and was started again.</summary>
+    /// <summary><c>closed</c>: a worker was killed, and its sockets closed; <c>silent</c>: its machine went quiet; <c>restart</c> and <c>restart_process</c>: the scheduler died, and was started again; <c>takeover</c>: it died, and a standby took its place.</summary>
     public required string Mode { get; init; }
 
     /// <summary>What was done to it.</summary>
@@ -45,4 +45,8 @@ internal sealed record RecoveryRow
     /// <summary>From the new scheduler's start until a task that it placed began.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? StartToPlacedS { get; init; }
+
+    /// <summary>From the scheduler's death until a task began that its standby had placed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? KillToPlacedS { get; init; }
 }

@@ -118,7 +118,8 @@ internal static class RestartBench
         return Process.Start(start)!;
     }
 
-    private static async Task<DrapClient> ReachAsync(HomeFolder home, CancellationToken cancel)
+    /// <summary>A client of the node of a home, once it answers.</summary>
+    public static async Task<DrapClient> ReachAsync(HomeFolder home, CancellationToken cancel)
     {
         while (true)
         {
@@ -129,7 +130,7 @@ internal static class RestartBench
     }
 
     /// <summary>Workers whose scheduler was killed end in order, and write in their folders until then.</summary>
-    private static async Task RemoveAsync(string folder, CancellationToken cancel)
+    public static async Task RemoveAsync(string folder, CancellationToken cancel)
     {
         for (int tried = 1; ; tried++)
         {
