@@ -21,6 +21,7 @@ internal sealed class ChaosLoad(string folder, ChaosNode hub, Action<string> say
 
     private readonly string marks = Directory.CreateDirectory(Path.Combine(folder, "marks")).FullName;
     private readonly List<JobId> jobs = [];
+    private string lastSaid = "";
 
     public int Submitted => jobs.Count;
 
@@ -141,8 +142,8 @@ internal sealed class ChaosLoad(string folder, ChaosNode hub, Action<string> say
             }
             catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
             {
-                if (e is not (NodeUnreachableException or TimeoutException or IOException or HttpRequestException or OperationCanceledException))
-                    say($"the hub said: {e.Message}");
+                if (e is not (NodeUnreachableException or TimeoutException or IOException or HttpRequestException or OperationCanceledException) && e.Message != lastSaid)
+                    say($"the hub said: {lastSaid = e.Message}");
             }
             await Task.Delay(again, cancel);
         }

@@ -19,7 +19,7 @@ public sealed class ChaosTests
     private const string Has = "cpu: 2, memory: 1GiB, disk: 200MiB";
 
     /// <summary>What is open when all is healed is finished in a fraction of this: a lease must end, and exclusive tasks run once more.</summary>
-    private static readonly TimeSpan endPatience = TimeSpan.FromMinutes(5), startPatience = TimeSpan.FromMinutes(1), look = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan endPatience = TimeSpan.FromMinutes(5), startPatience = TimeSpan.FromMinutes(3), look = TimeSpan.FromMilliseconds(500);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
