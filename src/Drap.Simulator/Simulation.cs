@@ -99,6 +99,21 @@ public sealed class Simulation
         Now = Instant.Max(Now, until);
     }
 
+    /// <summary>Lets all happen that is due up to <paramref name="until"/>, or up to an event; false if that came first.</summary>
+    public bool RunUntil(Instant until, long lastEvent)
+    {
+        while (Happened < lastEvent)
+        {
+            if (!queue.TryPeek(out Instant at, out _) || at > until)
+            {
+                Now = Instant.Max(Now, until);
+                return true;
+            }
+            Step(until);
+        }
+        return false;
+    }
+
     /// <summary>Runs for a while.</summary>
     public void RunFor(TimeSpan time) => RunUntil(Now + time);
 

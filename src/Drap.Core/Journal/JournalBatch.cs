@@ -28,6 +28,9 @@ public sealed class JournalBatch
     /// <summary>Bytes that it takes in the file.</summary>
     public int Bytes => FrameHeader.Size + FrameHeader.Pad(end - FrameHeader.Size);
 
+    /// <summary>The records as <see cref="RecordCodec"/> has them, until the log gives the memory back.</summary>
+    internal ReadOnlyMemory<byte> Records => bytes.AsMemory(FrameHeader.Size, end - FrameHeader.Size);
+
     internal void Add(byte kind, byte version, ReadOnlySpan<byte> body)
     {
         Invariant.Check(body.Length <= JournalLimits.RecordBytesMax);

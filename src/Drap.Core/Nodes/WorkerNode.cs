@@ -80,6 +80,12 @@ public sealed class WorkerNode
     /// <summary>Results that wait for their scheduler.</summary>
     public int Results => outbox.Count;
 
+    /// <summary>Its leases, for who checks it from outside.</summary>
+    internal LeaseTable Leases => leases;
+
+    /// <summary>Its market side, for who checks it from outside.</summary>
+    internal Arbiter Market => arbiter;
+
     /// <summary>When a step is due though nothing comes in; <see cref="Instant.Never"/> if none is. May be early, never late.</summary>
     public Instant NextDeadline
     {

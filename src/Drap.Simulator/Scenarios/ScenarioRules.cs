@@ -14,6 +14,9 @@ internal static class ScenarioRules
     /// <summary>Groups, kinds of work, links and faults each.</summary>
     private const int EntriesMax = 1_000;
 
+    /// <summary>Segments of a job.</summary>
+    private const int StagesMax = 100;
+
     /// <summary>What is wrong, each with its path.</summary>
     public static IEnumerable<JobProblem> Check(ScenarioSpec s)
     {
@@ -52,8 +55,12 @@ internal static class ScenarioRules
         if (s.Network.Loss.Millionths > 500_000)
             yield return new JobProblem("network.loss", $"found {s.Network.Loss}", "a share from 0 to 0.5");
         for (int i = 0; i < s.Faults.Length; i++)
+        {
+            if (s.Faults[i].Share.Millionths > 1_000_000)
+                yield return new JobProblem($"faults[{i}].share", $"found {s.Faults[i].Share}", "a share from 0 to 1");
             if (s.Faults[i].To.Length > 0 && !Names(s).Contains(s.Faults[i].To))
                 yield return new JobProblem($"faults[{i}].to", $"found '{s.Faults[i].To}'", string.Join(", ", Names(s).Distinct().Order(StringComparer.Ordinal)));
+        }
     }
 
     private static IEnumerable<string> Names(ScenarioSpec s) =>
@@ -95,6 +102,10 @@ internal static class ScenarioRules
             yield return new JobProblem($"{path}.duration.shape", $"found {w.Duration.Shape}", "0.01 to 10");
         if (w.Gang is < 0 or > JobLimits.NodesPerGangMax)
             yield return new JobProblem($"{path}.gang", $"found {w.Gang}", $"0 to {JobLimits.NodesPerGangMax}");
+        if (w.Stages is < 1 or > StagesMax)
+            yield return new JobProblem($"{path}.stages", $"found {w.Stages}", $"1 to {StagesMax}");
+        if ((long)w.Stages * Math.Max(w.Gang, w.Tasks.Max) > JobLimits.TasksMax)
+            yield return new JobProblem($"{path}.stages", $"{w.Stages} stages of up to {Math.Max(w.Gang, w.Tasks.Max)} tasks", $"at most {JobLimits.TasksMax} tasks a job");
         if (w.Fails.Millionths > 1_000_000)
             yield return new JobProblem($"{path}.fails", $"found {w.Fails}", "a share from 0 to 1");
     }

@@ -170,11 +170,29 @@ public sealed record WorkSpec
     /// <summary>Members of a gang, which start together or not at all; then a job is one gang. Default 0: plain tasks.</summary>
     public int Gang { get; init; }
 
+    /// <summary>Segments of a job, each of which needs the one before it and has as many tasks. Default 1.</summary>
+    public int Stages { get; init; } = 1;
+
+    /// <summary>What of the stage before a task needs. Default <c>all</c>.</summary>
+    public StageEdge Edge { get; init; }
+
+    /// <summary>Whether each task leaves a file, which the stage after it takes. Default false: a stage waits for the one before, and takes nothing.</summary>
+    public bool Files { get; init; }
+
     /// <summary>Never two attempts of a task at once. Default false.</summary>
     public bool Exclusive { get; init; }
 
     /// <summary>The share of attempts that fail with exit code 1. Default 0.</summary>
     public Ratio Fails { get; init; }
+
+    /// <summary>How often a task that failed is tried again. Default 2.</summary>
+    public int Retries { get; init; } = 2;
+
+    /// <summary>What a job may cost in all. Default: no end.</summary>
+    public Credits? Budget { get; init; }
+
+    /// <summary>What becomes of a task whose scheduler is away when its lease ends. Default <c>finish</c>.</summary>
+    public OnSchedulerLost OnSchedulerLost { get; init; }
 
     /// <summary>Order among its scheduler's own, from -100 to 100. Default 0.</summary>
     public int Priority { get; init; }
@@ -267,9 +285,12 @@ public sealed record FaultSpec
     /// <summary>For how long. Default 1m.</summary>
     public TimeSpan For { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>The region, or the group of workers or schedulers, that it happens to; empty for all.</summary>
+    /// <summary>Messages late: at most so much each. Clocks: how far they jump. Default 500ms.</summary>
+    public TimeSpan By { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>The region, or the group of workers or schedulers, that it happens to; empty for all. Messages are those of everybody.</summary>
     public string To { get; init; } = "";
 
-    /// <summary>The share of those, drawn at random. Default all.</summary>
+    /// <summary>The share of those, or of the messages, drawn at random. Default all.</summary>
     public Ratio Share { get; init; } = Ratio.One;
 }

@@ -48,6 +48,17 @@ public enum DurationSpread
     Pareto,
 }
 
+/// <summary>What of a stage the next one needs.</summary>
+[JsonConverter(typeof(WordConverter<StageEdge>))]
+public enum StageEdge
+{
+    /// <summary>Each task needs all of it.</summary>
+    All,
+
+    /// <summary>Each task needs the one of its own number.</summary>
+    Same,
+}
+
 /// <summary>What breaks.</summary>
 [JsonConverter(typeof(WordConverter<Fault>))]
 public enum Fault
@@ -61,6 +72,21 @@ public enum Fault
     /// <summary>Schedulers drop dead, and come back from their journals.</summary>
     SchedulersDie,
 
-    /// <summary>Workers stand still, and go on where they stood with all that came in meanwhile.</summary>
+    /// <summary>Workers stand still with their tasks, as in a suspend: boot time goes on, and all that came meanwhile waits for them.</summary>
     WorkersFreeze,
+
+    /// <summary>Schedulers lose power within one of the next calls to their disks.</summary>
+    SchedulersDieWriting,
+
+    /// <summary>Messages between two nodes get lost for good, as with a connection that breaks.</summary>
+    MessagesLost,
+
+    /// <summary>Messages between two nodes come twice.</summary>
+    MessagesDoubled,
+
+    /// <summary>Messages between two nodes come late, and so out of order.</summary>
+    MessagesLate,
+
+    /// <summary>Wall clocks are set: forward, or back where <c>for</c> has passed.</summary>
+    ClocksJump,
 }

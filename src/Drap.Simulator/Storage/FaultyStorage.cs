@@ -20,6 +20,9 @@ public sealed class FaultyStorage(Prng prng, TraceHash? trace = null) : IJournal
     /// <summary>A name that came, went, or (both set) moved, in one step.</summary>
     private readonly record struct NameChange(string? Removed, string? Added, SimulatedInode? Inode);
 
+    /// <summary>Whether the machine crashed within a call, and has not been started again.</summary>
+    public bool IsDown => isDown;
+
     /// <summary>Calls so far that change or sync anything.</summary>
     public long Calls { get; private set; }
 

@@ -1,5 +1,6 @@
 using Drap.Core.Journal;
 using Drap.Core.Nodes;
+using Drap.Simulator.Checks;
 
 namespace Drap.Simulator.Storage;
 
@@ -17,11 +18,20 @@ internal sealed class SchedulerDisk
     /// <param name="options">How the journal is kept.</param>
     /// <param name="listener">Who is told what is durable.</param>
     /// <param name="syncTime">How long a group of records takes.</param>
-    public SchedulerDisk(Simulation simulation, IJournalStorage storage, JournalOptions options, IJournalListener listener, TimeSpan syncTime)
+    /// <param name="durable">Is shown what was read and what is written, if anybody is.</param>
+    public SchedulerDisk(
+        Simulation simulation, IJournalStorage storage, JournalOptions options, IJournalListener listener, TimeSpan syncTime, DurableState? durable = null)
     {
-        JournalLog log = JournalLog.Open(storage, options, new SchedulerReplay(State));
+        var replay = new SchedulerReplay(State);
+        JournalLog log = JournalLog.Open(storage, options, durable is null ? replay : new BothReplays(replay, durable.Reread()));
         buffer = log.CreateBuffer();
-        journal = new SimulatedJournal(simulation, storage, log, listener, syncTime);
+        journal = new SimulatedJournal(simulation, storage, log, listener, syncTime) { Durable = durable };
+    }
+
+    /// <summary>Batches that are said to be safe before they are written: a fault that is planted. Default: none.</summary>
+    public Func<JournalBatch, bool>? LiesOf
+    {
+        init => journal.LiesOf = value;
     }
 
     /// <summary>What was read, and then what is.</summary>
@@ -51,4 +61,19 @@ internal sealed class SchedulerDisk
 
     /// <summary>The machine is gone: what was under way never ends.</summary>
     public void Crash() => journal.Crash();
+
+    private sealed class BothReplays(IJournalReplay first, IJournalReplay second) : IJournalReplay
+    {
+        public void Snapshot(long sequence, in JournalRecord record)
+        {
+            first.Snapshot(sequence, record);
+            second.Snapshot(sequence, record);
+        }
+
+        public void Record(long sequence, in JournalRecord record)
+        {
+            first.Record(sequence, record);
+            second.Record(sequence, record);
+        }
+    }
 }

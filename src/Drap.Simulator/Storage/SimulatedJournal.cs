@@ -19,6 +19,12 @@ public sealed class SimulatedJournal(
     private SimulatedEvent? underWay;
     private bool isStopped;
 
+    /// <summary>Is shown what is safe, if anybody is.</summary>
+    internal IDurableRecords? Durable { get; init; }
+
+    /// <summary>Batches that are said to be safe before they are written: a fault that is planted. Default: none.</summary>
+    internal Func<JournalBatch, bool>? LiesOf { get; set; }
+
     /// <summary>Hands a batch over; after a failure it is dropped.</summary>
     public void Submit(JournalBatch batch)
     {
@@ -26,6 +32,8 @@ public sealed class SimulatedJournal(
             return;
         waiting.Add(batch);
         Begin();
+        if (LiesOf?.Invoke(batch) ?? false)
+            listener.Committed(batch.LastSequence);
     }
 
     /// <summary>Hands a snapshot over; false, and the snapshot is dropped, while another one waits for its records.</summary>
@@ -64,7 +72,11 @@ public sealed class SimulatedJournal(
             {
                 JournalBatch[] group = [.. waiting];
                 waiting.Clear();
-                listener.Committed(log.Write(group));
+                byte[][] records = Durable is null ? [] : [.. group.Select(b => b.Records.ToArray())];
+                long last = log.Write(group);
+                foreach (byte[] written in records)
+                    Durable!.Written(written);
+                listener.Committed(last);
             }
             InstallSnapshot();
         }

@@ -8,6 +8,9 @@ internal static class FaultPlan
     /// <summary>How long a worker that says goodbye lets run what runs.</summary>
     private static readonly TimeSpan DrainTime = TimeSpan.FromMinutes(1);
 
+    /// <summary>A scheduler that dies writing does so within so many calls to its disk.</summary>
+    private const int CallsMax = 12;
+
     /// <summary>Plans one fault.</summary>
     public static void Arm(World world, FaultSpec fault, Prng prng) => world.Simulation.At(world.Start + fault.At, () =>
     {
@@ -27,6 +30,22 @@ internal static class FaultPlan
                 foreach (WorldWorker worker in Drawn(WorkersOf(world, fault.To).Where(w => w.IsUp), fault.Share, prng))
                     worker.Freeze(fault.For);
                 break;
+            case Fault.SchedulersDieWriting:
+                foreach (WorldScheduler scheduler in Drawn(SchedulersOf(world, fault.To).Where(s => s.State is not null), fault.Share, prng))
+                    scheduler.CrashWriting(1 + prng.Below(CallsMax), fault.For);
+                break;
+            case Fault.MessagesLost or Fault.MessagesDoubled or Fault.MessagesLate:
+                int share = (int)fault.Share.Millionths;
+                world.Network.SetTrouble(
+                    fault.Kind == Fault.MessagesLost ? share : 0, fault.Kind == Fault.MessagesDoubled ? share : 0, fault.Kind == Fault.MessagesLate ? share : 0, fault.By);
+                world.Simulation.After(fault.For, () => world.Network.SetTrouble(0, 0, 0, TimeSpan.Zero));
+                break;
+            case Fault.ClocksJump:
+                foreach (WorldWorker worker in Drawn(WorkersOf(world, fault.To), fault.Share, prng))
+                    Jump(worker.SetClock);
+                foreach (WorldScheduler scheduler in Drawn(SchedulersOf(world, fault.To), fault.Share, prng))
+                    Jump(scheduler.SetClock);
+                break;
             case Fault.SchedulersDie:
                 foreach (WorldScheduler scheduler in Drawn(SchedulersOf(world, fault.To).Where(s => s.State is not null), fault.Share, prng))
                 {
@@ -34,6 +53,13 @@ internal static class FaultPlan
                     world.Simulation.After(fault.For, scheduler.Start);
                 }
                 break;
+        }
+
+        void Jump(Action<TimeSpan> set)
+        {
+            TimeSpan by = prng.Chance(1, 2) ? fault.By : -fault.By;
+            set(by);
+            world.Simulation.After(fault.For, () => set(-by));
         }
     });
 

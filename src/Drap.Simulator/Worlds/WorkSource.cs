@@ -94,8 +94,8 @@ internal sealed class WorkSource : ISimulated
     {
         if (spec.Gang > 0)
             count = spec.Gang;
-        count = (int)Math.Min(count, (spec.TasksMax ?? int.MaxValue) - tasks);
-        tasks += count;
+        count = (int)Math.Min(count, ((spec.TasksMax ?? int.MaxValue) - tasks + spec.Stages - 1) / spec.Stages);
+        tasks += count * spec.Stages;
         if (!jobs.TryGetValue(count, out (JobSpec Spec, ImmutableArray<byte> Json) job))
         {
             JobSpec made = JobForm.Complete(Make(count));
@@ -108,33 +108,45 @@ internal sealed class WorkSource : ISimulated
         var id = new JobId(prng.NextUuid());
         if (spec.Arrivals == Arrival.Trace)
             traced.Add(duration);
-        world.Measures.Submitted(id, number, traced.Count - 1, to, count, job.Spec.Segments[0].Resources.ToRequest());
+        world.Measures.Submitted(id, number, traced.Count - 1, to, count, count * spec.Stages, job.Spec.Segments[0].Resources.ToRequest());
+        world.Checks?.Submitted(id, job.Spec, to);
         to.Submit(id, job.Spec, job.Json);
     }
 
     private JobSpec Make(int count) => new()
     {
         Name = spec.Name,
-        Segments =
-        [
-            new SegmentSpec
-            {
-                Name = "run",
-                Count = spec.Gang > 0 ? null : count,
-                Nodes = spec.Gang > 0 ? spec.Gang : null,
-                Driver = Driver.Dotnet,
-                Handler = "noop",
-                Resources = spec.Resources,
-                Constraints = spec.Constraints,
-                Priority = spec.Priority,
-                Bid = spec.Bid,
-                Deadline = spec.Deadline,
-                Exclusive = spec.Exclusive,
-                Estimate = spec.Estimated ? TimeSpan.FromMilliseconds(Math.Ceiling(meanDuration.TotalMilliseconds)) : null,
-                Policy = spec.Policy,
-            },
-        ],
+        Budget = spec.Budget,
+        Segments = [.. Enumerable.Range(0, spec.Stages).Select(stage => MakeStage(stage, count))],
     };
+
+    private SegmentSpec MakeStage(int stage, int count)
+    {
+        string before = NameOf(stage - 1), tasks = spec.Edge == StageEdge.All ? "all" : "same";
+        return new SegmentSpec
+        {
+            Name = NameOf(stage),
+            Count = spec.Gang > 0 ? null : count,
+            Nodes = spec.Gang > 0 ? spec.Gang : null,
+            Driver = Driver.Dotnet,
+            Handler = "noop",
+            Resources = spec.Resources,
+            Constraints = spec.Constraints,
+            Priority = spec.Priority,
+            Bid = spec.Bid,
+            Deadline = spec.Deadline,
+            Exclusive = spec.Exclusive,
+            Estimate = spec.Estimated ? TimeSpan.FromMilliseconds(Math.Ceiling(meanDuration.TotalMilliseconds)) : null,
+            Policy = spec.Policy,
+            Retries = spec.Retries,
+            OnSchedulerLost = spec.OnSchedulerLost,
+            Needs = stage > 0 && !spec.Files ? [new NeedSpec { Segment = before, Tasks = tasks }] : [],
+            Inputs = stage > 0 && spec.Files ? JobJson.EmptyMap<InputSpec>().Add("before", new InputSpec { From = $"{before}.made", Tasks = tasks }) : JobJson.EmptyMap<InputSpec>(),
+            Outputs = spec.Files ? JobJson.EmptyMap<OutputSpec>().Add("made", new OutputSpec { Path = "made" }) : JobJson.EmptyMap<OutputSpec>(),
+        };
+    }
+
+    private string NameOf(int stage) => spec.Stages == 1 ? "run" : string.Create(CultureInfo.InvariantCulture, $"run{stage + 1}");
 
     private int Size()
     {

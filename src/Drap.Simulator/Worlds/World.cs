@@ -1,10 +1,15 @@
 using System.Collections.Immutable;
 using Drap.Core;
 using Drap.Core.Execution;
+using Drap.Core.Jobs;
 using Drap.Core.Market;
 using Drap.Core.Market.Pricing;
 using Drap.Core.Nodes;
+using Drap.Simulator.Checks;
+using Drap.Simulator.Hunting;
 using Drap.Simulator.Scenarios;
+using Drap.Simulator.Storage;
+using Drap.Simulator.Swarm;
 
 namespace Drap.Simulator.Worlds;
 
@@ -20,6 +25,11 @@ public sealed class World
     /// <summary>Who hears a topic is told a scheduler so long after it changed: subscriptions are passed on by neighbours.</summary>
     private static readonly TimeSpan HearsayTime = TimeSpan.FromMilliseconds(100);
 
+    private static readonly TimeSpan OneSecond = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long, after the last task has ended, whoever still keeps something has to let go of it: outboxes try again in minutes.</summary>
+    private static readonly TimeSpan IdleTime = TimeSpan.FromMinutes(30);
+
     private readonly Dictionary<PeerId, int> indices = [];
     private readonly List<PeerId> peers = [];
     private readonly List<WorldWorker> workers = [];
@@ -33,9 +43,14 @@ public sealed class World
     /// <summary>The world of a scenario, before anything has happened.</summary>
     /// <param name="scenario">A checked scenario.</param>
     /// <param name="readTrace">Reads a file that the scenario names.</param>
-    public World(ScenarioSpec scenario, Func<string, string> readTrace)
+    public World(ScenarioSpec scenario, Func<string, string> readTrace) : this(scenario, readTrace, new PlantedFault())
+    {
+    }
+
+    internal World(ScenarioSpec scenario, Func<string, string> readTrace, PlantedFault planted)
     {
         Scenario = scenario;
+        Planted = planted;
         Simulation = new Simulation((ulong)scenario.Seed);
         prng = Simulation.NewPrng();
         Regions = [.. scenario.Workers.Select(w => w.Region).Concat(scenario.Schedulers.Select(s => s.Region)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
@@ -43,9 +58,9 @@ public sealed class World
         foreach (WorkerGroupSpec group in scenario.Workers)
             sizes[Regions.IndexOf(group.Region)] += group.Count;
         int count = scenario.Workers.Sum(w => w.Count);
-        Checks = scenario.Checks ?? count <= ChecksMax;
-        KeepsDisks = scenario.Faults.Any(f => f.Kind is Fault.SchedulersDie or Fault.WorkersDie) || scenario.Workers.Any(w => w.Churn is not null);
-        Network = new WorldNetwork(Simulation, scenario.Network, Regions, scenario.Schedulers.Sum(s => s.Count), count + scenario.Schedulers.Sum(s => s.Count));
+        Checks = scenario.Checks ?? count <= ChecksMax ? new WorldChecks(this) : null;
+        KeepsDisks = scenario.Faults.Any(f => f.Kind is Fault.SchedulersDie or Fault.SchedulersDieWriting or Fault.WorkersDie) || scenario.Workers.Any(w => w.Churn is not null);
+        Network = new WorldNetwork(this, Simulation, scenario.Network, Regions, scenario.Schedulers.Sum(s => s.Count), count + scenario.Schedulers.Sum(s => s.Count));
         Start = Simulation.Now;
         Measures = new WorldMeasures(this);
         foreach (SchedulerGroupSpec group in scenario.Schedulers)
@@ -66,6 +81,12 @@ public sealed class World
     /// <summary>Virtual time.</summary>
     public Simulation Simulation { get; }
 
+    /// <summary>What keeps the last things that happened; null for nothing. To be set before it runs.</summary>
+    public WorldTrace? Trace { get; set; }
+
+    /// <summary>The last event that happens. Default: all do. To be set before it runs.</summary>
+    public long StopAt { get; set; } = long.MaxValue;
+
     /// <summary>What was measured so far.</summary>
     internal WorldMeasures Measures { get; }
 
@@ -73,6 +94,12 @@ public sealed class World
     public ImmutableArray<string> Regions { get; }
 
     internal WorldNetwork Network { get; }
+
+    /// <summary>What tasks left and take.</summary>
+    internal SimulatedBlobs Blobs { get; } = new();
+
+    /// <summary>What errs on purpose; by default nothing.</summary>
+    internal PlantedFault Planted { get; }
 
     internal IReadOnlyList<WorldWorker> Workers => workers;
 
@@ -86,36 +113,110 @@ public sealed class World
     /// <summary>The wall clock: it began in 2026.</summary>
     internal UtcTime Utc => new(1_780_000_000_000 + Now.Nanoseconds / 1_000_000);
 
-    /// <summary>Whether machines are checked after each step.</summary>
-    internal bool Checks { get; }
+    /// <summary>What is checked at each step; null if nothing is.</summary>
+    internal WorldChecks? Checks { get; }
 
     /// <summary>Whether machines come up again, so that their disks must keep something.</summary>
     internal bool KeepsDisks { get; }
 
-    /// <summary>Whether all that was to be submitted was, and has ended.</summary>
-    public bool IsDone => sources.TrueForAll(s => s.IsOver) && schedulers.TrueForAll(s => s.IsDone);
+    /// <summary>Whether all that was to be submitted was, has ended, and was told.</summary>
+    public bool IsDone => sources.TrueForAll(s => s.IsOver) && schedulers.TrueForAll(s => s.IsDone) && Measures.IsComplete;
 
     /// <summary>Runs to the end of the last task, or of the scenario's time, and says what was seen.</summary>
     /// <param name="progress">Called now and then; false ends the run early.</param>
+    /// <exception cref="ViolationException">Something happened that must never happen, where that is looked for.</exception>
     public ScenarioResult Run(Func<ScenarioProgress, bool> progress)
     {
-        Instant end = Start + Scenario.Duration + Scenario.Settle;
-        var step = TimeSpan.FromSeconds(1);
-        while (Now < end && !IsDone)
+        try
         {
-            Simulation.RunUntil(Instant.Min(Now + step, end));
-            Measures.Sample();
-            if (!progress(Measures.Progress()))
-                break;
+            return RunChecked(progress);
         }
-        return Measures.Result();
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            ViolationException violation = Seen(e as ViolationException ?? new ViolationException("machine", e.Message, e));
+            if (ReferenceEquals(violation, e))
+                throw;
+            throw violation;
+        }
     }
+
+    /// <summary>Says when and where something was seen: now.</summary>
+    internal ViolationException Seen(ViolationException violation)
+    {
+        (violation.Event, violation.At, violation.Hash) = (Simulation.Happened, Now - Start, Simulation.Trace.ToString());
+        return violation;
+    }
+
+    /// <summary>What has not ended, in a few words.</summary>
+    public string Standing() => string.Join("; ", schedulers.Select(s => s.State is not { } state ? $"{s.Name} is down"
+        : $"{s.Name}: {state.OpenJobs} jobs open, {string.Join(", ", state.Jobs.Where(j => j.End == JobEnd.None).Take(3).Select(j => $"{j.Number} has {string.Join(" ", Enum.GetValues<TaskState>().Where(t => j.Tasks.CountOf(t) > 0).Select(t => $"{j.Tasks.CountOf(t)} {t}"))}"))}"));
+
+    private ScenarioResult RunChecked(Func<ScenarioProgress, bool> progress)
+    {
+        Instant end = Start + Scenario.Duration + Scenario.Settle;
+        bool goesOn = true;
+        while (goesOn && Now < end && !IsDone)
+        {
+            RunUntil(Instant.Min(Now + OneSecond, end));
+            if (Simulation.Happened >= StopAt)
+                return Measures.Result();
+            Measures.Sample();
+            Checks?.CheckTraffic();
+            goesOn = progress(Measures.Progress());
+        }
+        ScenarioResult result = Measures.Result();
+        if (Checks is not null && goesOn && IsDone)
+        {
+            LetGo(Instant.Max(Now, LastFault) + IdleTime);
+            Checks.CheckEnd();
+        }
+        return result;
+    }
+
+    /// <summary>Runs on until nobody keeps anything, which must be soon once the faults are over.</summary>
+    private void LetGo(Instant limit)
+    {
+        while (Checks!.WhoIsNotIdle() is { } who)
+        {
+            if (Now >= limit)
+                throw new ViolationException("idle", $"all has ended, but {who}");
+            RunUntil(Now + OneSecond);
+            if (Simulation.Happened >= StopAt)
+                return;
+        }
+    }
+
+    /// <summary>Runs for a while; machines that lose power within a call to their disks do so.</summary>
+    private void RunUntil(Instant until)
+    {
+        while (Now < until)
+        {
+            try
+            {
+                if (!Simulation.RunUntil(until, StopAt))
+                    return;
+            }
+            catch (SimulatedCrashException)
+            {
+                foreach (WorldScheduler scheduler in schedulers)
+                    if (scheduler.HasCrashedWriting)
+                        scheduler.CrashedWriting();
+            }
+        }
+    }
+
+    /// <summary>When the last of the faults is over.</summary>
+    private Instant LastFault => Scenario.Faults.Select(f => Start + f.At + f.For).Append(Start).Max();
+
+    internal string NameOf(int index) => index < schedulers.Count ? schedulers[index].Name : workers[index - schedulers.Count].Options.Name;
 
     internal Prng NewPrng() => Simulation.NewPrng();
 
     internal PeerId PeerOf(int index) => peers[index];
 
     internal int IndexOf(PeerId peer) => indices[peer];
+
+    internal WorldWorker WorkerOf(PeerId peer) => workers[indices[peer] - workers[0].Index];
 
     /// <summary>How many workers a region is thought to have.</summary>
     internal int SizeOf(int region) => sizes[region];

@@ -51,6 +51,8 @@ internal sealed class WorldMeasures(World world)
 
         public required int Free { get; init; }
 
+        public required int First { get; init; }
+
         public bool IsOver { get; set; }
     }
 
@@ -59,6 +61,9 @@ internal sealed class WorldMeasures(World world)
         public long Tasks, Started;
         public double WaitSeconds, RunSeconds;
     }
+
+    /// <summary>Whether the end of each task that was submitted is known.</summary>
+    public bool IsComplete => tasks == succeeded + failed;
 
     /// <summary>Which kind of work a job is of.</summary>
     public int SourceOf(JobId job) => jobs[job].Source;
@@ -70,7 +75,14 @@ internal sealed class WorldMeasures(World world)
     public int OrdinalOf(JobId job) => jobs[job].Ordinal;
 
     /// <summary>A job was submitted.</summary>
-    public void Submitted(JobId id, int source, int ordinal, WorldScheduler to, int count, ResourceRequest request)
+    /// <param name="id">The job.</param>
+    /// <param name="source">Which kind of work it is.</param>
+    /// <param name="ordinal">The how many-th of a trace it is.</param>
+    /// <param name="to">Whose it is.</param>
+    /// <param name="first">Tasks that wait for nothing.</param>
+    /// <param name="count">All of its tasks.</param>
+    /// <param name="request">What each needs.</param>
+    public void Submitted(JobId id, int source, int ordinal, WorldScheduler to, int first, int count, ResourceRequest request)
     {
         long gpus = request.Gpu?.Count ?? 0;
         // Places that are neither taken nor wanted by those that came before.
@@ -79,7 +91,7 @@ internal sealed class WorldMeasures(World world)
         jobs.Add(id, new JobTrack
         {
             Ordinal = ordinal, Number = (ulong)jobs.Count, Source = source, Scheduler = to, At = world.Now, Request = request, Started = new byte[count],
-            IsMeasured = world.Now >= world.Start + world.Scenario.WarmUp, Free = (int)Math.Clamp(free, 0, count),
+            IsMeasured = world.Now >= world.Start + world.Scenario.WarmUp, Free = (int)Math.Clamp(free, 0, first), First = first,
         });
         tasks += count;
         waiting += count;
@@ -108,6 +120,9 @@ internal sealed class WorldMeasures(World world)
         waiting--;
         waitingMilli -= job.Request.MilliCpus;
         waitingGpus -= gpus;
+        // What waits for other tasks has no time of its own.
+        if (task >= job.First)
+            return;
         float ms = (float)(world.Now - job.At).TotalMilliseconds;
         recent.Add(ms);
         PartySum party = PartyOf(job.Scheduler);

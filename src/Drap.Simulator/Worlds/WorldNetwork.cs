@@ -16,6 +16,7 @@ internal sealed class WorldNetwork
     /// <summary>The least time-out before a lost packet is sent again (RFC 6298 has a second, Linux this).</summary>
     private const long ResendNanoseconds = 200_000_000;
 
+    private readonly World world;
     private readonly Simulation simulation;
     private readonly Prng prng;
     private readonly NetworkSpec spec;
@@ -30,19 +31,21 @@ internal sealed class WorldNetwork
     private readonly ArrayBufferWriter<byte> bytes = new();
     private readonly Func<int, int, long> latency;
     private readonly int[] sides;
+    private Trouble trouble;
 
     /// <summary>Links without nodes.</summary>
+    /// <param name="world">Where they are.</param>
     /// <param name="simulation">Virtual time.</param>
     /// <param name="spec">What the scenario says.</param>
     /// <param name="regionNames">The regions, by number.</param>
     /// <param name="hubs">The first so many nodes talk to all, the others only to them.</param>
     /// <param name="count">Nodes in all.</param>
-    public WorldNetwork(Simulation simulation, NetworkSpec spec, IReadOnlyList<string> regionNames, int hubs, int count)
+    public WorldNetwork(World world, Simulation simulation, NetworkSpec spec, IReadOnlyList<string> regionNames, int hubs, int count)
     {
         this.hubs = hubs;
         for (int i = 0; i < 2 * hubs; i++)
             open.Add(new long[count]);
-        this.simulation = simulation;
+        (this.world, this.simulation) = (world, simulation);
         this.spec = spec;
         prng = simulation.NewPrng();
         salt = prng.NextUInt64();
@@ -65,6 +68,15 @@ internal sealed class WorldNetwork
 
     /// <summary>Messages that found nobody.</summary>
     public long Lost { get; private set; }
+
+    /// <summary>Whether two nodes reach each other now.</summary>
+    public bool Reaches(int from, int to) => isUp[from] && isUp[to] && sides[regions[from]] == sides[regions[to]];
+
+    /// <summary>Messages between two nodes get lost, come twice or come late, in these shares, until this is said again.</summary>
+    public void SetTrouble(int lost, int doubled, int late, TimeSpan by) => trouble = new Trouble(lost, doubled, late, by);
+
+    /// <summary>What goes wrong with messages between two nodes, in millionths.</summary>
+    private readonly record struct Trouble(int Lost, int Doubled, int Late, TimeSpan By);
 
     /// <summary>Adds a node, and returns its number.</summary>
     public int Add(ISimulated node, int region)
@@ -112,6 +124,8 @@ internal sealed class WorldNetwork
     {
         MessageKind kind = MessageCodec.KindOf(message);
         Note(kind, from, to, message);
+        if (world.Trace is not null)
+            world.Trace.Add(world, $"{world.NameOf(from)} → {world.NameOf(to)}{(isUp[to] && sides[regions[from]] == sides[regions[to]] ? "" : " (not to be reached)")}: {WorldTrace.Describe(message)}");
         Sent[(int)kind]++;
         Handled[from]++;
         if (!isUp[to] || sides[regions[from]] != sides[regions[to]])
@@ -130,13 +144,32 @@ internal sealed class WorldNetwork
                 at += resend;
             there = at;
         }
+        if (trouble != default && IsTroubled(ref at, to, message, from))
+            return;
         simulation.At(new Instant(at), nodes[to], Arrives, message, from);
+    }
+
+    /// <summary>What goes wrong with one message; true if it gets lost. What comes late overtakes nothing and is overtaken.</summary>
+    private bool IsTroubled(ref long at, int to, Message message, int from)
+    {
+        if (prng.Below(1_000_000) < trouble.Lost)
+        {
+            world.Trace?.Add(world, "…which gets lost");
+            Lost++;
+            return true;
+        }
+        if (prng.Below(1_000_000) < trouble.Doubled)
+            simulation.At(new Instant(at + prng.Between(0, trouble.By.Ticks) * 100), nodes[to], Arrives, message, from);
+        if (prng.Below(1_000_000) < trouble.Late)
+            at += prng.Between(0, trouble.By.Ticks) * 100;
+        return false;
     }
 
     /// <summary>Publishes an ad to all who hear a topic.</summary>
     public void Publish(int from, string topic, Ad ad)
     {
         Note(MessageKind.Ad, from, -1, ad);
+        world.Trace?.Add(world, $"{world.NameOf(from)} → {topic}: {WorldTrace.Describe(ad)}");
         Handled[from]++;
         TopicMesh mesh = Topic(topic);
         ReadOnlySpan<long> delays = mesh.DelaysFrom(from, latency);
@@ -154,8 +187,10 @@ internal sealed class WorldNetwork
     }
 
     /// <summary>Whether a message that arrives now from a node still gets through; counts it.</summary>
-    public bool Gets(int from, int to)
+    public bool Gets(int from, int to, Message message)
     {
+        if (world.Trace is not null)
+            world.Trace.Add(world, $"{world.NameOf(to)} ← {world.NameOf(from)}{(isUp[to] && sides[regions[from]] == sides[regions[to]] ? "" : " (not any more)")}: {WorldTrace.Describe(message)}");
         if (isUp[to] && sides[regions[from]] == sides[regions[to]])
         {
             Handled[to]++;

@@ -3,6 +3,7 @@ using Drap.Core.Jobs;
 using Drap.Core.Journal;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
+using Drap.Simulator.Checks;
 using Drap.Simulator.Storage;
 
 namespace Drap.Simulator.Worlds;
@@ -14,6 +15,12 @@ namespace Drap.Simulator.Worlds;
 internal sealed class WorldScheduler : ISimulated, IJournalListener
 {
     private const int Steps = 1, Wakes = 2;
+
+    // How much of its journal a scheduler that comes up again keeps in a segment, and from when on a snapshot pays: little, so that both happen.
+    private const int SegmentBytes = 64 << 10, SnapshotAfterBytes = 256 << 10;
+
+    /// <summary>How long it takes to bring outputs here.</summary>
+    private static readonly TimeSpan FetchTime = TimeSpan.FromMilliseconds(2);
 
     // What a batch and each input of it take on one core: about as measured of the real loop, which places 10 000 tasks a second.
     private static readonly TimeSpan BatchTime = TimeSpan.FromMicroseconds(100), InputTime = TimeSpan.FromMicroseconds(10);
@@ -29,13 +36,18 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     private Instant busyUntil = Instant.Zero, wakesAt = Instant.Never;
     private bool isDue;
     private long tickets;
+    private TimeSpan downFor, clockSkew;
 
     public WorldScheduler(World world, PeerId peer, string name, string group, int region, TimeSpan syncTime)
     {
         (this.world, Peer, Name, Group, Region, this.syncTime) = (world, peer, name, group, region, syncTime);
         Index = world.Network.Add(this, region);
+        Durable = world.Checks is null ? null : new DurableState();
         storage = world.KeepsDisks ? new FaultyStorage(world.NewPrng(), world.Simulation.Trace) : new SinkStorage();
     }
+
+    /// <summary>Where it is.</summary>
+    public World World => world;
 
     /// <summary>Its number in the world.</summary>
     public int Index { get; }
@@ -52,6 +64,12 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     /// <summary>The number of its region.</summary>
     public int Region { get; }
 
+    /// <summary>What its disk holds for certain; null where nothing is checked.</summary>
+    public DurableState? Durable { get; }
+
+    /// <summary>Whether its machine has lost power within a call to its disk, and it does not know yet.</summary>
+    public bool HasCrashedWriting => storage is FaultyStorage { IsDown: true };
+
     /// <summary>What it knows; null while it is down.</summary>
     public SchedulerState? State => node?.State;
 
@@ -61,12 +79,22 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     /// <summary>Comes up from what its disk holds, and takes what was submitted and never acknowledged.</summary>
     public void Start()
     {
-        var options = new JournalOptions(world.NewPrng().NextUInt64()) { ReserveBytes = 0, SegmentBytes = 1 << 30, SnapshotAfterBytes = 1 << 30 };
-        disk = new SchedulerDisk(world.Simulation, storage, options, this, syncTime);
+        var options = new JournalOptions(world.NewPrng().NextUInt64())
+        {
+            ReserveBytes = 0, SegmentBytes = world.KeepsDisks ? SegmentBytes : 1 << 30, SnapshotAfterBytes = world.KeepsDisks ? SnapshotAfterBytes : 1 << 30,
+        };
+        disk = new SchedulerDisk(world.Simulation, storage, options, this, syncTime, Durable) { LiesOf = world.Planted.LiesOf };
+        UtcTime utc = world.Planted.BeforeStart(this, disk.State, world.Utc + clockSkew);
         node = disk.NewNode(new SchedulerOptions { Scheduler = Peer, Principal = new Principal(Name), Region = world.Regions[Region] }, world.NewPrng());
         wakesAt = Instant.Never;
         world.Network.SetUp(Index, up: true);
-        node.Start(world.Utc, world.Now, effects);
+        node.Start(utc, world.Now, effects);
+        world.Trace?.Add(world, $"{Name} comes up in epoch {node.State.Epoch.Value}, with {node.State.Jobs.Count} jobs");
+        world.Checks?.Started(this, node);
+        // Whose end it had not told when it died is looked up by who submitted it.
+        foreach (JobRun job in node.State.Jobs)
+            if (job.End != JobEnd.None)
+                world.Measures.Over(job);
         foreach (SchedulerInput input in world.WhatItSees(this))
             Post(input);
         foreach ((JobId id, JobSpec spec, ImmutableArray<byte> json) in asked)
@@ -74,10 +102,33 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
         Post(SchedulerInput.Tick.Instance);
     }
 
+    /// <summary>Loses power within one of the next calls to its disk, and comes up a while after.</summary>
+    public void CrashWriting(int calls, TimeSpan downFor)
+    {
+        var faulty = (FaultyStorage)storage;
+        faulty.CrashAtCall = faulty.Calls + calls;
+        this.downFor = downFor;
+    }
+
+    /// <summary>Its machine has lost power within a call to its disk.</summary>
+    public void CrashedWriting()
+    {
+        Crash();
+        world.Simulation.After(downFor, Start);
+    }
+
+    /// <summary>Its wall clock is set by so much.</summary>
+    public void SetClock(TimeSpan by)
+    {
+        clockSkew += by;
+        Post(new SchedulerInput.Utc(world.Utc + clockSkew));
+    }
+
     /// <summary>The process is gone, with all that was not on disk.</summary>
     public void Crash()
     {
-        disk!.Crash();
+        world.Trace?.Add(world, $"{Name} loses power");
+        disk?.Crash();
         ((FaultyStorage)storage).LosePower();
         world.Network.SetUp(Index, up: false);
         node = null;
@@ -110,9 +161,9 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     {
         if (kind == WorldNetwork.Arrives)
         {
-            if (!world.Network.Gets(from, Index) || node is null)
+            if (!world.Network.Gets(from, Index, (Message)what!) || node is null)
                 return;
-            var received = new SchedulerInput.Received(world.PeerOf(from), (Message)what!);
+            SchedulerInput.Received received = world.Planted.Hears(this, new SchedulerInput.Received(world.PeerOf(from), (Message)what!));
             if (isDue || world.Now < busyUntil)
             {
                 Post(received);
@@ -134,7 +185,11 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
     }
 
     /// <inheritdoc/>
-    public void Committed(long sequence) => Post(new SchedulerInput.Persisted(sequence));
+    public void Committed(long sequence)
+    {
+        world.Trace?.Add(world, $"{Name}'s journal is safe up to record {sequence}");
+        Post(new SchedulerInput.Persisted(sequence));
+    }
 
     /// <inheritdoc/>
     public void Failed(JournalException reason) => throw reason;
@@ -177,17 +232,30 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
             node!.Step(input, world.Now, effects);
         inbox.Clear();
         node!.Flush(world.Now, effects);
-        if (world.Checks)
-            node.CheckInvariants();
+        world.Checks?.Stepped(node);
         disk!.Write();
         foreach (SchedulerEffect effect in effects)
             Perform(effect);
         effects.Clear();
+        if (world.KeepsDisks)
+            disk.SnapshotIfDue();
         Arm();
     }
 
     private void Perform(SchedulerEffect effect)
     {
+        if (world.Planted.Instead(this, effect) is not { } others)
+        {
+            Do(effect);
+            return;
+        }
+        foreach (SchedulerEffect other in others)
+            Do(other);
+    }
+
+    private void Do(SchedulerEffect effect)
+    {
+        world.Checks?.Performs(this, effect);
         switch (effect)
         {
             case SchedulerEffect.Publish publish:
@@ -199,6 +267,9 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
                     world.Measures.Confirmed(confirm);
                 world.Network.Send(Index, world.IndexOf(send.To), send.Message);
                 break;
+            case SchedulerEffect.Fetch fetch:
+                world.Simulation.After(FetchTime, () => Post(new SchedulerInput.Fetched(fetch.Attempt, Bring(fetch), "it is down")));
+                break;
             case SchedulerEffect.Done { Reply: SchedulerReply.Submitted submitted }:
                 asked.RemoveAll(a => a.Id == submitted.Job);
                 break;
@@ -208,5 +279,12 @@ internal sealed class WorldScheduler : ISimulated, IJournalListener
                 world.Measures.Over(job);
                 break;
         }
+    }
+
+    private FetchEnd Bring(SchedulerEffect.Fetch fetch)
+    {
+        WorldWorker holder = world.WorkerOf(fetch.Holder);
+        return !world.Network.Reaches(Index, holder.Index) || holder.IsFrozen ? FetchEnd.Unreachable
+            : fetch.Blobs.All(b => world.Blobs.Bring(fetch.Holder, b.Content)) ? FetchEnd.Safe : FetchEnd.Gone;
     }
 }

@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using Drap.Core.Execution;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
+using Drap.Simulator.Checks;
 using Drap.Simulator.Storage;
 
 namespace Drap.Simulator.Worlds;
@@ -14,11 +16,12 @@ internal sealed class WorldWorker : ISimulated
     private readonly List<WorkerEffect> effects = [];
     private readonly List<WorkerInput> inbox = [];
     private readonly List<Run> running = [];
-    private readonly List<(int Kind, object? What, int From)> frozen = [];
+    private readonly List<(int Kind, object What, int From)> waits = [];
     private readonly WorkerDisk disk = new();
     private WorkerNode? node;
     private Instant wakesAt = Instant.Never;
-    private bool isFrozen;
+    private Instant frozenAt;
+    private TimeSpan clockSkew;
 
     public WorldWorker(World world, PeerId peer, WorkerOptions options, int region, double speed)
     {
@@ -47,10 +50,20 @@ internal sealed class WorldWorker : ISimulated
     /// <summary>Tasks that it runs.</summary>
     public int Running => running.Count;
 
+    /// <summary>What it runs.</summary>
+    public IEnumerable<LaunchOrder> Orders => running.Select(r => r.Order);
+
+    /// <summary>Whether it stands still.</summary>
+    public bool IsFrozen { get; private set; }
+
     /// <summary>The machine; null while it is down.</summary>
     public WorkerNode? Node => node;
 
-    private sealed record Run(LaunchOrder Order, Instant From, AttemptEnd End);
+    private sealed record Run(LaunchOrder Order, Instant From, AttemptEnd End)
+    {
+        /// <summary>When it ends; later if its machine stands still meanwhile.</summary>
+        public Instant Due { get; set; }
+    }
 
     /// <summary>What it hears.</summary>
     public HashSet<string> Topics { get; } = new(StringComparer.Ordinal);
@@ -61,7 +74,8 @@ internal sealed class WorldWorker : ISimulated
         node = new WorkerNode(Peer, Options, world.NewPrng());
         wakesAt = Instant.Never;
         world.Network.SetUp(Index, up: true);
-        inbox.Add(new WorkerInput.Utc(world.Utc));
+        world.Trace?.Add(world, $"{Options.Name} comes up");
+        inbox.Add(new WorkerInput.Utc(world.Utc + clockSkew));
         inbox.Add(disk.Read());
         inbox.Add(new WorkerInput.SwarmSize(world.SizeOf(Region)));
         Step();
@@ -70,25 +84,38 @@ internal sealed class WorldWorker : ISimulated
     /// <summary>The machine is gone, and its tasks with it.</summary>
     public void Crash()
     {
+        world.Trace?.Add(world, $"{Options.Name} is gone");
         foreach (Run run in running)
+        {
             world.Measures.Ended(run.Order, world.Now - run.From, isWell: false);
+            world.Checks?.Ended(this, run.Order.Attempt, isWell: false);
+        }
         running.Clear();
-        frozen.Clear();
+        waits.Clear();
         inbox.Clear();
         effects.Clear();
-        (node, isFrozen) = (null, false);
+        (node, IsFrozen) = (null, false);
+        world.Checks?.Gone(this);
         world.Left(this);
     }
 
     /// <summary>It takes no new work, and is gone after that.</summary>
     public void Drain(TimeSpan within) => Post(new WorkerInput.Drain(within));
 
-    /// <summary>It stands still; what comes waits.</summary>
+    /// <summary>Its wall clock is set by so much.</summary>
+    public void SetClock(TimeSpan by)
+    {
+        clockSkew += by;
+        Post(new WorkerInput.Utc(world.Utc + clockSkew));
+    }
+
+    /// <summary>It stands still, and its tasks with it; what comes waits.</summary>
     public void Freeze(TimeSpan time)
     {
-        if (node is null || isFrozen)
+        if (node is null || IsFrozen)
             return;
-        isFrozen = true;
+        (IsFrozen, frozenAt) = (true, world.Now);
+        world.Trace?.Add(world, $"{Options.Name} stands still");
         world.Simulation.At(world.Now + time, this, Thaws);
     }
 
@@ -98,7 +125,7 @@ internal sealed class WorldWorker : ISimulated
         if (node is null)
             return;
         inbox.Add(input);
-        if (!isFrozen)
+        if (!IsFrozen)
             Step();
     }
 
@@ -110,13 +137,15 @@ internal sealed class WorldWorker : ISimulated
             Thaw();
             return;
         }
-        if (kind == WorldNetwork.Arrives && !world.Network.Gets(from, Index))
+        if (kind == WorldNetwork.Arrives && !world.Network.Gets(from, Index, (Message)what!))
             return;
         if (node is null)
             return;
-        if (isFrozen)
+        if (IsFrozen)
         {
-            frozen.Add((kind, what, from));
+            // Its timers and the ends of its tasks are looked for when it goes on.
+            if (kind is WorldNetwork.Arrives or TaskKilled)
+                waits.Add((kind, what!, from));
             return;
         }
         switch (kind)
@@ -141,22 +170,30 @@ internal sealed class WorldWorker : ISimulated
 
     private void Thaw()
     {
-        if (node is null || !isFrozen)
+        if (node is null || !IsFrozen)
             return;
-        isFrozen = false;
-        // Timers fire before messages.
-        node.Step(WorkerInput.Tick.Instance, world.Now, effects);
-        Step();
-        (int Kind, object? What, int From)[] waited = [.. frozen];
-        frozen.Clear();
-        wakesAt = Instant.Never;
-        foreach ((int kind, object? what, int from) in waited)
+        IsFrozen = false;
+        world.Trace?.Add(world, $"{Options.Name} goes on");
+        foreach (Run run in running)
         {
-            if (kind == WorldNetwork.Arrives)
-                Post(new WorkerInput.Received(world.PeerOf(from), (Message)what!));
-            else if (kind != Wakes)
-                Happen(kind, what, from);
+            run.Due += world.Now - frozenAt;
+            world.Simulation.At(run.Due, this, TaskEnds, run);
         }
+        (int Kind, object What, int From)[] waited = [.. waits];
+        waits.Clear();
+        wakesAt = Instant.Never;
+        world.Planted.BeforeThaw(node, waited.Select(w => w.What).OfType<Message>(), world.Now - frozenAt, world.Now);
+        // Timers fire before messages.
+        inbox.Insert(0, WorkerInput.Tick.Instance);
+        Step();
+        foreach ((int kind, object what, int from) in waited)
+            if (kind == TaskKilled)
+                Happen(kind, what, from);
+            else
+                Post(new WorkerInput.Received(world.PeerOf(from), (Message)what));
+        // After the ends of those whose leases ran out, which happen in this moment.
+        if (world.Checks is { } checks)
+            world.Simulation.After(TimeSpan.Zero, () => checks.Thawed(this));
         Arm();
     }
 
@@ -191,11 +228,15 @@ internal sealed class WorldWorker : ISimulated
         do
         {
             foreach (WorkerInput input in inbox)
+            {
                 node!.Step(input, world.Now, effects);
+                world.Planted.AfterStep(node, input, world.Now);
+                world.Checks?.Stepped(this, node, input);
+            }
             inbox.Clear();
             node!.Flush(world.Now, effects);
-            if (world.Checks)
-                node.CheckInvariants();
+            if (world.Checks is not null)
+                WorldChecks.Flushed(node);
             foreach (WorkerEffect effect in effects)
                 Perform(effect);
             effects.Clear();
@@ -205,8 +246,10 @@ internal sealed class WorldWorker : ISimulated
             Arm();
     }
 
-    private void Perform(WorkerEffect effect)
+    private void Perform(WorkerEffect performed)
     {
+        WorkerEffect effect = world.Planted.Makes(performed);
+        world.Checks?.Performs(this, effect);
         switch (effect)
         {
             case WorkerEffect.Send send:
@@ -225,7 +268,7 @@ internal sealed class WorldWorker : ISimulated
                 world.Simulation.At(world.Now, this, TaskKilled, signal.Attempt);
                 break;
             case WorkerEffect.Observe { What: WorkerObservation.BadMessage bad }:
-                throw new InvalidOperationException($"{Options.Name} was sent what breaks the protocol: {bad}");
+                throw new ViolationException("protocol", $"{Options.Name} was sent what breaks the protocol: {bad}");
             default:
                 if (world.KeepsDisks)
                     disk.Perform(effect);
@@ -235,17 +278,26 @@ internal sealed class WorldWorker : ISimulated
 
     private void Launch(LaunchOrder order)
     {
+        ImmutableArray<Cid> missing = order.Template.Inputs.IsEmpty ? [] : world.Blobs.MissingOf(order.Template);
+        if (!missing.IsEmpty)
+        {
+            inbox.Add(new WorkerInput.AttemptEnded(order.Attempt, new AttemptEnd(EndKind.InputMissing, 0, "an input is not to be had"), [], default) { Missing = missing });
+            return;
+        }
         (TimeSpan time, int exitCode) = world.RunsLike(order, Speed);
         var run = new Run(order, world.Now, exitCode == 0 ? AttemptEnd.Success : new AttemptEnd(EndKind.Exited, exitCode, ""));
+        run.Due = world.Now + time;
         running.Add(run);
         world.Measures.Started(order);
-        world.Simulation.At(world.Now + time, this, TaskEnds, run);
+        world.Checks?.Launched(this, order);
+        world.Trace?.Add(world, $"{Options.Name} starts {WorldTrace.Describe(order.Attempt)}, for {time.TotalSeconds:0.###} s");
+        world.Simulation.At(run.Due, this, TaskEnds, run);
         inbox.Add(new WorkerInput.AttemptStarted(order.Attempt, world.Now));
     }
 
     private bool End(Run run)
     {
-        if (!running.Remove(run))
+        if (world.Now < run.Due || !running.Remove(run))
             return false;
         Report(run, run.End);
         return true;
@@ -264,6 +316,9 @@ internal sealed class WorldWorker : ISimulated
     {
         TimeSpan wall = world.Now - run.From;
         world.Measures.Ended(run.Order, wall, end == AttemptEnd.Success);
-        inbox.Add(new WorkerInput.AttemptEnded(run.Order.Attempt, end, [], new AttemptUsage(wall, wall, 0, 0)));
+        world.Checks?.Ended(this, run.Order.Attempt, end == AttemptEnd.Success);
+        world.Trace?.Add(world, $"{Options.Name} has run {WorldTrace.Describe(run.Order.Attempt)}: {end.Kind}");
+        ImmutableArray<TaskOutput> outputs = end == AttemptEnd.Success && run.Order.Template.Outputs.Count > 0 ? world.Blobs.Make(Peer, run.Order.Attempt, run.Order.Template) : [];
+        inbox.Add(new WorkerInput.AttemptEnded(run.Order.Attempt, end, outputs, new AttemptUsage(wall, wall, 0, 0)));
     }
 }

@@ -29,6 +29,7 @@ internal sealed class Arbiter
     private readonly Demand demand = new();
     private readonly Offering offering;
     private readonly List<Hold> lapsed = [];
+    private readonly LapsedHolds late = new();
     private Instant windowEnds = Instant.Never;
     private Instant reofferAt = Instant.Never;
     private bool isDirty;
@@ -165,6 +166,13 @@ internal sealed class Arbiter
         GiveBack(hold);
     }
 
+    /// <summary>A confirmation came for an offer that is not out: if that had lapsed, its scheduler is farther than was believed, and the next hold is longer.</summary>
+    public void OnLate(OfferId offer, KnownScheduler scheduler, Instant now)
+    {
+        if (late.Answered(offer, scheduler, now) is { } answered && !scheduler.IsRttMeasured)
+            scheduler.Rtt.Observe(answered);
+    }
+
     /// <summary>A confirmation did not keep to its offer: what was held is free, and its scheduler waits for the next offer as after a lapse.</summary>
     public void OnBroken(Hold hold, Instant now)
     {
@@ -199,6 +207,7 @@ internal sealed class Arbiter
             foreach (HoldPart part in hold.Parts)
                 BackOff(part.Group, now);
             Holds.Remove(hold);
+            late.Add(hold);
             effects.Add(new WorkerEffect.Observe(new WorkerObservation.HoldLapsed(hold.Id)));
             isDirty = true;
         }

@@ -43,7 +43,10 @@ internal sealed class Confirmations(Arbiter arbiter, Capacity capacity, LeaseTab
     {
         if (!arbiter.Holds.TryGet(confirm.Offer, out Hold? hold) || !ReferenceEquals(hold.Scheduler, scheduler)
             || hold.Principal != confirm.Principal)
+        {
+            arbiter.OnLate(confirm.Offer, scheduler, now);
             return Nothing(confirm, NackReason.UnknownOffer, effects);
+        }
         NackReason? reason = arbiter.Closed is not null ? NackReason.Degraded : null;
         // The scheduler closed the group and wanted it again while the first word was on its way: nobody's fault.
         if (confirm.Works.Any(work => hold.Closed.Contains(work.Group)))
