@@ -14,7 +14,7 @@ internal sealed class BindingChecks(WorldJobs jobs)
 {
     private readonly Dictionary<AttemptId, (PeerId Worker, OfferId Offer, Price Ask)> confirmed = [];
     private readonly Dictionary<TaskId, List<AttemptId>> attempts = [];
-    private readonly Dictionary<OfferId, PeerId> offers = [];
+    private readonly Dictionary<OfferId, (PeerId Worker, PeerId Scheduler, Epoch Epoch)> offers = [];
     private readonly Dictionary<JobId, WorldScheduler> owners = [];
     private readonly SortedDictionary<int, Epoch> epochs = [];
     private readonly HashSet<JobId> taken = [];
@@ -26,6 +26,9 @@ internal sealed class BindingChecks(WorldJobs jobs)
 
     /// <summary>To whom an attempt was confirmed; nobody if it never was.</summary>
     public PeerId WorkerOf(AttemptId attempt) => confirmed.TryGetValue(attempt, out var to) ? to.Worker : default;
+
+    /// <summary>By whom an offer was confirmed last, and in which epoch; null if it never was.</summary>
+    public (PeerId Scheduler, Epoch Epoch)? ConfirmedBy(OfferId offer) => offers.TryGetValue(offer, out var by) ? (by.Scheduler, by.Epoch) : null;
 
     /// <summary>At which price an attempt was confirmed.</summary>
     public Price? AskOf(AttemptId attempt) => confirmed.TryGetValue(attempt, out var to) ? to.Ask : null;
@@ -136,9 +139,9 @@ internal sealed class BindingChecks(WorldJobs jobs)
 
     private void OnConfirm(WorldScheduler scheduler, PeerId to, Confirm confirm)
     {
-        if (offers.TryGetValue(confirm.Offer, out PeerId whose) && whose != to)
+        if (offers.TryGetValue(confirm.Offer, out (PeerId Worker, PeerId, Epoch) whose) && whose.Worker != to)
             throw new ViolationException("confirm", $"{scheduler.Name} confirms offer {confirm.Offer} to two workers");
-        offers[confirm.Offer] = to;
+        offers[confirm.Offer] = (to, confirm.Scheduler, confirm.Epoch);
         foreach (Assignment assignment in confirm.Tasks)
         {
             Work work = confirm.Works[assignment.Work];

@@ -25,6 +25,15 @@ internal sealed class RunChecks(WorldJobs jobs, BindingChecks bindings)
         epochs[(worker.Index, epoch.Scheduler)] = epoch.Epoch;
     }
 
+    /// <summary>A worker takes a confirmation: leases that it took before go on in a later epoch, new ones of an earlier one it must not take.</summary>
+    public void Acknowledged(WorldWorker worker, OfferId offer)
+    {
+        if (bindings.ConfirmedBy(offer) is not var (scheduler, epoch))
+            throw new ViolationException("confirm", $"{worker.Options.Name} acknowledges offer {offer}, which nobody confirmed");
+        if (epochs.TryGetValue((worker.Index, scheduler), out Epoch bound) && epoch.CompareTo(bound) < 0)
+            throw new ViolationException("fence", $"{worker.Options.Name} takes a confirmation of epoch {epoch.Value}, which is over: it is bound to {bound.Value}");
+    }
+
     /// <summary>A task begins.</summary>
     public void Launched(WorldWorker worker, LaunchOrder order, IEnumerable<LaunchOrder> running)
     {
@@ -34,8 +43,6 @@ internal sealed class RunChecks(WorldJobs jobs, BindingChecks bindings)
         SegmentSpec segment = graph.Job.Segments[graph.Locate(task.Number).Segment];
         if (bindings.WorkerOf(attempt) != worker.Peer)
             throw new ViolationException("fence", $"{worker.Options.Name} starts {attempt}, which was not confirmed to it");
-        if (epochs.TryGetValue((worker.Index, order.Scheduler), out Epoch bound) && attempt.Fence.Epoch.CompareTo(bound) < 0)
-            throw new ViolationException("fence", $"{worker.Options.Name} starts {attempt} of an epoch that is over: it is bound to {bound.Value}");
         if (!live.TryGetValue(task, out List<(WorldWorker, AttemptId Attempt)>? copies))
             live[task] = copies = new List<(WorldWorker, AttemptId)>(1);
         if (segment.Exclusive && last.TryGetValue(task, out Fence before) && attempt.Fence.CompareTo(before) <= 0)

@@ -16,8 +16,8 @@ internal sealed class WorldChecks
     /// <summary>Messages that each node, each task submitted and each attempt begun may cause in a second: many times what was ever measured of a healthy market.</summary>
     private const long MessagesPerCause = 300;
 
-    /// <summary>A machine of a scheduler walks all its open jobs to check itself: so seldom, in steps.</summary>
-    private const int SchedulerStride = 16;
+    /// <summary>A machine walks all that it has to check itself, a scheduler's all its open jobs: so seldom, in steps of all machines of a kind.</summary>
+    private const int SchedulerStride = 32, WorkerStride = 4;
 
     private readonly World world;
     private readonly WorldJobs jobs = new();
@@ -25,7 +25,7 @@ internal sealed class WorldChecks
     private readonly RunChecks runs;
     private readonly LeaseChecks leases = new();
     private readonly bool clocksJump;
-    private long causes, sentBefore, steps;
+    private long causes, sentBefore, steps, flushes;
 
     public WorldChecks(World world)
     {
@@ -81,7 +81,11 @@ internal sealed class WorldChecks
     public void Stepped(WorldWorker worker, WorkerNode node, WorkerInput input) => leases.Stepped(worker, node, input, world.Now);
 
     /// <summary>A worker has flushed.</summary>
-    public static void Flushed(WorkerNode node) => node.CheckInvariants();
+    public void Flushed(WorkerNode node)
+    {
+        if (++flushes % WorkerStride == 0)
+            node.CheckInvariants();
+    }
 
     /// <summary>A worker does something.</summary>
     public void Performs(WorldWorker worker, WorkerEffect effect)
@@ -90,6 +94,9 @@ internal sealed class WorldChecks
         {
             case WorkerEffect.Send { Message: Receipt receipt }:
                 MoneyChecks.Billed(worker, receipt, bindings);
+                break;
+            case WorkerEffect.Send { Message: Ack ack }:
+                runs.Acknowledged(worker, ack.Offer);
                 break;
             case WorkerEffect.StoreEpoch store:
                 runs.Bound(worker, new SchedulerEpoch(store.Scheduler, store.Epoch));

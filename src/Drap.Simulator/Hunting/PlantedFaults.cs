@@ -36,7 +36,7 @@ internal static class PlantedFaults
             foreach (Heartbeat heartbeat in waits.OfType<Heartbeat>())
                 for (Lease? lease = node.Leases.First; lease is not null; lease = LeaseTable.After(lease))
                     if (lease.Scheduler.Id == heartbeat.Scheduler && lease.Scheduler.Epoch == heartbeat.Epoch)
-                        LeaseTable.TryRenew(lease.Scheduler, heartbeat.Number, heartbeat.Lease, now);
+                        LeaseTable.TryRenew(lease.Scheduler, heartbeat.Number, heartbeat.Lease, heartbeat.Heard, now);
         }
     }
 

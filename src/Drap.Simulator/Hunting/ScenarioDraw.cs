@@ -98,7 +98,8 @@ public static class ScenarioDraw
         // At most three quarters of all cores for as long as they come, or it takes hours of virtual time to end.
         double most = 0.75 * cores * duration.TotalSeconds / tasks;
         double seconds = Math.Min(Of(prng, 10, 300, 2_000, 8_000) / 1000.0, most);
-        int size = Math.Min(Of(prng, 1, 5, 20), tasks);
+        // At most about a hundred jobs.
+        int size = Math.Min(Math.Max(Of(prng, 1, 5, 20), tasks / 100), tasks);
         return new WorkSpec
         {
             Name = "bulk",

@@ -235,8 +235,7 @@ internal sealed class WorldWorker : ISimulated
             }
             inbox.Clear();
             node!.Flush(world.Now, effects);
-            if (world.Checks is not null)
-                WorldChecks.Flushed(node);
+            world.Checks?.Flushed(node);
             foreach (WorkerEffect effect in effects)
                 Perform(effect);
             effects.Clear();
