@@ -17,7 +17,7 @@ internal sealed class WorldChecks
     private const long MessagesPerCause = 300;
 
     /// <summary>A machine walks all that it has to check itself, a scheduler's all its open jobs: so seldom, in steps of all machines of a kind.</summary>
-    private const int SchedulerStride = 32, WorkerStride = 4;
+    private const int SchedulerStride = 64, WorkerStride = 16;
 
     private readonly World world;
     private readonly WorldJobs jobs = new();

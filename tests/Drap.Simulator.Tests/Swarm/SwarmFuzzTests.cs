@@ -20,7 +20,7 @@ public sealed class SwarmFuzzTests
             return;
         }
         var failures = new List<string>();
-        for (ulong seed = 1; seed <= (ulong.TryParse(Environment.GetEnvironmentVariable("DRAP_FUZZ_SEEDS"), out ulong most) ? most : All ? 600u : 40u); seed++)
+        for (ulong seed = 1; seed <= (ulong.TryParse(Environment.GetEnvironmentVariable("DRAP_FUZZ_SEEDS"), out ulong most) ? most : All ? 600u : 20u); seed++)
         {
             try
             {

@@ -137,7 +137,7 @@ internal sealed class Arbiter
         isDirty = true;
     }
 
-    /// <summary>A gang needs its holds for longer: granted once, up to the longest hold.</summary>
+    /// <summary>A gang needs its holds for longer: granted once, for as long as the longest hold at most.</summary>
     public void OnExtend(PeerId from, Extend extend, Instant now)
     {
         if (!Holds.TryGet(extend.Offer, out Hold? hold) || hold.To != from || hold.IsExtended || !hold.Parts.TrueForAll(p => p.Task.GangSize > 0))

@@ -9,7 +9,7 @@ internal sealed class HoldTable(Capacity capacity, PrincipalBook principals)
     /// <summary>Offers out at once: one each standing group. At the limit nothing is offered until one is answered or lapses, within two seconds.</summary>
     public const int HoldsMax = 1024;
 
-    /// <summary>The longest hold, extended or not.</summary>
+    /// <summary>The longest hold; the one extension that a gang may ask for lasts at most as long again.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromSeconds(2);
 
     private readonly Dictionary<OfferId, Hold> byId = [];
