@@ -1,4 +1,4 @@
-using Drap.Core.Market.Arbitration;
+using Drap.Core.Health;
 
 namespace Drap.Core.Execution;
 

@@ -22,18 +22,8 @@ namespace Drap.Core.Nodes;
 /// </summary>
 public sealed class WorkerNode
 {
-    /// <summary>
-    /// Ads of one principal at once, and then one each interval, however many schedulers it has; and of all others' principals together. Above it an ad is as one that was lost. At some ten microseconds
-    /// each they cost a twentieth of a processor, and all a tenth.
-    /// </summary>
-    private const int AdBurst = 4096;
-
-    private static readonly TimeSpan AdInterval = TimeSpan.FromMicroseconds(250);
-
-    private readonly RateTable<Principal> adRates = new(
-        new RateTerms(AdInterval, AdBurst), new RateTerms(AdInterval / 2, 2 * AdBurst), PrincipalBook.PrincipalsMax);
-
     private readonly SchedulerTable schedulers = new(WorkerOptions.SchedulersMax);
+    private readonly AdRates adRates = new();
     private readonly LeaseTable leases = new();
     private readonly GroupBook groups = new();
     private readonly PrincipalBook principals = new();
@@ -111,8 +101,7 @@ public sealed class WorkerNode
             case WorkerInput.Received received:
                 OnMessage(received.From, received.Message, now, effects);
                 break;
-            case WorkerInput.PeerGone:
-            case WorkerInput.Tick:
+            case WorkerInput.PeerGone or WorkerInput.Tick:
                 // A closed connection is a hint about the connection; leases, holds and resends have their own time.
                 break;
             case WorkerInput.Refused refused:
@@ -306,9 +295,9 @@ public sealed class WorkerNode
 
     private void OnAd(PeerId from, Ad ad, Instant now, List<WorkerEffect> effects)
     {
-        if (ad.Principal != Options.Sandbox.Owner && !adRates.TryTake(ad.Principal, now))
+        if (ad.Principal != Options.Sandbox.Owner && adRates.Take(ad.Principal, now) is { } tooMany)
         {
-            Bad(from, MessageKind.Ad, $"more than {AdBurst} ads at once of the principal {ad.Principal}, or one each {AdInterval.TotalMicroseconds:0} µs", effects);
+            Bad(from, MessageKind.Ad, tooMany, effects);
             return;
         }
         if (Meet(from, ad.Scheduler, ad.Epoch, MessageKind.Ad, now, effects) is not { } scheduler || !scheduler.Ads.TryAccept(ad.Sequence))
@@ -412,18 +401,8 @@ public sealed class WorkerNode
             return;
         if (reason == CancelReason.Unknown || attempt.Phase is AttemptPhase.Running)
             effects.Add(new WorkerEffect.Observe(new WorkerObservation.Ending(attempt.Id, Outcome.Cancelled)));
-        executor.End(attempt, Outcome.Cancelled, DetailOf(reason), grace, now, UtcAt(now), effects);
+        executor.End(attempt, Outcome.Cancelled, reason.Detail(), grace, now, UtcAt(now), effects);
     }
-
-    private static string DetailOf(CancelReason reason) => reason switch
-    {
-        CancelReason.User => "cancelled",
-        CancelReason.Settled => "not wanted any more: another attempt's result was accepted, or it was released",
-        CancelReason.Superseded => "superseded: the scheduler had given it up",
-        CancelReason.Unknown => "unknown to its scheduler",
-        CancelReason.Budget => "the job's budget is used up",
-        _ => "ended by its scheduler",
-    };
 
     /// <summary>Takes an attempt that has not started out, without a result.</summary>
     private void GiveBack(Attempt attempt)

@@ -45,7 +45,7 @@ internal sealed unsafe class GuardKeeper : IDisposable
         usesCgroups = folders.Length > 0;
         command = [.. program, mark.Value, Environment.ProcessId.ToString(CultureInfo.InvariantCulture), .. folders];
         log = Path.Combine(home, "guard.log");
-        this.mark = $"{mark}-{GuardProcess.MarkWord}";
+        this.mark = $"{mark}-{HomeMark.Guard}";
         this.warn = warn;
         table = GuardTable.Create(places);
         (terms, startedAt) = (new GuardTerms?[places], new Instant[places]);

@@ -15,9 +15,6 @@ public static unsafe class GuardProcess
     /// <summary>The word that stands first on its command line.</summary>
     public const string Word = "guard";
 
-    /// <summary>Of whom a mark says that it is the home's guard, and no attempt.</summary>
-    internal const string MarkWord = "guard";
-
     /// <summary>Runs it to its end; the process's exit code.</summary>
     /// <param name="arguments">The home's mark, the node's process, and the folders of its cgroups.</param>
     public static int Run(ReadOnlySpan<string> arguments)

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
 using System.Runtime.CompilerServices;
-using Drap.Core.Health;
 using Drap.Core.Membership;
 using Drap.Core.Messages;
 using Drap.Libp2p.Gossipsub;
@@ -33,20 +32,11 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     /// <summary>How often it is looked whose certificate has expired: connections outlive one by this at most.</summary>
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
 
-    /// <summary>
-    /// How often certificates of authors who are not known are looked at, of what one neighbour passes on and in all: fifty chains of four signatures a second cost a fiftieth of a
-    /// processor. An ad beyond that is as one that was lost.
-    /// </summary>
-    private static readonly RateTerms AuthorRate = new(TimeSpan.FromMilliseconds(100), 32), AuthorsRate = new(TimeSpan.FromMilliseconds(20), 256);
-
-    /// <summary>Neighbours that are counted for it: as many as have connections.</summary>
-    private const int AuthorsMax = 1024;
-
     private readonly MembershipFolder folder;
     private readonly NodeIdentity identity;
     private readonly JoinReply card;
     private readonly SwarmMembers members;
-    private readonly RateTable<PeerId> authorChecks = new(AuthorRate, AuthorsRate, AuthorsMax);
+    private readonly AdAuthors authors;
     private readonly JoinDesk? desk;
     private readonly NodeRoles hears;
     private readonly ILogger logger;
@@ -56,6 +46,7 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     private readonly ConcurrentDictionary<Task, byte> running = [];
     private readonly RevocationExchange exchange;
     private readonly CancellationTokenSource stopping = new();
+    private ImmutableArray<Wrapped> remembered = [];
     private Attachment? attached;
     private bool isToldOutside;
 
@@ -74,6 +65,7 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
             throw NotMember(fault);
         if (folder.IsFounders || members.Self.Roles.HasFlag(NodeRoles.Inviter))
             desk = new JoinDesk(folder, identity, card);
+        authors = new AdAuthors(members, gate);
         exchange = new RevocationExchange(() => Removed, IsKnown, envelope => HearAsync(envelope, isPublished: false));
         Standby = new StandbyDesk(folder, identity, Swarm, card.Chain, JudgeStandby, Show);
     }
@@ -176,38 +168,11 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
     /// <summary>The node's certificates, for what it publishes.</summary>
     internal ImmutableArray<Wrapped> Certificates => card.Chain;
 
-    /// <summary>
-    /// Whether an ad that was published may be heard and passed on: its author, a neighbour or not, is a member that gives work, for the principal that it names. [MEM-12]
-    /// </summary>
+    /// <summary>Whether an ad that was published may be heard and passed on. [MEM-12]</summary>
     /// <param name="author">Whose signature the message bears.</param>
     /// <param name="neighbour">Who passed it on.</param>
     /// <param name="ad">The ad.</param>
-    internal MessageVerdict Judge(PeerId author, PeerId neighbour, Ad ad)
-    {
-        if (author == identity.Peer)
-            return MessageVerdict.Accept;
-        UtcTime utc = BootClock.UtcNow;
-        lock (gate)
-        {
-            // Whoever may have known others of it, or another certificate, is not to blame for passing it on.
-            if (members.Know(author, utc) is { } member)
-                return MayAdvertise(member, ad) ? MessageVerdict.Accept : MessageVerdict.Ignore;
-            if (ad.Chain.IsEmpty || !authorChecks.TryTake(neighbour, BootClock.Now))
-                return MessageVerdict.Ignore;
-        }
-        if (!SignedPapers.TryOpen(ad.Chain, out ImmutableArray<SignedCertificate> chain))
-            return MessageVerdict.Reject;
-        lock (gate)
-            return members.See(author, chain.AsSpan(), utc) switch
-            {
-                MembershipFault.None => MayAdvertise(members.Know(author, utc)!, ad) ? MessageVerdict.Accept : MessageVerdict.Reject,
-                // By another's clock it may still hold, and the word of a removal takes its time.
-                MembershipFault.Expired or MembershipFault.Removed => MessageVerdict.Ignore,
-                _ => MessageVerdict.Reject,
-            };
-
-        static bool MayAdvertise(Member member, Ad ad) => member.Roles.HasFlag(NodeRoles.Scheduler) && member.Principal == ad.Principal;
-    }
+    internal MessageVerdict Judge(PeerId author, PeerId neighbour, Ad ad) => author == identity.Peer ? MessageVerdict.Accept : authors.Judge(author, neighbour, ad);
 
     /// <summary>Who stands behind a peer, as its certificate says; null for one that is not connected.</summary>
     internal Principal? PrincipalOf(PeerId peer)
@@ -504,8 +469,6 @@ public sealed class SwarmMembership : IConnectionGate, IHostObserver, IAsyncDisp
             MembershipLog.NotKept(logger, e.Message);
         }
     }
-
-    private ImmutableArray<Wrapped> remembered = [];
 
     private void Run(Func<Task> work)
     {

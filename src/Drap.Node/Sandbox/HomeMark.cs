@@ -14,6 +14,9 @@ public readonly record struct HomeMark(string Value)
     /// <summary>The variable that marks each process of each task: <c>DRAP_MARK=home-attempt</c>.</summary>
     public const string Variable = "DRAP_MARK";
 
+    /// <summary>Stands for the attempt in the mark of a worker's guard, which is no task: <c>DRAP_MARK=home-guard</c>.</summary>
+    public const string Guard = "guard";
+
     /// <summary>The mark of an existing folder. Throws <see cref="IOException"/> when it cannot be looked at.</summary>
     public static unsafe HomeMark Of(string home)
     {

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Drap.Node.Guarding;
 using Drap.Node.Storage;
 
 namespace Drap.Node.Sandbox;
@@ -24,7 +23,7 @@ public sealed record Leftovers(int Processes, int Folders, IReadOnlyList<string>
     public static Leftovers Reap(string home)
     {
         HomeMark mark = HomeMark.Of(home);
-        byte[] text = Orphans.MarkBytes(mark, null), guards = [.. text, .. Encoding.ASCII.GetBytes(GuardProcess.MarkWord)];
+        byte[] text = Orphans.MarkBytes(mark, null), guards = [.. text, .. Encoding.ASCII.GetBytes(HomeMark.Guard)];
         var ended = new HashSet<int>();
         var problems = new List<string>();
         string[] bases = ReadBases(home, mark);

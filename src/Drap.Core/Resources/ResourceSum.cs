@@ -1,4 +1,4 @@
-namespace Drap.Core.Market.Arbitration;
+namespace Drap.Core;
 
 /// <summary>Bundles added up, for rules about shares of a worker; whether a bundle fits is never decided by it.</summary>
 internal struct ResourceSum

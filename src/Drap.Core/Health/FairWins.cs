@@ -1,4 +1,4 @@
-namespace Drap.Core.Market.Arbitration;
+namespace Drap.Core.Health;
 
 /// <summary>
 /// Whether a scheduler confirms its share: with five answers a place one in five offers wins by chance alone. Who confirms less than a
