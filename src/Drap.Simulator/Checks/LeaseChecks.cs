@@ -12,7 +12,7 @@ namespace Drap.Simulator.Checks;
 /// </summary>
 internal sealed class LeaseChecks
 {
-    private readonly SortedDictionary<int, Dictionary<AttemptId, (LeaseState State, Instant End)>> seen = [];
+    private readonly SortedDictionary<int, Dictionary<AttemptId, (LeaseState State, Instant End, Epoch Epoch)>> seen = [];
 
     /// <summary>A worker's machine is gone, with its leases.</summary>
     public void Gone(WorldWorker worker) => seen.Remove(worker.Index);
@@ -20,16 +20,16 @@ internal sealed class LeaseChecks
     /// <summary>A worker took an input in.</summary>
     public void Stepped(WorldWorker worker, WorkerNode node, WorkerInput input, Instant now)
     {
-        if (!seen.TryGetValue(worker.Index, out Dictionary<AttemptId, (LeaseState State, Instant End)>? before))
+        if (!seen.TryGetValue(worker.Index, out Dictionary<AttemptId, (LeaseState State, Instant End, Epoch Epoch)>? before))
             seen[worker.Index] = before = [];
-        // A scheduler that comes again adopts what it names, and with its first heartbeat all that is its own.
-        bool mayAdopt = input is WorkerInput.Received { Message: Reconcile or Heartbeat { Number: 1 } };
+        // A scheduler that comes again adopts what it names, and with the heartbeat that begins its epoch here all that is its own.
+        bool mayAdopt = input is WorkerInput.Received { Message: Reconcile };
         for (Lease? lease = node.Leases.First; lease is not null; lease = LeaseTable.After(lease))
         {
-            if (!mayAdopt && lease.State == LeaseState.Live && before.TryGetValue(lease.Id, out (LeaseState State, Instant End) was)
-                && (was.State != LeaseState.Live || was.End <= now))
+            if (!mayAdopt && lease.State == LeaseState.Live && before.TryGetValue(lease.Id, out (LeaseState State, Instant End, Epoch Epoch) was)
+                && was.Epoch == lease.Scheduler.Epoch && (was.State != LeaseState.Live || was.End <= now))
                 throw new ViolationException("lease", $"{worker.Options.Name}: the lease of {lease.Id} was over at {was.End}, and stands until {lease.End} after {Describe(input)}");
-            before[lease.Id] = (lease.State, lease.End);
+            before[lease.Id] = (lease.State, lease.End, lease.Scheduler.Epoch);
         }
         if (before.Count > node.Leases.Count)
             foreach (AttemptId gone in before.Keys.Where(id => !node.Leases.TryGet(id, out _)).ToArray())
