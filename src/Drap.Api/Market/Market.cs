@@ -82,6 +82,12 @@ public sealed record LedgerDocument : Document
     /// <summary>One account per pair of principals, ordered.</summary>
     public ImmutableArray<LedgerAccount> Accounts { get; set; } = [];
 
+    /// <summary>What this home's workers billed, by payer: their signed receipts, added up over all times.</summary>
+    public ImmutableArray<LedgerTotal> Earned { get; set; } = [];
+
+    /// <summary>What signed receipts bill this home's jobs, by owner, over all times; drap's own account, which holds, is the entries'.</summary>
+    public ImmutableArray<LedgerTotal> Billed { get; set; } = [];
+
     /// <summary>Receipts, the youngest first; as many as were asked for.</summary>
     public ImmutableArray<LedgerEntry> Entries { get; set; } = [];
 
@@ -96,6 +102,12 @@ public sealed record LedgerDocument : Document
 /// <param name="Spent">Spent of it.</param>
 /// <param name="Held">Reserved for what runs.</param>
 public sealed record LedgerAccount(string Owner, string Payer, Credits? Line, Credits Spent, Credits Held);
+
+/// <summary>Receipts of one principal, added up.</summary>
+/// <param name="Principal">Who pays, or is paid.</param>
+/// <param name="Attempts">Attempts that were billed.</param>
+/// <param name="Amount">For how much together.</param>
+public sealed record LedgerTotal(string Principal, long Attempts, Credits Amount);
 
 /// <summary>One receipt.</summary>
 public sealed record LedgerEntry

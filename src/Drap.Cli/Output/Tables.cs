@@ -153,6 +153,10 @@ internal static class Tables
                 account.Owner, account.Payer, account.Line is { } line ? line.ToString() : "no end", account.Spent.ToString(), account.Held.ToString(),
                 account.Line is { } all ? (all - account.Spent - account.Held).ToString() : "-");
         accounts.Write(output);
+        foreach (LedgerTotal total in ledger.Earned)
+            output.WriteLine($"this machine's workers billed {total.Principal} {total.Amount} for {total.Attempts} attempts");
+        foreach (LedgerTotal total in ledger.Billed)
+            output.WriteLine($"workers of {total.Principal} billed this node's jobs {total.Amount} for {total.Attempts} attempts");
         if (ledger.Entries.IsEmpty)
             return;
         output.WriteLine();

@@ -54,7 +54,7 @@ public static class MembershipCodec
     {
         record = null;
         var reader = new FieldReader(frame);
-        if (!RecordFrame.TryOpen(ref reader, frame.Length, StoredBytesMax, Version, (int)MembershipKind.DelegationShown, out int kind, out (int, int) body, out error))
+        if (!RecordFrame.TryOpen(ref reader, frame.Length, StoredBytesMax, Version, (int)MembershipKind.Statement, out int kind, out (int, int) body, out error))
             return false;
         MembershipRecord read = Walk((MembershipKind)kind, ref reader, null);
         record = RecordFrame.TryClose(ref reader, body, out error) ? read : null;
@@ -78,6 +78,7 @@ public static class MembershipCodec
         StandbyRequest => MembershipKind.StandbyRequest,
         StandbyReply => MembershipKind.StandbyReply,
         DelegationShown => MembershipKind.DelegationShown,
+        Statement => MembershipKind.Statement,
         _ => throw new UnreachableException(),
     };
 
@@ -99,6 +100,7 @@ public static class MembershipCodec
         MembershipKind.StandbyRequest => StandbyRequestShape.Walk(ref f, (StandbyRequest?)record ?? StandbyRequestShape.Blank),
         MembershipKind.StandbyReply => StandbyReplyShape.Walk(ref f, (StandbyReply?)record ?? StandbyReplyShape.Blank),
         MembershipKind.DelegationShown => DelegationShownShape.Walk(ref f, (DelegationShown?)record ?? DelegationShownShape.Blank),
+        MembershipKind.Statement => StatementShape.Walk(ref f, (Statement?)record ?? StatementShape.Blank),
         _ => throw new UnreachableException(),
     };
 }

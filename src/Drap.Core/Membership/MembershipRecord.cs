@@ -63,6 +63,9 @@ public enum MembershipKind
 
     /// <summary><see cref="Membership.DelegationShown"/>.</summary>
     DelegationShown,
+
+    /// <summary><see cref="Membership.Statement"/>.</summary>
+    Statement,
 }
 
 /// <summary>Says that a node belongs to a swarm, for whom it stands there and what it may do. Signed by who let it in.</summary>
@@ -168,6 +171,22 @@ public sealed record DrainOrder(PeerId Swarm, PeerId Subject, PeerId Asker) : Me
 /// <summary>What came of an order to drain.</summary>
 /// <param name="Answer">Whether it is done.</param>
 public sealed record DrainReply(DrainAnswer Answer) : MembershipRecord;
+
+/// <summary>Says that its signer sent messages to a member, so that this one can show it to others. [MEM-14]</summary>
+/// <param name="Swarm">The swarm.</param>
+/// <param name="Receiver">To whom.</param>
+/// <param name="Hashes">SHA-256 of each message's frame, one after the other, in the order in which they were sent; see <see cref="Messages.Evidence"/>.</param>
+public sealed record Statement(PeerId Swarm, PeerId Receiver, ImmutableArray<byte> Hashes) : MembershipRecord
+{
+    /// <summary>Messages of one statement.</summary>
+    public const int MessagesMax = 256;
+
+    /// <summary>Bytes of a hash.</summary>
+    public const int HashBytes = 32;
+
+    /// <summary>Bytes of a statement in its envelope: the hashes, two names, a key and a signature.</summary>
+    public const int SealBytesMax = MessagesMax * HashBytes + 1024;
+}
 
 /// <summary>What a node answers to an order to drain.</summary>
 public enum DrainAnswer

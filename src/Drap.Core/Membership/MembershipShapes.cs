@@ -248,3 +248,17 @@ internal readonly struct StandbyReplyShape : IShape<StandbyReply>
         return !f.Reads ? m : new StandbyReply(refusal, delegation, key);
     }
 }
+
+internal readonly struct StatementShape : IShape<Statement>
+{
+    public static Statement Blank { get; } = new(default, default, []);
+
+    public static Statement Walk<TFields>(scoped ref TFields f, Statement m)
+        where TFields : IFields, allows ref struct
+    {
+        PeerId swarm = f.Peer(1, nameof(m.Swarm), m.Swarm);
+        PeerId receiver = f.Peer(2, nameof(m.Receiver), m.Receiver);
+        ImmutableArray<byte> hashes = f.Bytes(3, nameof(m.Hashes), m.Hashes, Statement.MessagesMax * Statement.HashBytes);
+        return !f.Reads ? m : new Statement(swarm, receiver, hashes);
+    }
+}

@@ -16,7 +16,11 @@ namespace Drap.Core.Messages;
 /// One more than the number of the last heartbeat whose answer had come when this one was sent; 0 from schedulers that do not say. What must not outlive its
 /// lease is renewed from that answer: however long this was on its way, it was sent after it.
 /// </param>
-public sealed record Heartbeat(PeerId Scheduler, Epoch Epoch, long Number, TimeSpan Lease, ulong LeaseSet, long Heard = 0) : Message;
+public sealed record Heartbeat(PeerId Scheduler, Epoch Epoch, long Number, TimeSpan Lease, ulong LeaseSet, long Heard = 0) : Message
+{
+    /// <summary>The scheduler's signature under confirmations that it sent before; see <see cref="Evidence"/>. Mostly empty.</summary>
+    public ImmutableArray<byte> Seal { get; init; } = [];
+}
 
 /// <summary>The worker's answer to a heartbeat.</summary>
 /// <param name="Number">The heartbeat's number.</param>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Drap.Core.Cbor;
 using Drap.Core.Health;
+using Drap.Core.Membership;
 
 namespace Drap.Core.Messages;
 
@@ -17,7 +18,8 @@ internal readonly struct HeartbeatShape : IShape<Heartbeat>
         TimeSpan lease = f.Duration(4, nameof(m.Lease), m.Lease);
         ulong leaseSet = f.Word(5, nameof(m.LeaseSet), m.LeaseSet);
         long heard = f.LongOr(6, nameof(m.Heard), m.Heard, 0, 0, long.MaxValue);
-        return !f.Reads ? m : new Heartbeat(scheduler, epoch, number, lease, leaseSet, heard);
+        ImmutableArray<byte> seal = f.Bytes(7, nameof(m.Seal), m.Seal, Statement.SealBytesMax);
+        return !f.Reads ? m : new Heartbeat(scheduler, epoch, number, lease, leaseSet, heard) { Seal = seal };
     }
 }
 

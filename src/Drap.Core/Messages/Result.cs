@@ -114,12 +114,20 @@ public enum Outcome
 
 /// <summary>The scheduler has each of these ends on disk: the worker may forget them.</summary>
 /// <param name="Attempts">The attempts.</param>
-public sealed record ResultAck(ImmutableArray<AttemptId> Attempts) : Message;
+public sealed record ResultAck(ImmutableArray<AttemptId> Attempts) : Message
+{
+    /// <summary>The scheduler's signature under confirmations that it sent before; see <see cref="Evidence"/>. Mostly empty.</summary>
+    public ImmutableArray<byte> Seal { get; init; } = [];
+}
 
 /// <summary>What attempts cost: the worker's account, which the scheduler compares with its own.</summary>
 /// <param name="Principal">Who owes.</param>
 /// <param name="Entries">One entry an attempt.</param>
-public sealed record Receipt(Principal Principal, ImmutableArray<ReceiptEntry> Entries) : Message;
+public sealed record Receipt(Principal Principal, ImmutableArray<ReceiptEntry> Entries) : Message
+{
+    /// <summary>The worker's signature under this receipt and the offers that it sent before; see <see cref="Evidence"/>. Empty where swarms have no certificates.</summary>
+    public ImmutableArray<byte> Seal { get; init; } = [];
+}
 
 /// <summary>What one attempt cost.</summary>
 /// <param name="Attempt">The attempt.</param>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Drap.Core.Cbor;
+using Drap.Core.Membership;
 
 namespace Drap.Core.Messages;
 
@@ -78,7 +79,8 @@ internal readonly struct ResultAckShape : IShape<ResultAck>
         where TFields : IFields, allows ref struct
     {
         var attempts = f.Attempts(1, nameof(m.Attempts), m.Attempts, Confirm.TasksMax);
-        return !f.Reads ? m : new ResultAck(attempts);
+        ImmutableArray<byte> seal = f.Bytes(2, nameof(m.Seal), m.Seal, Statement.SealBytesMax);
+        return !f.Reads ? m : new ResultAck(attempts) { Seal = seal };
     }
 }
 
@@ -91,7 +93,8 @@ internal readonly struct ReceiptShape : IShape<Receipt>
     {
         var principal = new Principal(f.Text(1, nameof(m.Principal), m.Principal.Name, CborLimits.NameBytes));
         var entries = f.List<ReceiptEntry, ReceiptEntryShape>(2, nameof(m.Entries), m.Entries, Result.EntriesMax);
-        return !f.Reads ? m : new Receipt(principal, entries);
+        ImmutableArray<byte> seal = f.Bytes(3, nameof(m.Seal), m.Seal, Statement.SealBytesMax);
+        return !f.Reads ? m : new Receipt(principal, entries) { Seal = seal };
     }
 }
 

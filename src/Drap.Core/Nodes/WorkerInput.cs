@@ -77,7 +77,11 @@ public abstract record WorkerInput
     /// <param name="Outbox">Results that were not acknowledged.</param>
     /// <param name="Leftovers">Attempts that the earlier run had started and that are ended by now, by the shell.</param>
     public sealed record Restored(
-        ImmutableArray<SchedulerEpoch> Epochs, ImmutableArray<StoredResult> Outbox, ImmutableArray<Leftover> Leftovers) : WorkerInput;
+        ImmutableArray<SchedulerEpoch> Epochs, ImmutableArray<StoredResult> Outbox, ImmutableArray<Leftover> Leftovers) : WorkerInput
+    {
+        /// <summary>What receipts that are kept have charged, in their order: credit lines go on where they were.</summary>
+        public ImmutableArray<PastCharge> Charges { get; init; } = [];
+    }
 
     /// <summary>The deadline has come; also harmless at any other time.</summary>
     public sealed record Tick : WorkerInput
@@ -104,3 +108,10 @@ public sealed record StoredResult(PeerId Scheduler, Principal Principal, Price P
 /// <param name="Scheduler">Whose lease it was.</param>
 /// <param name="Attempt">The attempt.</param>
 public readonly record struct Leftover(PeerId Scheduler, AttemptId Attempt);
+
+/// <summary>What a receipt charged.</summary>
+/// <param name="Principal">To whom.</param>
+/// <param name="Attempt">For which attempt.</param>
+/// <param name="Amount">How much.</param>
+/// <param name="At">When.</param>
+public readonly record struct PastCharge(Principal Principal, AttemptId Attempt, Credits Amount, UtcTime At);

@@ -494,6 +494,8 @@ public sealed class WorkerNode
             schedulers.Restore(known.Scheduler, known.Epoch);
         foreach (StoredResult result in restored.Outbox)
             outbox.Restore(result, now);
+        foreach (PastCharge charge in restored.Charges)
+            arbiter.Credit?.Of(charge.Principal, charge.At)?.Charge(charge.Attempt, charge.Amount);
         foreach (Leftover leftover in restored.Leftovers)
         {
             var result = new AttemptResult

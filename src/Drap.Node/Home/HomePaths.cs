@@ -5,6 +5,9 @@ public static class HomePaths
 {
     extension(HomeFolder home)
     {
+        /// <summary>What was signed by its scheduler's workers, and kept.</summary>
+        public string EvidenceFolder => Path.Combine(home.Path, "scheduler", "evidence");
+
         /// <summary>The scheduler's key.</summary>
         public string SchedulerIdentityFile => Path.Combine(home.Path, "scheduler", "identity.key");
 

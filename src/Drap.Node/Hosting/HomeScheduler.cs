@@ -7,6 +7,7 @@ using Drap.Core.Membership;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
 using Drap.Node.Blobs;
+using Drap.Node.Evidences;
 using Drap.Node.Home;
 using Drap.Node.Identity;
 using Drap.Node.Overlay;
@@ -91,11 +92,20 @@ internal sealed class HomeScheduler : IAsyncDisposable
         set => service.Swarm = value;
     }
 
+    /// <summary>Adds up the receipts in the home, where nodes sign them: what its workers earned, and what it was billed.</summary>
+    public Func<(ImmutableArray<LedgerTotal> Earned, ImmutableArray<LedgerTotal> Billed)> Receipts
+    {
+        set => service.Receipts = value;
+    }
+
     /// <summary>Where every worker hears of its ads.</summary>
     public string CommonTopic => Topics.ForTask(new ResourceRequest(), region);
 
     /// <summary>What ads show of who this node is, where certificates say that. Default: nothing.</summary>
     public ImmutableArray<Wrapped> Certificates { get; init; } = [];
+
+    /// <summary>Makes what signs and keeps what a scheduler's loop says and hears, where certificates say who that is. Default null: nothing does.</summary>
+    public Func<SchedulerLoop, EvidenceDesk>? Evidence { get; init; }
 
     /// <summary>Replays a journal, and has its scheduler sit here; it takes up work by <see cref="Start"/>.</summary>
     /// <param name="journal">The journal; disposed with this, or if this fails.</param>
@@ -115,6 +125,7 @@ internal sealed class HomeScheduler : IAsyncDisposable
             journal.Dispose();
             throw;
         }
+        loop.Evidence = Evidence?.Invoke(loop);
         loop.Before(Resume);
         Seat.Sit(loop);
     }

@@ -3,6 +3,7 @@ using System.Net;
 using Drap.Api;
 using Drap.Core.Membership;
 using Drap.Core.Nodes;
+using Drap.Node.Evidences;
 using Drap.Node.Home;
 using Drap.Node.Hosting.Workers;
 using Drap.Node.Identity;
@@ -62,6 +63,9 @@ public sealed class ProcessSwarm : INodeHost
             home, self, region, place?.Membership.Self.Principal ?? Principal.Local, options.Mode, logger, life.Fail, async () => await DisposeAsync().ConfigureAwait(false))
         {
             Certificates = place?.Membership.Certificates ?? [],
+            Evidence = place is null ? null : loop => new EvidenceDesk(
+                place.Membership.Swarm, NodeIdentity.Open(home.SchedulerIdentityFile).OpenKey(), home.EvidenceFolder, place.Membership.PrincipalOf,
+                (peer, what) => loop.Post(new SchedulerInput.Refused(peer, what))),
         };
         scheduler.Seat.AudienceChanged += LookForAll;
     }
@@ -131,6 +135,7 @@ public sealed class ProcessSwarm : INodeHost
                 place.Listens(swarm.overlay.Addresses);
                 foreach (WorkerSpec spec in specs)
                     place.Certify(spec.Name);
+                swarm.scheduler.Receipts = () => HomeReceipts.Read(home);
                 swarm.scheduler.Swarm = new SwarmDesk(place.Membership, swarm.overlay, place.Roles);
                 place.Membership.Drain = place.Works ? swarm.Drain : null;
             }

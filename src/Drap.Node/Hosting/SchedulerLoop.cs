@@ -4,6 +4,7 @@ using Drap.Core.Jobs;
 using Drap.Core.Journal;
 using Drap.Core.Messages;
 using Drap.Core.Nodes;
+using Drap.Node.Evidences;
 using Drap.Node.Overlay;
 using Drap.Node.Service;
 using Drap.Node.Storage;
@@ -199,6 +200,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         clock.UtcJumped -= OnUtcJumped;
         loop.Dispose();
         overlay?.Dispose();
+        Evidence?.Dispose();
         journal.Dispose();
         kept.Dispose();
         End(new ApiException(ErrorCodes.ShuttingDown, "the node is ending; its jobs are kept, and any next drap goes on with them"));
@@ -215,7 +217,10 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
             else if (item.Input is { } input)
                 node.Step(input, BootClock.Now, effects);
             else if (MessageCodec.TryDecode(item.Frame.Span, out Message? message, out Core.Cbor.CodecError error))
+            {
+                Evidence?.Hear(item.From, message);
                 node.Step(new SchedulerInput.Received(item.From, message), BootClock.Now, effects);
+            }
             else
                 HostLog.BadFrame(logger, item.From.Short, error.ToString());
         }
@@ -265,6 +270,9 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
         return false;
     }
 
+    /// <summary>Signs and keeps what is said on the market, where nodes have certificates; disposed with this. Default null.</summary>
+    public EvidenceDesk? Evidence { get; set; }
+
     /// <summary>What shows others who are not connected for whom this node speaks. Default nothing: it is in no swarm that has certificates.</summary>
     public ImmutableArray<Core.Membership.Wrapped> Certificates { get; init; } = [];
 
@@ -279,7 +287,7 @@ internal sealed class SchedulerLoop : ISchedulerPort, IOverlayEvents, IJournalLi
                 overlay!.Publish(publish.Topic, MessageCodec.Encode(Signed(publish.Ad) with { Chain = Certificates }));
                 break;
             case SchedulerEffect.Send send:
-                overlay!.Send(send.To, MessageCodec.Encode(send.Message is Ad ad ? Signed(ad) : send.Message));
+                overlay!.Send(send.To, MessageCodec.Encode(send.Message is Ad ad ? Signed(ad) : Evidence?.Sending(send.To, send.Message) ?? send.Message));
                 break;
             case SchedulerEffect.Done done when tickets.TryGetValue(done.Ticket.Value, out TaskCompletionSource<SchedulerReply>? ticket):
                 ticket.TrySetResult(done.Reply);

@@ -30,6 +30,12 @@ internal sealed class WorkerFolder
     /// <summary>Its certificates, where it belongs to a swarm.</summary>
     public MembershipFolder Membership => new(System.IO.Path.Combine(Path, "swarm"));
 
+    /// <summary>What was signed here and to it.</summary>
+    public string EvidenceFolder => EvidenceOf(Path);
+
+    /// <summary>The same of a worker's folder that another process uses.</summary>
+    public static string EvidenceOf(string path) => System.IO.Path.Combine(path, "evidence");
+
     public string IdentityFile => System.IO.Path.Combine(Path, "identity.key");
 
     /// <summary>What an earlier run left.</summary>

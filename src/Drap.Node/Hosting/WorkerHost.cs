@@ -3,6 +3,7 @@ using Drap.Core.Membership;
 using Drap.Core.Nodes;
 using Drap.Node.Blobs;
 using Drap.Node.Drivers;
+using Drap.Node.Evidences;
 using Drap.Node.Home;
 using Drap.Node.Hosting.Workers;
 using Drap.Node.Identity;
@@ -89,6 +90,7 @@ public sealed class WorkerHost : IAsyncDisposable
         if (membership is not null)
         {
             loop.MaySpeakFor = membership.MaySpeakFor;
+            loop.Evidence = new EvidenceDesk(membership.Swarm, identity.OpenKey(), folder.EvidenceFolder, membership.PrincipalOf, loop.Complain);
             loop.Rights = new BlobRights(membership.Self.Principal, membership.PrincipalOf);
             loop.MayActFor = membership.MayActFor;
             membership.Drain = () => loop.Drain(TimeSpan.FromDays(7));

@@ -6,6 +6,7 @@ using Drap.Core.Messages;
 using Drap.Core.Nodes;
 using Drap.Node.Blobs;
 using Drap.Node.Drivers;
+using Drap.Node.Evidences;
 using Drap.Node.Overlay;
 using Drap.Node.Time;
 using Microsoft.Extensions.Logging;
@@ -106,6 +107,12 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
     /// <summary>Whether a node may be taken for a scheduler that has lent it its name, where certificates say that. Default: nobody but the scheduler itself.</summary>
     public Func<PeerId, PeerId, bool> MayActFor { get; set; } = (_, _) => false;
 
+    /// <summary>Signs and keeps what is said on the market, where nodes have certificates; disposed with this. Default null: nobody could be shown it.</summary>
+    public EvidenceDesk? Evidence { get; set; }
+
+    /// <summary>A peer said what does not hold; it is counted. On any thread.</summary>
+    public void Complain(PeerId from, string what) => loop.Post(new Item(new WorkerInput.Refused(from, what)));
+
     /// <summary>Joins the overlay and takes up work.</summary>
     public void Start(IOverlay joined)
     {
@@ -124,7 +131,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 exchange?.Own(stored.Principal, output.Content, isPublic: false);
         }
         Step(new WorkerInput.Utc(BootClock.UtcNow));
-        Step(new WorkerInput.Restored(epochs, kept, []));
+        Step(new WorkerInput.Restored(epochs, kept, []) { Charges = Evidence?.Log.Charges() ?? [] });
         node.Flush(BootClock.Now, effects);
         Perform();
         loop.Start();
@@ -240,6 +247,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         copies?.DisposeAsync().AsTask().GetAwaiter().GetResult();
         exchange?.Dispose();
         overlay?.Dispose();
+        Evidence?.Dispose();
         left.TrySetResult();
     }
 
@@ -275,6 +283,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
                 }
                 if (message is Ad { Record.IsEmpty: false } ad)
                     overlay!.Learn(item.From, ad.Record.AsMemory());
+                Evidence?.Hear(item.From, message);
                 Step(new WorkerInput.Received(item.From, message));
                 Follow(item.From, message);
             }
@@ -334,7 +343,7 @@ internal sealed class WorkerLoop : IOverlayEvents, IDriverEvents, IDisposable
         switch (effect)
         {
             case WorkerEffect.Send send:
-                overlay!.Send(send.To, MessageCodec.Encode(send.Message));
+                overlay!.Send(send.To, MessageCodec.Encode(Evidence?.Sending(send.To, send.Message) ?? send.Message));
                 break;
             case WorkerEffect.Subscribe subscribe:
                 overlay!.Subscribe(subscribe.Topic);

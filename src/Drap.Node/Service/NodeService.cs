@@ -307,6 +307,9 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
         string NameOf(PeerId peer) => peer == Peer ? "this node" : survey.Nodes.FirstOrDefault(n => n.Peer == peer)?.State.Name is { Length: > 0 } name ? name : peer.Short;
     }
 
+    /// <summary>Adds up the signed receipts of the home. Default none: its nodes sign nothing.</summary>
+    public Func<(ImmutableArray<LedgerTotal> Earned, ImmutableArray<LedgerTotal> Billed)> Receipts { get; set; } = () => ([], []);
+
     /// <inheritdoc/>
     public async Task<LedgerDocument> LedgerAsync(JobId? job, int limit, CancellationToken cancel)
     {
@@ -328,7 +331,8 @@ public sealed class NodeService : INodeService, ISchedulerWatcher, IDisposable
             if (entries.Count > limit + 1)
                 entries.RemoveRange(limit + 1, entries.Count - limit - 1);
         }
-        return new LedgerDocument { Accounts = [account], Entries = [.. entries.Take(limit)], More = entries.Count > limit };
+        (ImmutableArray<LedgerTotal> earned, ImmutableArray<LedgerTotal> billed) = Receipts();
+        return new LedgerDocument { Accounts = [account], Earned = earned, Billed = billed, Entries = [.. entries.Take(limit)], More = entries.Count > limit };
     }
 
     /// <inheritdoc/>

@@ -22,6 +22,9 @@ public abstract record SchedulerInput
     /// <summary>A message came from a peer whose identity the shell has checked.</summary>
     public sealed record Received(PeerId From, Message Message) : SchedulerInput;
 
+    /// <summary>A peer said what the shell did not let through, or does not stand by; it is counted.</summary>
+    public sealed record Refused(PeerId From, string What) : SchedulerInput;
+
     /// <summary>The connection to a peer is closed: a hint, which is followed by a probe.</summary>
     public sealed record PeerGone(PeerId Peer) : SchedulerInput;
 

@@ -105,6 +105,9 @@ public sealed class SchedulerNode
                 leases.Heard(received.From);
                 OnMessage(received.From, received.Message);
                 break;
+            case SchedulerInput.Refused refused:
+                context.Complain(refused.From, MessageKind.None, refused.What);
+                break;
             case SchedulerInput.Persisted persisted:
                 context.Persisted(persisted.Sequence);
                 break;
