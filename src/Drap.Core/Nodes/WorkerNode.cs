@@ -457,7 +457,6 @@ public sealed class WorkerNode
 
     private void Apply(WorkerOptions options)
     {
-        arbiter.Credit = CreditOf(options);
         Options = options;
         outbox.AgeMax = options.OutboxAge;
         outbox.BytesMax = options.OutboxBytesMax;
@@ -467,16 +466,6 @@ public sealed class WorkerNode
         arbiter.Configure(options);
         departure.SetIdleTimeout(options.IdleTimeout);
         hearing.Changed();
-    }
-
-    /// <summary>The lines under the owner's terms now; what was used of them stays used. His own principal's has no end.</summary>
-    private CreditLines? CreditOf(WorkerOptions options)
-    {
-        if (options.Credit is not { } terms)
-            return null;
-        CreditLines lines = arbiter.Credit ?? new CreditLines(terms);
-        lines.Change(terms, options.CreditOf.SetItem(options.Sandbox.Owner, CreditTerms.Unlimited));
-        return lines;
     }
 
     private IEnumerable<Grant> TakenGrants()

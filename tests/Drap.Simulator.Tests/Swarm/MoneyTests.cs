@@ -57,6 +57,26 @@ public sealed class MoneyTests
         Assert.True(job.Spent <= job.Budget.Budget);
     }
 
+    /// <summary>
+    /// A task takes all that is left for its second minute, and gives back what it did not need of it. Whoever waits for that is looked at again, if only to
+    /// hear that it is not enough (found by a hunt, seed 1167).
+    /// </summary>
+    [Fact]
+    public void Who_waits_while_all_money_is_set_aside_is_looked_at_when_some_comes_back()
+    {
+        var swarm = new SimulatedSwarm(2, Small) { RunsLike = (_, _) => (TimeSpan.FromSeconds(65), 0) };
+        JobId free = swarm.Submit(Jobs.Of("asks", 1));
+        swarm.RunFor(TimeSpan.FromSeconds(2));
+        Price ask = Job(swarm, free).Tasks.Price(1);
+        swarm.Scheduler.Act(free, JobDeed.Cancel);
+        JobId id = swarm.Submit(Jobs.Of("tight", 2) with { Budget = ask.For(TimeSpan.FromSeconds(90)) });
+        swarm.RunFor(TimeSpan.FromSeconds(62));
+        Assert.Equal((Credits.Zero, TaskState.Placed, TaskState.Ready), (Job(swarm, id).Budget.Available, Job(swarm, id).Tasks.State(1), Job(swarm, id).Tasks.State(2)));
+        Assert.True(swarm.RunToEnd(TimeSpan.FromHours(1)));
+        Assert.Equal((TaskState.Succeeded, TaskState.Failed), (Job(swarm, id).Tasks.State(1), Job(swarm, id).Tasks.State(2)));
+        Assert.Contains("is too small", Job(swarm, id).Reason, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_task_whose_budget_is_raised_in_time_runs_to_its_end()
     {

@@ -70,7 +70,7 @@ internal sealed class Arbiter
     public Instant EndsAt { get; set; } = Instant.Never;
 
     /// <summary>Credit lines of principals; null without.</summary>
-    public CreditLines? Credit { get; set; }
+    public CreditLines? Credit { get; private set; }
 
     public Instant NextDeadline => Instant.Min(
         Instant.Min(Holds.NextDeadline, Reservation is null ? Standing.NextWake : Standing.NextDeadline), Instant.Min(windowEnds, reofferAt));
@@ -82,10 +82,21 @@ internal sealed class Arbiter
     public void Configure(WorkerOptions options)
     {
         Options = options;
+        Credit = CreditUnder(options);
         Pricer.Options = options.Pricing;
         Reservation = null;
         executor.BackfillUntil = Instant.Never;
         isDirty = true;
+    }
+
+    /// <summary>The lines under the owner's terms now; what was used of them stays used. His own principal's has no end.</summary>
+    private CreditLines? CreditUnder(WorkerOptions options)
+    {
+        if (options.Credit is not { } terms)
+            return null;
+        CreditLines lines = Credit ?? new CreditLines(terms);
+        lines.Change(terms, options.CreditOf.SetItem(options.Sandbox.Owner, CreditTerms.Unlimited));
+        return lines;
     }
 
     /// <summary>An ad came that was not heard before, in the scheduler's epoch.</summary>

@@ -11,6 +11,9 @@ internal sealed class LapsedHolds
     /// <summary>Offers that are remembered: as many as can be out at once. The oldest is forgotten first, and its confirmation teaches nothing.</summary>
     private const int CountMax = HoldTable.HoldsMax;
 
+    /// <summary>Whoever took longer stood still, and is not far: no hold would be long enough for such a way.</summary>
+    private static readonly TimeSpan LongestWay = TimeSpan.FromSeconds(1);
+
     private readonly Dictionary<OfferId, (KnownScheduler Scheduler, Instant MadeAt, TimeSpan Window)> holds = [];
     private readonly Queue<OfferId> order = new();
 
@@ -23,7 +26,10 @@ internal sealed class LapsedHolds
         order.Enqueue(hold.Id);
     }
 
-    /// <summary>The confirmation of an offer that is not out came: how long it took beside the scheduler's window; null if the offer did not lapse.</summary>
+    /// <summary>
+    /// The confirmation of an offer that is not out came: how long it took beside the scheduler's window; null if the offer did not lapse, or if that says nothing of the way.
+    /// </summary>
     public TimeSpan? Answered(OfferId offer, KnownScheduler by, Instant now) =>
-        holds.Remove(offer, out (KnownScheduler Scheduler, Instant MadeAt, TimeSpan Window) hold) && ReferenceEquals(hold.Scheduler, by) ? now - hold.MadeAt - hold.Window : null;
+        holds.Remove(offer, out (KnownScheduler Scheduler, Instant MadeAt, TimeSpan Window) hold) && ReferenceEquals(hold.Scheduler, by)
+        && now - hold.MadeAt - hold.Window is var way && way <= LongestWay ? way : null;
 }

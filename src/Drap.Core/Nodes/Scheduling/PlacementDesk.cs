@@ -361,8 +361,15 @@ internal sealed class PlacementDesk(SchedulerContext context, ConfirmationDesk c
     {
         if (context.ShortOf is not null)
             return 0;
-        if (group.Job.IsHeld || group.Job.End != JobEnd.None || group.Job.Budget.Available <= Credits.Zero)
+        if (group.Job.IsHeld || group.Job.End != JobEnd.None)
             return 0;
+        if (group.Job.Budget.Available <= Credits.Zero)
+        {
+            // All of it is set aside: looked at again when an attempt gives some of it back.
+            group.Segment.ShortOf ??= new Credits(1);
+            group.Job.IsShort = true;
+            return 0;
+        }
         // It would be offered, won and let go again, as fast as messages go: nothing changes before an attempt gives some of its money back.
         if (group.Segment.ShortOf is { } need && group.Job.Budget.Available < need)
             return 0;
